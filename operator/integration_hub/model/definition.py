@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from integration_hub.model.base import Model, ObjectMeta
 from integration_hub.model.conditions import Condition
@@ -60,7 +60,22 @@ class TestRequest(Model):
 
     method: HttpMethod = "GET"
     """HTTP method. GET when absent."""
-    path: Annotated[str, Field(max_length=2000)] = ""
+    path: Annotated[
+        str,
+        Field(
+            max_length=2000,
+            json_schema_extra=cel(
+                (
+                    "self == '' || self.startsWith('/')",
+                    "must be below baseURL and start with '/', like '/v1/account'",
+                ),
+                (
+                    "!self.contains('?') && !self.contains('#')",
+                    "must not have a query (?...) or fragment (#...): write '/v1/users' and 'limit: \"1\"' as query",
+                ),
+            ),
+        ),
+    ] = ""
     """Path below `baseURL`, starting with '/', like '/v1/account'."""
     query: Annotated[dict[str, str], Field(max_length=50)] = {}
     """Query parameters."""
@@ -137,6 +152,19 @@ class TrustSettings(Model):
 class DefinitionSpec(Model):
     """What an external system needs to know and how a connection to it is proved."""
 
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            (
+                "!self.baseURL.startsWith('http://') || self.allowedHosts.exists(h, h.startsWith('http://'))",
+                (
+                    "must start with https://, unless allowedHosts marks a host that may be reached in clear,"
+                    " like 'http://localhost:8080'"
+                ),
+            ),
+            path=".baseURL",
+        )
+    )
+
     display_name: DisplayName
     """Name of the external system as people know it, like 'Salesforce'."""
     description: Description | None = None
@@ -163,7 +191,7 @@ class DefinitionSpec(Model):
             max_length=500,
             json_schema_extra=cel(
                 (
-                    "self.matches('^(https?://|\\\\{\\\\{ *config[.][A-Za-z0-9_]+ *\\\\}\\\\})')",
+                    "self.matches('^(https?://[^/]|\\\\{\\\\{ *config[.][A-Za-z0-9_]+ *\\\\}\\\\})')",
                     "must start with https:// or be a configured address, like 'https://api.example.com' or"
                     " '{{ config.server }}'",
                 ),
@@ -171,7 +199,10 @@ class DefinitionSpec(Model):
                     "!self.matches('^https?://[^/]*@')",
                     "must not hold a user name or password: credentials come from the Secret that the instance names",
                 ),
-                ("!self.contains('?') && !self.contains('#')", "must not have a query or fragment"),
+                (
+                    "!self.contains('?') && !self.contains('#')",
+                    "must not have a query (?...) or fragment (#...): parameters go into the tests' requests",
+                ),
             ),
         ),
     ]

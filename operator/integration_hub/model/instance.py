@@ -15,6 +15,7 @@ from integration_hub.model.schema import (
     EntryName,
     JsonObject,
     ObjectName,
+    Timestamp,
     atomic_list,
     cel,
     list_map,
@@ -98,7 +99,11 @@ class InstanceSpec(Model):
         Scope | None,
         Field(
             json_schema_extra=cel(
-                ("self.type == 'global' ? !has(self.id) : has(self.id)", "'client' and 'user' need an id; 'global' has none")
+                (
+                    "self.type == 'global' ? !has(self.id) : has(self.id)",
+                    "must be given for types 'client' and 'user', like 'id: acme', and left out for 'global'",
+                ),
+                path=".id",
             )
         ),
     ] = None
@@ -116,7 +121,7 @@ class CredentialStatus(Model):
 
     id: str | None = None
     """Identifier of the credential: the Secret's UID."""
-    expires_at: str | None = None
+    expires_at: Timestamp | None = None
     """When the credential ends, where that is known."""
     secret_resource_version: str | None = None
     """resourceVersion of the Secret that was read."""
@@ -152,7 +157,7 @@ class TestStatus(Model):
     """What was found."""
     hint: str | None = None
     """What to do next."""
-    time: str
+    time: Timestamp
     """When the test ended."""
     duration_ms: Annotated[int, Field(alias="durationMilliseconds")] = 0
     """How long the test took, in milliseconds."""
@@ -173,7 +178,7 @@ class InstanceStatus(Model):
     """Where the credentials in use came from."""
     identity: str | None = None
     """Who the external system says we are."""
-    last_tested: str | None = None
+    last_tested: Timestamp | None = None
     """When the connection was last tested."""
     last_test_result: TestResult | None = None
     """How the last test ended."""
@@ -181,9 +186,9 @@ class InstanceStatus(Model):
     """How each test ended."""
     tested: TestedInputs | None = None
     """Which inputs the last verdict is about."""
-    next_test_time: str | None = None
+    next_test_time: Timestamp | None = None
     """When the connection is tested next."""
-    updated_at: str | None = None
+    updated_at: Timestamp | None = None
     """When this status last changed."""
     last_handled_request: str | None = None
     """The last value of the annotation integrationhub.dev/request that was acted upon."""

@@ -11,9 +11,14 @@ from typing import Annotated, Any
 from pydantic import Field
 
 
-def cel(*rules: tuple[str, str]) -> dict[str, Any]:
-    """Return the schema extra for `x-kubernetes-validations` from (rule, message) pairs."""
-    return {"x-kubernetes-validations": [{"rule": rule, "message": message} for rule, message in rules]}
+def cel(*rules: tuple[str, str], path: str = "") -> dict[str, Any]:
+    """Return the schema extra for `x-kubernetes-validations` from (rule, message) pairs.
+
+    `path`, like '.id', names the field below that a refusal points at, if not where the rule stands.
+    """
+    where = {"fieldPath": path} if path else {}
+    entries = [{"rule": rule, "message": message, **where} for rule, message in rules]
+    return {"x-kubernetes-validations": entries}
 
 
 DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
@@ -68,13 +73,17 @@ Duration = Annotated[
         max_length=20,
         json_schema_extra=cel(
             (
-                "self.matches('^([0-9]+(s|m|h))+$') && duration(self) >= duration('10s')"
+                "self.matches('^([0-9]{1,6}(s|m|h))+$') && duration(self) >= duration('10s')"
                 " && duration(self) <= duration('168h')",
                 "must be a duration between 10s and 168h, like '5m' or '1h30m'",
             )
         ),
     ),
 ]
+"""At most six digits to a number: more would overflow CEL's duration(), whose error hides the message."""
+
+Timestamp = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+"""An RFC 3339 time, like '2026-01-31T12:00:00Z'."""
 
 JsonObject = Annotated[dict[str, Any], Field(json_schema_extra={"x-kubernetes-preserve-unknown-fields": True})]
 """An object whose fields the CRD leaves open; the operator validates them and reports by path."""
