@@ -1,0 +1,312 @@
+"""Where requests may go: which hosts a definition names, and which addresses the operator's policy lets them have.
+
+Two independent gates. `HostRule` reads names, before anything is looked up. `EgressPolicy` reads addresses: all that a
+name resolves to (`CheckedResolver`), and once more the one address that a socket is made for (`checked_socket`), which
+covers addresses written as such. The second look costs nothing on a pooled connection, and leaves no way around it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Any
+
+import idna
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+AddressInfo = tuple[int, int, int, str, tuple[Any, ...]]
+GetAddrInfo = Callable[..., list[Any]]
+"""The signature of `socket.getaddrinfo`, so that a test can say what a name resolves to."""
+
+DEFAULT_PORTS = {"https": 443, "http": 80}
+
+_SPECIAL: dict[int, tuple[tuple[Network, str], ...]] = {
+    version: tuple(
+        (network, words) for text, words in rows if (network := ip_network(text)).version == version
+    )
+    for version, rows in (
+        (
+            4,
+            (
+                ("169.254.169.254/32", "the address of the cloud's metadata service"),
+                ("168.63.129.16/32", "the address of the cloud's platform service"),
+                ("0.0.0.0/8", "an unspecified address"),
+                ("10.0.0.0/8", "a private address"),
+                ("100.64.0.0/10", "a carrier-grade NAT address"),
+                ("127.0.0.0/8", "a loopback address"),
+                ("169.254.0.0/16", "a link-local address"),
+                ("172.16.0.0/12", "a private address"),
+                ("192.0.0.0/24", "a reserved address"),
+                ("192.0.2.0/24", "a documentation address"),
+                ("192.88.99.0/24", "a 6to4 relay address"),
+                ("192.168.0.0/16", "a private address"),
+                ("198.18.0.0/15", "a benchmarking address"),
+                ("198.51.100.0/24", "a documentation address"),
+                ("203.0.113.0/24", "a documentation address"),
+                ("224.0.0.0/4", "a multicast address"),
+                ("240.0.0.0/4", "a reserved address"),
+            ),
+        ),
+        (
+            6,
+            (
+                ("::/128", "the unspecified address"),
+                ("::1/128", "a loopback address"),
+                ("::ffff:0:0/96", "an IPv4-mapped address"),
+                ("64:ff9b:1::/48", "a local NAT64 address"),
+                ("2001::/32", "a Teredo address"),
+                ("2001:db8::/32", "a documentation address"),
+                ("2002::/16", "a 6to4 address"),
+                ("3fff::/20", "a documentation address"),
+                ("fc00::/7", "a unique local address"),
+                ("fe80::/10", "a link-local address"),
+                ("ff00::/8", "a multicast address"),
+            ),
+        ),
+    )
+}
+"""What must not be reached, in words. Our own list: what `ipaddress` calls global differs between Python's versions."""
+
+_NAT64 = IPv6Network("64:ff9b::/96")
+_GLOBAL_UNICAST = IPv6Network("2000::/3")
+
+
+class AddressRefusedError(Exception):
+    """The policy forbids an address. The message is `EgressPolicy.refusal`'s, and safe to show."""
+
+
+@dataclass(frozen=True, slots=True)
+class EgressPolicy:
+    """The operator's own rule, which no definition can widen."""
+
+    allowed_cidrs: tuple[Network, ...] = ()
+    allow_http: bool = False
+
+    def refusal(self, address: Address) -> str | None:
+        """Return why an address must not be reached, like '10.0.0.1 is a private address', or None."""
+        if isinstance(address, IPv6Address) and address.scope_id is not None:
+            return f"{address} has a zone"
+        embedded = _embedded(address)
+        if any(address in network or embedded in network for network in self.allowed_cidrs):
+            return None
+        # A NAT64 gateway connects to the embedded address, so that is the one to judge: in a cluster without IPv4
+        # every public IPv4 host has such an address. Other transitional forms have no use today and are refused.
+        judged = embedded if address in _NAT64 else address
+        for network, words in _SPECIAL[judged.version]:
+            if judged in network:
+                return f"{address} is {words}"
+        if not judged.is_global or (isinstance(judged, IPv6Address) and judged not in _GLOBAL_UNICAST):
+            return f"{address} is a reserved address"
+        return None
+
+
+def _embedded(address: Address) -> Address:
+    """Return the IPv4 address that a mapped or NAT64 address stands for, else the address itself."""
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped is not None:
+            return address.ipv4_mapped
+        if address in _NAT64:
+            return IPv4Address(int(address) & 0xFFFF_FFFF)
+    return address
+
+
+def parse_cidrs(values: Iterable[str]) -> tuple[Network, ...]:
+    """Read the networks of the operator's configuration; a bare address is a network of one.
+
+    Raises:
+        ValueError: a value is not a network; the message says which, and what was probably meant.
+
+    """
+    networks: list[Network] = []
+    for value in values:
+        text = value.strip()
+        try:
+            network = ip_network(text, strict=False)
+        except ValueError:
+            raise ValueError(
+                f"{text!r} is not a network: write one like '10.0.0.0/8' or 'fd00::/8'"
+            ) from None
+        if "/" in text and ip_address(text.partition("/")[0]) != network.network_address:
+            raise ValueError(
+                f"{text!r} has bits set below its prefix: write '{network}', or the address without a prefix"
+            )
+        networks.append(network)
+    return tuple(networks)
+
+
+_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
+_NUMERIC = re.compile(r"[0-9]+|0x[0-9a-f]*")
+_MAX_HOST = 253
+
+
+@lru_cache(maxsize=4096)
+def normalise_host(text: str) -> str:
+    """Return the one spelling of a host: lower case, ASCII, no trailing dot; an address in canonical form, no brackets.
+
+    Spellings of an IPv4 address that only `inet_aton` reads ('2130706433', '0x7f.1', '0177.0.0.1', '127.1') are refused
+    rather than read: nobody needs them, and programs disagree about them.
+
+    Raises:
+        ValueError: the text is not a host.
+
+    """
+    if text.startswith("["):
+        if not text.endswith("]") or "%" in text:
+            raise ValueError("not an IPv6 address in brackets, without a zone")
+        return IPv6Address(text[1:-1]).compressed
+    host = text if text.isascii() else idna.encode(text, uts46=True).decode("ascii")
+    host = host.lower().removesuffix(".")
+    labels = host.split(".")
+    if _NUMERIC.fullmatch(labels[-1]):
+        return IPv4Address(host).compressed
+    if len(host) > _MAX_HOST or not all(_LABEL.fullmatch(label) for label in labels):
+        raise ValueError("not a host name")
+    return host
+
+
+_RULE = re.compile(
+    r"(?:(?P<scheme>https?)://)?(?P<below>\*\.)?(?P<host>\[[^\[\]]*\]|[^\[\]:/@*?#\s]+)(?::(?P<port>[0-9]{1,5}))?"
+)
+_MAX_PORT = 65535
+
+
+@dataclass(frozen=True, slots=True)
+class HostRule:
+    """One entry of a definition's `allowedHosts`, after its template was rendered."""
+
+    scheme: str
+    host: str
+    """Normalised; of a wildcard the part below which every name is allowed."""
+    port: int
+    below: bool = False
+    """Whether it is names below `host` that are allowed, rather than `host`."""
+
+    @classmethod
+    def parse(cls, text: str) -> HostRule:
+        """Read 'api.example.com', 'api.example.com:8443', '*.example.com', 'http://127.0.0.1:8080' or '[::1]:8443'.
+
+        Raises:
+            ValueError: the text is none of these; the message says why.
+
+        """
+        match = _RULE.fullmatch(text)
+        if match is None:
+            raise ValueError(
+                f"{text!r} is not a host: write one like 'api.example.com', '*.example.com' or 'api.example.com:8443'"
+            )
+        scheme = match["scheme"] or "https"
+        port = int(match["port"]) if match["port"] else DEFAULT_PORTS[scheme]
+        if not 0 < port <= _MAX_PORT:
+            raise ValueError(f"{text!r} has no port between 1 and {_MAX_PORT}")
+        try:
+            host = normalise_host(match["host"])
+        except ValueError:
+            raise ValueError(f"{text!r} does not name a host or an address in its usual spelling") from None
+        below = match["below"] is not None
+        if below and ("." not in host or _is_address(host)):
+            raise ValueError(
+                f"{text!r} allows too much: a wildcard needs a domain of two labels or more, like '*.example.com'"
+            )
+        return cls(scheme, host, port, below)
+
+    def allows(self, scheme: str, host: str, port: int) -> bool:
+        """Tell whether a request may go there. The host may be written in any spelling."""
+        if scheme != self.scheme or port != self.port:
+            return False
+        try:
+            host = normalise_host(f"[{host}]" if ":" in host and not host.startswith("[") else host)
+        except ValueError:
+            return False
+        return host.endswith(f".{self.host}") if self.below else host == self.host
+
+
+def _is_address(host: str) -> bool:
+    """Tell whether a normalised host is an address: no name may end in a number."""
+    return ":" in host or _NUMERIC.fullmatch(host.rpartition(".")[2]) is not None
+
+
+class CheckedResolver(AbstractResolver):
+    """Looks names up and answers only when the policy allows every address of a name.
+
+    One forbidden address spoils all: a name that has public and private addresses at once is how DNS rebinding looks.
+    The connector connects to exactly the addresses returned here, so nothing can change between check and use.
+    """
+
+    # A lookup blocks a thread for as long as the C library retries. Threads of our own, so that dead name servers
+    # cannot starve the loop's other users of threads, and enough of them for other names to get through.
+    THREADS = 16
+
+    def __init__(
+        self, policy: EgressPolicy, *, timeout: float = 3.0, getaddrinfo: GetAddrInfo = socket.getaddrinfo
+    ) -> None:
+        self._policy = policy
+        self._timeout = timeout
+        self._getaddrinfo = getaddrinfo
+        self._threads = ThreadPoolExecutor(self.THREADS, thread_name_prefix="dns")
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """Return the addresses of a name.
+
+        Raises:
+            OSError: the lookup failed, as `socket.gaierror`; also when it took too long.
+            AddressRefusedError: the policy forbids an address.
+
+        """
+        loop = asyncio.get_running_loop()
+        lookup = loop.run_in_executor(
+            self._threads, self._getaddrinfo, host, port, family, socket.SOCK_STREAM
+        )
+        try:
+            async with asyncio.timeout(self._timeout):
+                infos = await lookup
+        except TimeoutError as error:
+            raise socket.gaierror(socket.EAI_AGAIN, "timed out") from error
+        results: list[ResolveResult] = []
+        for found_family, _, proto, _, sockaddr in infos:
+            self._check(str(sockaddr[0]))
+            results.append(
+                ResolveResult(
+                    hostname=host,
+                    host=str(sockaddr[0]),
+                    port=port,
+                    family=found_family,
+                    proto=proto,
+                    flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+                )
+            )
+        if not results:
+            raise socket.gaierror(socket.EAI_NONAME, "no address")
+        return results
+
+    def _check(self, address: str) -> None:
+        refusal = self._policy.refusal(ip_address(address))
+        if refusal is not None:
+            raise AddressRefusedError(refusal)
+
+    async def close(self) -> None:
+        """Let go of the threads; a lookup that is still under way ends by itself."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def checked_socket(policy: EgressPolicy, info: AddressInfo) -> socket.socket:
+    """Make the socket for one address, or none at all.
+
+    Raises:
+        AddressRefusedError: the policy forbids the address.
+
+    """
+    family, kind, proto, _, sockaddr = info
+    refusal = policy.refusal(ip_address(sockaddr[0]))
+    if refusal is not None:
+        raise AddressRefusedError(refusal)
+    return socket.socket(family, kind, proto)
