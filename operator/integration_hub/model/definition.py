@@ -71,7 +71,7 @@ class TestRequest(Model):
                 ),
                 (
                     "!self.contains('?') && !self.contains('#')",
-                    "must not have a query (?...) or fragment (#...): write '/v1/users' and 'limit: \"1\"' as query",
+                    "must not have a query (?...) or fragment (#...): write '/users' and 'limit: \"1\"' as query",
                 ),
             ),
         ),
