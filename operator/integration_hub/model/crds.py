@@ -16,6 +16,9 @@ from integration_hub.model.instance import IntegrationInstance
 
 Schema = dict[str, Any]
 
+RULES = "x-kubernetes-validations"
+OPEN = "x-kubernetes-preserve-unknown-fields"
+
 
 class Column(NamedTuple):
     """A column of `kubectl get`. Priority 1 shows with `-o wide` only."""
@@ -164,9 +167,11 @@ def root_schema(model: type[Model]) -> Schema:
 def structural(schema: Schema, definitions: Mapping[str, Schema]) -> Schema:
     """Return the structural form of a JSON Schema of pydantic's, its keywords in one fixed order."""
     flat = flattened(schema, definitions)
-    if flat.get("x-kubernetes-preserve-unknown-fields"):
+    if flat.get(OPEN):
         # Says the same in JSON Schema's words; a CRD may not say both.
         flat.pop("additionalProperties", None)
+    if flat.get("additionalProperties") is True:
+        raise NotStructuralError(f"{flat['title']}: an open object must say so: use JsonObject")
     if unknown := flat.keys() - KEYWORDS.keys() - DROPPED:
         raise NotStructuralError(f"{flat.get('title', 'a schema')}: a CRD cannot express {sorted(unknown)}")
     return {
@@ -199,8 +204,6 @@ def referenced(schema: Schema, definitions: Mapping[str, Schema]) -> list[Schema
     return targets + branches
 
 
-RULES = "x-kubernetes-validations"
-
 Convert = Callable[[Any, Mapping[str, Schema]], Any]
 
 
@@ -229,7 +232,7 @@ KEYWORDS: dict[str, Convert] = {
     "maxItems": _kept,
     "minProperties": _kept,
     "maxProperties": _kept,
-    "x-kubernetes-preserve-unknown-fields": _kept,
+    OPEN: _kept,
     "x-kubernetes-list-type": _kept,
     "x-kubernetes-list-map-keys": _kept,
     RULES: _kept,

@@ -71,7 +71,10 @@ class TestRequest(Model):
                 ),
                 (
                     "!self.contains('?') && !self.contains('#')",
-                    "must not have a query (?...) or fragment (#...): write '/users' and 'limit: \"1\"' as query",
+                    (
+                        "must not have a query (?...) or fragment (#...): instead of '/users?limit=1', write"
+                        " '/users' and, under query, 'limit: \"1\"'"
+                    ),
                 ),
             ),
         ),
