@@ -1,1 +1,1 @@
-"""What talks to the outside: the Kubernetes API, external systems over HTTPS. Nothing here decides what a result means."""
+"""What talks to the outside: external systems and the Kubernetes API. Decisions are made in lower layers."""

@@ -1,8 +1,9 @@
-"""Where requests may go: which hosts a definition names, and which addresses the operator's policy lets them have.
+"""Where requests may go: hosts that a definition names, at addresses that the operator's policy allows.
 
-Two independent gates. `HostRule` reads names, before anything is looked up. `EgressPolicy` reads addresses: all that a
-name resolves to (`CheckedResolver`), and once more the one address that a socket is made for (`checked_socket`), which
-covers addresses written as such. The second look costs nothing on a pooled connection, and leaves no way around it.
+Two independent gates. `HostRule` reads names, before anything is looked up. `EgressPolicy` reads addresses:
+all that a name resolves to (`CheckedResolver`), and the one that a socket is made for (`checked_socket`),
+which covers addresses in URLs too. Every socket is made there, so there is no way around it, and a pooled
+connection costs nothing.
 """
 
 from __future__ import annotations
@@ -73,7 +74,8 @@ _SPECIAL: dict[int, tuple[tuple[Network, str], ...]] = {
         ),
     )
 }
-"""What must not be reached, in words. Our own list: what `ipaddress` calls global differs between Python's versions."""
+"""What must not be reached, in words. A list of our own, because what `ipaddress` calls global differs
+between versions of Python."""
 
 _NAT64 = IPv6Network("64:ff9b::/96")
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
@@ -97,8 +99,8 @@ class EgressPolicy:
         embedded = _embedded(address)
         if any(address in network or embedded in network for network in self.allowed_cidrs):
             return None
-        # A NAT64 gateway connects to the embedded address, so that is the one to judge: in a cluster without IPv4
-        # every public IPv4 host has such an address. Other transitional forms have no use today and are refused.
+        # A NAT64 gateway connects to the embedded address, so that is the one to judge: in a cluster without
+        # IPv4 every public IPv4 host has such an address. Nothing needs the other transitional forms today.
         judged = embedded if address in _NAT64 else address
         for network, words in _SPECIAL[judged.version]:
             if judged in network:
@@ -149,10 +151,10 @@ _MAX_HOST = 253
 
 @lru_cache(maxsize=4096)
 def normalise_host(text: str) -> str:
-    """Return the one spelling of a host: lower case, ASCII, no trailing dot; an address in canonical form, no brackets.
+    """Return the one spelling of a host: lower case, ASCII, canonical addresses, no trailing dot or brackets.
 
-    Spellings of an IPv4 address that only `inet_aton` reads ('2130706433', '0x7f.1', '0177.0.0.1', '127.1') are refused
-    rather than read: nobody needs them, and programs disagree about them.
+    Spellings of an IPv4 address that only `inet_aton` reads ('2130706433', '0x7f.1', '0177.0.0.1', '127.1')
+    are refused rather than read: nobody needs them, and programs disagree about them.
 
     Raises:
         ValueError: the text is not a host.
@@ -173,7 +175,8 @@ def normalise_host(text: str) -> str:
 
 
 _RULE = re.compile(
-    r"(?:(?P<scheme>https?)://)?(?P<below>\*\.)?(?P<host>\[[^\[\]]*\]|[^\[\]:/@*?#\s]+)(?::(?P<port>[0-9]{1,5}))?"
+    r"(?:(?P<scheme>https?)://)?(?P<below>\*\.)?"
+    r"(?P<host>\[[^\[\]]*\]|[^\[\]:/@*?#\s]+)(?::(?P<port>[0-9]{1,5}))?"
 )
 _MAX_PORT = 65535
 
@@ -191,16 +194,18 @@ class HostRule:
 
     @classmethod
     def parse(cls, text: str) -> HostRule:
-        """Read 'api.example.com', 'api.example.com:8443', '*.example.com', 'http://127.0.0.1:8080' or '[::1]:8443'.
+        """Read an entry: a host, a port if it is not the scheme's, and 'http://' before it if not https.
+
+        For instance 'api.example.com', '*.example.com:8443', 'http://127.0.0.1:8080', '[::1]:8443'.
 
         Raises:
-            ValueError: the text is none of these; the message says why.
+            ValueError: the text is not such an entry; the message says why.
 
         """
         match = _RULE.fullmatch(text)
         if match is None:
             raise ValueError(
-                f"{text!r} is not a host: write one like 'api.example.com', '*.example.com' or 'api.example.com:8443'"
+                f"{text!r} is not a host: write it like 'api.example.com', '*.example.com', 'a.example:8443'"
             )
         scheme = match["scheme"] or "https"
         port = int(match["port"]) if match["port"] else DEFAULT_PORTS[scheme]
@@ -213,7 +218,7 @@ class HostRule:
         below = match["below"] is not None
         if below and ("." not in host or _is_address(host)):
             raise ValueError(
-                f"{text!r} allows too much: a wildcard needs a domain of two labels or more, like '*.example.com'"
+                f"{text!r} allows too much: name the domain below the top one, like '*.example.com'"
             )
         return cls(scheme, host, port, below)
 
@@ -236,12 +241,13 @@ def _is_address(host: str) -> bool:
 class CheckedResolver(AbstractResolver):
     """Looks names up and answers only when the policy allows every address of a name.
 
-    One forbidden address spoils all: a name that has public and private addresses at once is how DNS rebinding looks.
-    The connector connects to exactly the addresses returned here, so nothing can change between check and use.
+    One forbidden address spoils all: a name with public and private addresses at once is how DNS rebinding
+    looks. The connector connects to exactly the addresses returned here: nothing can change between check and
+    use.
     """
 
-    # A lookup blocks a thread for as long as the C library retries. Threads of our own, so that dead name servers
-    # cannot starve the loop's other users of threads, and enough of them for other names to get through.
+    # A lookup blocks a thread for as long as the C library retries. The threads are our own, so that dead
+    # name servers cannot starve others of the loop's, and enough for other names to get through meanwhile.
     THREADS = 16
 
     def __init__(
@@ -273,11 +279,11 @@ class CheckedResolver(AbstractResolver):
             raise socket.gaierror(socket.EAI_AGAIN, "timed out") from error
         results: list[ResolveResult] = []
         for found_family, _, proto, _, sockaddr in infos:
-            self._check(str(sockaddr[0]))
+            _check(self._policy, sockaddr[0])
             results.append(
                 ResolveResult(
                     hostname=host,
-                    host=str(sockaddr[0]),
+                    host=sockaddr[0],
                     port=port,
                     family=found_family,
                     proto=proto,
@@ -287,11 +293,6 @@ class CheckedResolver(AbstractResolver):
         if not results:
             raise socket.gaierror(socket.EAI_NONAME, "no address")
         return results
-
-    def _check(self, address: str) -> None:
-        refusal = self._policy.refusal(ip_address(address))
-        if refusal is not None:
-            raise AddressRefusedError(refusal)
 
     async def close(self) -> None:
         """Let go of the threads; a lookup that is still under way ends by itself."""
@@ -306,7 +307,11 @@ def checked_socket(policy: EgressPolicy, info: AddressInfo) -> socket.socket:
 
     """
     family, kind, proto, _, sockaddr = info
-    refusal = policy.refusal(ip_address(sockaddr[0]))
+    _check(policy, sockaddr[0])
+    return socket.socket(family, kind, proto)
+
+
+def _check(policy: EgressPolicy, address: str) -> None:
+    refusal = policy.refusal(ip_address(address))
     if refusal is not None:
         raise AddressRefusedError(refusal)
-    return socket.socket(family, kind, proto)

@@ -1,7 +1,8 @@
 """Sends one request to an external system and returns how it ended, as data.
 
-The rules stand in order in `HttpClient.send`: where it may go, whom it trusts, then the exchange. What the network or the
-other side does wrong becomes a `Failure` by the tables below; what is left over is a mistake of ours and raises.
+The rules stand in order in `HttpClient.send`: where it may go, whom it trusts, then the exchange. What the
+network or the other side does wrong becomes a `Failure` by the tables here; what is left over is a mistake of
+ours and raises.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import ssl
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from time import monotonic
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
 import aiohttp
 from aiohttp import http_exceptions
@@ -39,13 +40,15 @@ USER_AGENT = f"integration-hub-operator/{__version__}"
 
 KEEPALIVE_SECONDS = 15.0
 LOOKUP_SHARE = 0.6
-"""How much of the time to connect a name's lookup may take: the rest is for connecting, so both can be told apart."""
+"""How much of the time to connect a name's lookup may take. The rest is for connecting, so the two can be
+told apart."""
 
 REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"})
-"""Methods that may be sent twice. They use the pool: aiohttp repeats them once when a server closed an idle connection.
+"""Methods that may be sent twice. They use the pool: aiohttp repeats them once when the server closed an idle
+connection.
 
-Any other method gets a connection of its own: on a pooled one nobody could tell a request that was lost with an idle
-connection from one that the server received, and repeating a token request can void a refresh token.
+Any other method gets a connection of its own. On a pooled one nobody could tell a request that was lost with
+an idle connection from one that the server received, and repeating a token request can void a refresh token.
 """
 
 OWN_HEADERS = frozenset(
@@ -62,8 +65,9 @@ OWN_HEADERS = frozenset(
         "accept-encoding",
     }
 )
-"""Headers that follow from the request, so one that is given is left out: two opinions about framing are how requests
-are smuggled. Accept-Encoding is always 'identity': answers are small, and a decoder is one more thing to attack."""
+"""Headers that follow from the request; one that is given is left out, because two opinions about framing are
+how requests are smuggled. Accept-Encoding is always 'identity': answers are small, and decoding is one more
+thing to attack."""
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _HEADER_VALUE_REFUSED = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -101,7 +105,7 @@ OWN_ERRNOS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}
 class HttpClient:
     """One per process and event loop; closed once, when nothing is being sent any more."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - settings, each with its default and by name
         self,
         policy: EgressPolicy,
         *,
@@ -184,7 +188,8 @@ class HttpClient:
                     return FailureKind.RESPONSE_TOO_LARGE, f"more than {self._max_body} bytes"
             return HttpResponse(response.status, _joined(response.headers), b"".join(chunks))
         finally:
-            # A response that was read to its end has given its connection back already; this closes all others.
+            # A response that was read to its end has given its connection back by now; this closes all
+            # others.
             response.close()
 
     def _session(self, *, pooled: bool) -> aiohttp.ClientSession:
@@ -223,7 +228,7 @@ class HttpClient:
 
 
 def _headers(request: HttpRequest) -> dict[str, str]:
-    """Return the headers to send. An invalid one raises, and the message shows no value: values are credentials."""
+    """Return the headers to send. An invalid one raises, without its value, which may be a credential."""
     for name, value in request.headers.items():
         if not _HEADER_NAME.fullmatch(name):
             raise ValueError("a request header has a name with characters that no header name has")
@@ -235,43 +240,53 @@ def _headers(request: HttpRequest) -> dict[str, str]:
 
 
 def _target(request: HttpRequest, rules: Sequence[HostRule], policy: EgressPolicy) -> URL | Failure:
-    """Return the URL to ask, built anew from the parts that were checked, so that no second parser can see others."""
+    """Return the URL to ask, built anew from the parts that were checked: no second parser can see others."""
     try:
         parts = urlsplit(request.url)
-        scheme, port = parts.scheme, parts.port
+        port = parts.port or DEFAULT_PORTS.get(parts.scheme, 0)
         host = normalise_host(f"[{parts.hostname}]" if "[" in parts.netloc else parts.hostname or "")
     except ValueError:
-        return Failure(FailureKind.HOST_NOT_ALLOWED, "", "the URL does not name a host in its usual spelling")
-    port = DEFAULT_PORTS.get(scheme, 0) if port is None else port
-    origin = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    if scheme not in DEFAULT_PORTS:
-        return Failure(FailureKind.SCHEME_NOT_ALLOWED, origin, "only https is possible")
-    if "@" in parts.netloc:
-        return Failure(FailureKind.HOST_NOT_ALLOWED, origin, "the URL has a user name in it")
-    if not any(rule.allows(scheme, host, port) for rule in rules):
-        if scheme == "http" and any(rule.allows("https", host, rule.port) for rule in rules):
-            return Failure(FailureKind.SCHEME_NOT_ALLOWED, origin, "only https is allowed for this host")
-        return Failure(FailureKind.HOST_NOT_ALLOWED, origin, "not among the allowed hosts")
-    if scheme == "http" and not policy.allow_http:
-        return Failure(FailureKind.SCHEME_NOT_ALLOWED, origin, "the operator does not allow plain http")
+        detail = "the URL does not name a host in its usual spelling"
+        return Failure(FailureKind.HOST_NOT_ALLOWED, "", detail)
+    netloc = f"[{host}]" if ":" in host else host
+    refusal = _refusal(parts, host, port, rules, policy)
+    if refusal is not None:
+        return Failure(refusal[0], f"{netloc}:{port}" if port else netloc, refusal[1])
     # Sent as it is written, because a signature may cover it; only what cannot stand in a request is encoded.
     query = "&".join(filter(None, (parts.query, urlencode(request.query, quote_via=quote, safe=""))))
     return URL.build(
-        scheme=scheme,
-        host=host,
-        port=port,
+        scheme=parts.scheme,
+        authority=netloc if port == DEFAULT_PORTS[parts.scheme] else f"{netloc}:{port}",
         path=quote(parts.path or "/", safe=_PRINTABLE_ASCII),
         query_string=quote(query, safe=_PRINTABLE_ASCII),
         encoded=True,
     )
 
 
+def _refusal(
+    parts: SplitResult, host: str, port: int, rules: Sequence[HostRule], policy: EgressPolicy
+) -> Fault | None:
+    """Return why a request must not be sent there, judged by its URL alone."""
+    scheme = parts.scheme
+    if scheme not in DEFAULT_PORTS:
+        return FailureKind.SCHEME_NOT_ALLOWED, "only https is possible"
+    if "@" in parts.netloc:
+        return FailureKind.HOST_NOT_ALLOWED, "the URL has a user name in it"
+    if not any(rule.allows(scheme, host, port) for rule in rules):
+        if scheme == "http" and any(rule.allows("https", host, rule.port) for rule in rules):
+            return FailureKind.SCHEME_NOT_ALLOWED, "only https is allowed for this host"
+        return FailureKind.HOST_NOT_ALLOWED, "not among the allowed hosts"
+    if scheme == "http" and not policy.allow_http:
+        return FailureKind.SCHEME_NOT_ALLOWED, "the operator does not allow plain http"
+    return None
+
+
 def _origin(url: URL) -> str:
-    return f"[{url.raw_host}]:{url.port}" if ":" in (url.raw_host or "") else f"{url.raw_host}:{url.port}"
+    return f"{url.host_subcomponent}:{url.port}"
 
 
 def _joined(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return headers with lower-case names, repeated ones joined as HTTP allows, and no text that cannot be encoded."""
+    """Return headers with lower-case names, repeated ones joined, and values that can be encoded again."""
     joined: dict[str, str] = {}
     for name, value in headers.items():
         key = name.lower()
@@ -290,7 +305,7 @@ _ERRNO_IN_TEXT = re.compile(r"\[Errno (\d+)\]")
 
 
 def _connect_fault(error: aiohttp.ClientConnectorError) -> Fault | None:
-    """Read the error number; of several addresses that failed in different ways there are only numbers in the text."""
+    """Read the error number; when addresses failed in different ways, the numbers stand in the text alone."""
     cause = error.os_error
     numbers = {cause.errno} if cause.errno else {int(number) for number in _ERRNO_IN_TEXT.findall(str(cause))}
     if numbers & OWN_ERRNOS:
@@ -317,13 +332,14 @@ def _handshake_fault(error: aiohttp.ClientConnectorSSLError) -> Fault:
     return FailureKind.TLS_FAILED, tls.handshake_fault(cause) if isinstance(cause, ssl.SSLError) else ""
 
 
-def _protocol_fault(error: aiohttp.ClientResponseError) -> Fault:
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, http_exceptions.LineTooLong):
-            return FailureKind.RESPONSE_TOO_LARGE, "headers too large"
-        cause = cause.__cause__
-    return FailureKind.CONNECTION_LOST, "the answer is not HTTP"
+def _answer_fault(error: aiohttp.ClientResponseError | aiohttp.ClientPayloadError) -> Fault:
+    if _caused_by(error, http_exceptions.LineTooLong) or "Too many headers received" in str(error):
+        return FailureKind.RESPONSE_TOO_LARGE, "headers too large"
+    if _caused_by(error, http_exceptions.ContentEncodingError):
+        return FailureKind.CONNECTION_LOST, "the answer's encoding cannot be read"
+    if isinstance(error, aiohttp.ClientResponseError):
+        return FailureKind.CONNECTION_LOST, "the answer is not HTTP"
+    return _lost(error)
 
 
 def _lost(error: aiohttp.ClientError) -> Fault:
@@ -331,6 +347,13 @@ def _lost(error: aiohttp.ClientError) -> Fault:
         # In TLS 1.3 a server says only after the handshake that it wants no part of it.
         return FailureKind.TLS_FAILED, tls.handshake_fault(error.__cause__)
     return FailureKind.CONNECTION_LOST, "the connection ended before the answer was complete"
+
+
+def _caused_by(error: BaseException, kind: type[BaseException]) -> bool:
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, kind):
+        cause = cause.__cause__
+    return cause is not None
 
 
 FAULTS: tuple[tuple[type[Exception], Callable[..., Fault | None]], ...] = (
@@ -341,10 +364,9 @@ FAULTS: tuple[tuple[type[Exception], Callable[..., Fault | None]], ...] = (
     (aiohttp.ClientConnectorError, _connect_fault),
     (aiohttp.ConnectionTimeoutError, lambda _: (FailureKind.CONNECT_TIMEOUT, "no connection in time")),
     (TimeoutError, lambda _: (FailureKind.RESPONSE_TIMEOUT, "no complete answer in time")),
-    (aiohttp.ClientResponseError, _protocol_fault),
-    (aiohttp.ClientPayloadError, _lost),
-    (aiohttp.ServerDisconnectedError, _lost),
-    (aiohttp.ClientOSError, _lost),
+    (aiohttp.ClientResponseError, _answer_fault),
+    (aiohttp.ClientPayloadError, _answer_fault),
+    (aiohttp.ClientConnectionError, _lost),
 )
 """The first row whose type an error has reads it. What no row reads is a mistake of ours."""
 

@@ -1,0 +1,671 @@
+"""The HTTP adapter against servers that misbehave, over real sockets and real TLS."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import ssl
+import threading
+import tracemalloc
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp.client_reqrep import ConnectionKey
+
+from integration_hub.adapters.egress import EgressPolicy, HostRule, parse_cidrs
+from integration_hub.adapters.http import USER_AGENT, HttpClient, _fault
+from integration_hub.model.http import Failure, FailureKind, HttpRequest, HttpResponse, Outcome
+from support import fault_server
+from support.certificates import DAY, Authority, Identity, self_signed
+from support.fault_server import Behaviour, FaultServer, answering, response
+
+LOOPBACK = EgressPolicy(parse_cidrs(["127.0.0.0/8"]))
+LOOPBACK_HTTP = EgressPolicy(parse_cidrs(["127.0.0.0/8"]), allow_http=True)
+CANARY = "canary-4711"
+"""Stands in path, query, header and body of every request, and must never stand in a failure."""
+
+CUT_OFF = (FailureKind.CONNECTION_LOST, "the connection ended before the answer was complete")
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+NOT_HTTP = (FailureKind.CONNECTION_LOST, "the answer is not HTTP")
+NOT_DECODABLE = (FailureKind.CONNECTION_LOST, "the answer's encoding cannot be read")
+HEADERS_TOO_LARGE = (FailureKind.RESPONSE_TOO_LARGE, "headers too large")
+BODY_TOO_LARGE = (FailureKind.RESPONSE_TOO_LARGE, "more than 65536 bytes")
+NOT_LISTED = (FailureKind.HOST_NOT_ALLOWED, "not among the allowed hosts")
+USER_NAME = (FailureKind.HOST_NOT_ALLOWED, "the URL has a user name in it")
+NO_HOST = (FailureKind.HOST_NOT_ALLOWED, "the URL does not name a host in its usual spelling")
+HTTPS_HERE = (FailureKind.SCHEME_NOT_ALLOWED, "only https is allowed for this host")
+HTTPS_ALWAYS = (FailureKind.SCHEME_NOT_ALLOWED, "only https is possible")
+EXPIRED = (FailureKind.TLS_EXPIRED, "certificate expired")
+NOT_YET_VALID = (FailureKind.TLS_EXPIRED, "certificate not yet valid")
+OTHER_ADDRESS = (FailureKind.TLS_HOST_MISMATCH, "certificate is for another address")
+OTHER_PURPOSE = (FailureKind.TLS_UNTRUSTED, "certificate is not for servers")
+SELF_SIGNED = (FailureKind.TLS_UNTRUSTED, "self-signed certificate")
+NO_ISSUER = (FailureKind.TLS_UNTRUSTED, "unable to get issuer")
+
+
+@pytest.fixture(scope="module")
+def authority() -> Authority:
+    return Authority("Test Authority")
+
+
+@pytest.fixture(scope="module")
+def identity(authority: Authority) -> Identity:
+    return authority.issue("127.0.0.1", "api.example.com")
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[HttpClient]:
+    client = HttpClient(LOOPBACK_HTTP)
+    yield client
+    await client.close()
+
+
+@pytest.fixture
+async def hasty() -> AsyncIterator[HttpClient]:
+    """A client for tests whose point is that time runs out."""
+    client = HttpClient(LOOPBACK_HTTP, connect_timeout=0.4, total_timeout=1.0)
+    yield client
+    await client.close()
+
+
+async def ask(
+    client: HttpClient,
+    url: str,
+    method: str = "GET",
+    ca: str | None = None,
+    rules: tuple[str, ...] | None = None,
+) -> Outcome:
+    """Send a request with the canary in every part, by default to a host that is allowed."""
+    allowed = rules or ("/".join(url.split("/")[:3]),)
+    request = HttpRequest(
+        method,
+        url + CANARY,
+        {"Authorization": f"Bearer {CANARY}"},
+        (("token", CANARY),),
+        CANARY.encode() if method == "POST" else None,
+    )
+    return await client.send(request, allowed_hosts=[HostRule.parse(rule) for rule in allowed], ca_bundle=ca)
+
+
+def answered(outcome: Outcome) -> HttpResponse:
+    assert outcome.failure is None, outcome.failure
+    assert outcome.response is not None
+    return outcome.response
+
+
+def failed(outcome: Outcome) -> Failure:
+    assert outcome.response is None
+    assert outcome.failure is not None
+    assert CANARY not in repr(outcome)
+    return outcome.failure
+
+
+class TestAnswers:
+    async def test_a_request_arrives_as_it_was_made(
+        self, client: HttpClient, authority: Authority, identity: Identity
+    ) -> None:
+        async with FaultServer(answering(response()), identity.server_context()) as server:
+            request = HttpRequest(
+                "POST",
+                server.url("/a%2Fb/c?x=%41+b"),
+                {
+                    "Authorization": "Bearer s3cret",
+                    "Content-Type": "application/json",
+                    "Host": "other.example",
+                },
+                (("q", "a b+/é&="),),
+                b'{"a": 1}',
+                "token",
+            )
+            rule = HostRule.parse(f"127.0.0.1:{server.port}")
+            outcome = await client.send(request, allowed_hosts=[rule], ca_bundle=authority.pem)
+        answered(outcome)
+        assert outcome.purpose == "token"
+        head, _, body = server.requests[0].partition(b"\r\n\r\n")
+        start, *lines = head.decode().split("\r\n")
+        headers = dict(line.split(": ", 1) for line in lines)
+        assert start == "POST /a%2Fb/c?x=%41+b&q=a%20b%2B%2F%C3%A9%26%3D HTTP/1.1", (
+            "signatures cover these bytes"
+        )
+        assert headers == {
+            "Host": f"127.0.0.1:{server.port}",
+            "User-Agent": USER_AGENT,
+            "Accept": "*/*",
+            "Accept-Encoding": "identity",
+            "Authorization": "Bearer s3cret",
+            "Content-Type": "application/json",
+            "Content-Length": "8",
+            "Connection": "close",
+        }
+        assert body == b'{"a": 1}'
+
+    async def test_headers_are_lower_case_and_joined(self, client: HttpClient) -> None:
+        data = response(b"hello", "X-A: 1", "x-a: 2", "X-Raw: caf\u00e9").replace("é".encode(), b"\xe9")
+        async with FaultServer(answering(data)) as server:
+            got = answered(await ask(client, server.url()))
+        assert got.status == 200
+        assert got.body == b"hello"
+        assert got.headers == {"content-length": "5", "x-a": "1, 2", "x-raw": "caf\ufffd"}
+
+    @pytest.mark.parametrize(
+        ("data", "body"),
+        [
+            pytest.param(CHUNKED + b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n", b"abcde", id="chunked"),
+            pytest.param(b"HTTP/1.1 204 No Content\r\n\r\n", b"", id="no content"),
+            pytest.param(
+                b"HTTP/1.1 100 Continue\r\n\r\n" + response(b"x"), b"x", id="after an interim answer"
+            ),
+            pytest.param(response(b"x" * 65536), b"x" * 65536, id="as large as is allowed"),
+        ],
+    )
+    async def test_bodies_of_every_framing(self, client: HttpClient, data: bytes, body: bytes) -> None:
+        async with FaultServer(answering(data)) as server:
+            first = answered(await ask(client, server.url()))
+            second = answered(await ask(client, server.url()))
+        assert first.body == second.body == body
+        assert server.connections == 1, "the connection is in a state to be used again"
+
+    async def test_a_body_that_ends_with_the_connection(self, client: HttpClient) -> None:
+        data = b"HTTP/1.0 200 OK\r\n\r\nabc"
+        async with FaultServer(fault_server.answering_then_closing(data)) as server:
+            assert answered(await ask(client, server.url())).body == b"abc"
+
+    async def test_a_body_that_was_encoded_although_nobody_asked(self, client: HttpClient) -> None:
+        async with FaultServer(answering(fault_server.gzip_bomb(1000))) as server:
+            assert answered(await ask(client, server.url())).body == bytes(1000)
+
+    async def test_redirects_are_answers(self, client: HttpClient) -> None:
+        async with FaultServer(answering(response())) as other:
+            data = response(b"", f"Location: {other.url('/')}", status="302 Found")
+            async with FaultServer(answering(data)) as server:
+                both = (f"http://127.0.0.1:{server.port}", f"http://127.0.0.1:{other.port}")
+                got = answered(await ask(client, server.url(), rules=both))
+        assert got.status == 302
+        assert got.headers["location"] == other.url("/")
+        assert other.connections == 0
+
+    async def test_cookies_are_not_kept(self, client: HttpClient) -> None:
+        async with FaultServer(answering(response(b"", "Set-Cookie: session=1; Path=/"))) as server:
+            for _ in range(2):
+                await ask(client, server.url("/", host="127.0.0.1"))
+        assert b"session" not in b"".join(server.requests)
+
+    async def test_proxies_of_the_environment_are_ignored(
+        self, client: HttpClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async with FaultServer(answering(response())) as proxy, FaultServer(answering(response())) as server:
+            monkeypatch.setenv("http_proxy", proxy.url())
+            answered(await ask(client, server.url()))
+        assert (proxy.connections, server.connections) == (0, 1)
+
+    async def test_switching_protocols_is_an_answer(self, client: HttpClient) -> None:
+        data = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n"
+        async with FaultServer(answering(data)) as server:
+            assert answered(await ask(client, server.url())).status == 101
+
+
+class TestPool:
+    async def test_one_connection_serves_all_who_trust_alike(
+        self, client: HttpClient, authority: Authority, identity: Identity
+    ) -> None:
+        async with FaultServer(answering(response()), identity.server_context()) as server:
+            for _ in range(3):
+                answered(await ask(client, server.url(), ca="".join(authority.pem)))
+            assert server.connections == 1
+            failure = failed(await ask(client, server.url(), ca=Authority("Another").pem))
+        assert failure.kind == FailureKind.TLS_UNTRUSTED, "a connection must not lend its trust to others"
+
+    async def test_a_get_survives_that_the_server_gave_up_the_connection(self, client: HttpClient) -> None:
+        async with FaultServer(fault_server.closing_on_second_request) as server:
+            for _ in range(3):
+                answered(await ask(client, server.url()))
+        assert server.connections == 3
+
+    async def test_a_post_is_never_sent_on_a_connection_that_may_be_gone(self, client: HttpClient) -> None:
+        async with FaultServer(fault_server.closing_on_second_request) as server:
+            answered(await ask(client, server.url()))
+            for _ in range(2):
+                answered(await ask(client, server.url(), "POST"))
+        assert [request[:4] for request in server.requests] == [b"GET ", b"POST", b"POST"]
+        assert server.connections == 3
+
+    @pytest.mark.parametrize(("method", "times"), [("GET", 2), ("POST", 1)])
+    async def test_a_post_is_sent_once(self, client: HttpClient, method: str, times: int) -> None:
+        async with FaultServer(fault_server.closing_at_once) as server:
+            failure = failed(await ask(client, server.url(), method))
+        assert failure.kind == FailureKind.CONNECTION_LOST
+        assert len(server.requests) == times
+
+    async def test_those_who_wait_for_their_turn_are_not_failed_for_it(self) -> None:
+        client = HttpClient(LOOPBACK_HTTP, max_connections=1)
+        async with FaultServer(answering(response())) as server:
+            outcomes = await asyncio.gather(*(ask(client, server.url()) for _ in range(20)))
+        await client.close()
+        assert all(outcome.response for outcome in outcomes)
+        assert server.connections == 1
+
+    async def test_being_cancelled_leaves_nothing_behind(self, client: HttpClient) -> None:
+        async with FaultServer(fault_server.silent) as server:
+            task = asyncio.create_task(ask(client, server.url()))
+            await server.asked.wait()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+
+class TestNothingIsSent:
+    @pytest.mark.parametrize(
+        ("rule", "url", "fault"),
+        [
+            ("http://127.0.0.1", "http://127.0.0.1:{port}/", NOT_LISTED),
+            ("http://localhost:{port}", "http://127.0.0.1:{port}/", NOT_LISTED),
+            ("http://127.0.0.1:{port}", "http://u:p@127.0.0.1:{port}/", USER_NAME),
+            ("http://127.0.0.1:{port}", "http://127.0.0.1:{port}@evil.example/", USER_NAME),
+            ("http://127.0.0.1:{port}", "http://2130706433:{port}/", NO_HOST),
+            ("http://127.0.0.1:{port}", "http://127.1:{port}/", NO_HOST),
+            ("http://127.0.0.1:{port}", "http://[::ffff:127.0.0.1]:{port}/", NOT_LISTED),
+            ("http://127.0.0.1:{port}", "http:127.0.0.1:{port}/", NO_HOST),
+            ("127.0.0.1:{port}", "http://127.0.0.1:{port}/", HTTPS_HERE),
+            ("127.0.0.1:{port}", "ftp://127.0.0.1:{port}/", HTTPS_ALWAYS),
+        ],
+    )
+    async def test_where_no_rule_allows_it(
+        self, client: HttpClient, rule: str, url: str, fault: tuple[FailureKind, str]
+    ) -> None:
+        async with FaultServer(answering(response())) as server:
+            failure = failed(
+                await ask(client, url.format(port=server.port), rules=(rule.format(port=server.port),))
+            )
+        assert (failure.kind, failure.detail) == fault
+        assert server.connections == 0
+
+    async def test_in_the_clear_without_the_operators_leave(self) -> None:
+        client = HttpClient(LOOPBACK)
+        async with FaultServer(answering(response())) as server:
+            failure = failed(await ask(client, server.url()))
+        await client.close()
+        assert failure.kind == FailureKind.SCHEME_NOT_ALLOWED
+        assert server.connections == 0
+
+    async def test_to_a_private_address_even_if_a_rule_allows_it(self) -> None:
+        client = HttpClient(EgressPolicy(allow_http=True))
+        async with FaultServer(answering(response())) as server:
+            failure = failed(await ask(client, server.url()))
+        await client.close()
+        assert failure.kind == FailureKind.ADDRESS_NOT_ALLOWED
+        assert failure.detail == "127.0.0.1 is a loopback address"
+        assert failure.host == f"127.0.0.1:{server.port}"
+        assert server.connections == 0
+
+    @pytest.mark.parametrize(
+        "ca", ["not a certificate", " ", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"]
+    )
+    async def test_when_the_trust_cannot_be_read(
+        self, client: HttpClient, identity: Identity, ca: str
+    ) -> None:
+        async with FaultServer(answering(response()), identity.server_context()) as server:
+            failure = failed(await ask(client, server.url(), ca=ca))
+        assert failure.kind == FailureKind.TRUST_INVALID
+        assert server.connections == 0
+
+    @pytest.mark.parametrize(
+        "headers", [{"X-A": "a\r\nX-B: b"}, {"X-A": "a\n"}, {"X A": "a"}, {"X-A:": "a"}, {"": "a"}]
+    )
+    async def test_when_a_header_would_break_the_request(
+        self, client: HttpClient, headers: dict[str, str]
+    ) -> None:
+        request = HttpRequest("GET", "https://api.example.com/", headers)
+        with pytest.raises(ValueError, match="header") as caught:
+            await client.send(request, allowed_hosts=[HostRule.parse("api.example.com")])
+        assert not any(value in str(caught.value) for value in headers.values() if len(value) > 1)
+
+
+class TestCertificates:
+    @pytest.mark.parametrize(
+        ("make", "trusts_it", "fault"),
+        [
+            pytest.param(
+                lambda a: a.issue("127.0.0.1", start=-2 * DAY, end=-DAY), True, EXPIRED, id="expired"
+            ),
+            pytest.param(
+                lambda a: a.issue("127.0.0.1", start=DAY, end=2 * DAY),
+                True,
+                NOT_YET_VALID,
+                id="not yet valid",
+            ),
+            pytest.param(lambda a: a.issue("127.0.0.2"), True, OTHER_ADDRESS, id="wrong address"),
+            pytest.param(
+                lambda a: a.issue("127.0.0.1", for_server=False), True, OTHER_PURPOSE, id="wrong purpose"
+            ),
+            pytest.param(lambda _: self_signed("127.0.0.1"), True, SELF_SIGNED, id="self-signed"),
+            pytest.param(
+                lambda _: Authority("Unknown").issue("127.0.0.1"), True, NO_ISSUER, id="unknown authority"
+            ),
+            pytest.param(lambda a: a.issue("127.0.0.1"), False, NO_ISSUER, id="system trust only"),
+        ],
+    )
+    async def test_a_bad_one_is_named_and_nothing_is_sent(
+        self,
+        client: HttpClient,
+        authority: Authority,
+        make: Callable[[Authority], Identity],
+        trusts_it: bool,
+        fault: tuple[FailureKind, str],
+    ) -> None:
+        async with FaultServer(answering(response()), make(authority).server_context()) as server:
+            failure = failed(await ask(client, server.url(), ca=authority.pem if trusts_it else None))
+        assert (failure.kind, failure.detail) == fault
+        assert server.requests == []
+
+    async def test_a_self_signed_one_can_be_trusted_as_such(self, client: HttpClient) -> None:
+        identity = self_signed("127.0.0.1")
+        async with FaultServer(answering(response()), identity.server_context()) as server:
+            answered(await ask(client, server.url(), ca=identity.chain))
+
+    async def test_an_intermediate_authority_can_be_trusted_as_such(
+        self, client: HttpClient, authority: Authority
+    ) -> None:
+        middle = Authority("Middle", authority)
+        async with FaultServer(answering(response()), middle.issue("127.0.0.1").server_context()) as server:
+            answered(await ask(client, server.url(), ca=middle.pem))
+            answered(await ask(client, server.url(), ca=authority.pem))
+
+    async def test_old_protocol_versions_are_refused(
+        self, client: HttpClient, authority: Authority, identity: Identity
+    ) -> None:
+        with fault_server.alerting_port(identity.outdated_server_context()) as port:
+            failure = failed(await ask(client, f"https://127.0.0.1:{port}/", ca=authority.pem))
+        assert (failure.kind, failure.detail) == (FailureKind.TLS_FAILED, "TLS 1.2 or later is not supported")
+
+    async def test_plain_http_on_an_https_port(self, client: HttpClient) -> None:
+        async def plain(connection: fault_server.Connection) -> None:
+            await connection.send(response(b"hello", status="400 Bad Request"))
+            await connection.request()
+
+        async with FaultServer(plain) as server:
+            failure = failed(await ask(client, f"https://127.0.0.1:{server.port}/"))
+        assert (failure.kind, failure.detail) == (FailureKind.TLS_FAILED, "the port does not speak TLS")
+
+    async def test_a_server_that_hangs_up_on_the_handshake(self, client: HttpClient) -> None:
+        async def rude(connection: fault_server.Connection) -> None:
+            connection.reset()
+
+        async with FaultServer(rude) as server:
+            failure = failed(await ask(client, f"https://127.0.0.1:{server.port}/"))
+        assert failure.kind == FailureKind.TLS_FAILED
+        assert failure.detail == "the connection was closed during the TLS handshake"
+
+    async def test_a_server_that_wants_a_certificate_of_ours(
+        self, client: HttpClient, authority: Authority, identity: Identity
+    ) -> None:
+        context = identity.server_context()
+        context.verify_mode = ssl.CERT_REQUIRED
+        with fault_server.alerting_port(context) as port:
+            failure = failed(await ask(client, f"https://127.0.0.1:{port}/", ca=authority.pem))
+        assert (failure.kind, failure.detail) == (
+            FailureKind.TLS_FAILED,
+            "the host requires a client certificate",
+        )
+
+
+class TestConnecting:
+    async def test_refused(self, client: HttpClient) -> None:
+        with fault_server.unused_port() as port:
+            failure = failed(await ask(client, f"https://127.0.0.1:{port}/"))
+        assert (failure.kind, failure.host) == (FailureKind.CONNECTION_REFUSED, f"127.0.0.1:{port}")
+
+    async def test_unreachable(self, client: HttpClient) -> None:
+        # The broadcast address of the loopback network: the kernel has no way to connect to it.
+        failure = failed(await ask(client, "https://127.255.255.255/"))
+        assert (failure.kind, failure.detail) == (FailureKind.UNREACHABLE, "no route to the network")
+
+    @pytest.mark.parametrize("port_of", [fault_server.deaf_port, fault_server.full_port])
+    async def test_no_answer(
+        self, hasty: HttpClient, port_of: Callable[[], AbstractContextManager[int]]
+    ) -> None:
+        with port_of() as port:
+            failure = failed(await ask(hasty, f"https://127.0.0.1:{port}/"))
+        assert failure.kind == FailureKind.CONNECT_TIMEOUT
+
+
+class TestAnswersThatFail:
+    @pytest.mark.parametrize(
+        ("behaviour", "fault"),
+        [
+            pytest.param(fault_server.closing_at_once, CUT_OFF, id="no answer"),
+            pytest.param(fault_server.resetting, CUT_OFF, id="reset"),
+            pytest.param(
+                fault_server.answering_then_closing(response(b"x" * 500)[:-100]),
+                CUT_OFF,
+                id="cut in the body",
+            ),
+            pytest.param(
+                fault_server.answering_then_closing(b"HTTP/1.1 200 OK\r\nContent-"),
+                CUT_OFF,
+                id="cut in the head",
+            ),
+            pytest.param(
+                fault_server.answering_then_closing(CHUNKED + b"5\r\nab"), CUT_OFF, id="cut in a chunk"
+            ),
+            pytest.param(
+                fault_server.answering_then_closing(CHUNKED + b"zz\r\n"), NOT_HTTP, id="not a chunk"
+            ),
+            pytest.param(
+                fault_server.answering_then_closing(response(b"not gzip", "Content-Encoding: gzip")),
+                NOT_DECODABLE,
+                id="not gzip",
+            ),
+            pytest.param(
+                fault_server.answering_then_closing(response(b"brotli", "Content-Encoding: br")),
+                NOT_DECODABLE,
+                id="brotli",
+            ),
+            pytest.param(
+                fault_server.answering_then_closing(b"SSH-2.0-OpenSSH_9.2\r\n"), NOT_HTTP, id="not HTTP"
+            ),
+            pytest.param(
+                answering(response(b"", "X: " + "x" * 100_000)), HEADERS_TOO_LARGE, id="huge header"
+            ),
+            pytest.param(answering(response(b"", *["X: x"] * 10_000)), HEADERS_TOO_LARGE, id="many headers"),
+            pytest.param(answering(response(b"x" * 65537)), BODY_TOO_LARGE, id="one byte too many"),
+            pytest.param(fault_server.flooding, BODY_TOO_LARGE, id="endless"),
+            pytest.param(answering(fault_server.gzip_bomb(200_000_000)), BODY_TOO_LARGE, id="gzip bomb"),
+        ],
+    )
+    @pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
+    async def test_are_named(  # noqa: PLR0917 - fixtures and parameters
+        self,
+        client: HttpClient,
+        authority: Authority,
+        identity: Identity,
+        behaviour: Behaviour,
+        fault: tuple[FailureKind, str],
+        secure: bool,
+    ) -> None:
+        async with FaultServer(behaviour, identity.server_context() if secure else None) as server:
+            failure = failed(await ask(client, server.url(), ca=authority.pem if secure else None))
+        assert (failure.kind, failure.detail) == fault
+        assert failure.host == f"127.0.0.1:{server.port}"
+
+    @pytest.mark.parametrize("behaviour", [fault_server.silent, fault_server.dripping])
+    async def test_take_too_long(
+        self, hasty: HttpClient, authority: Authority, identity: Identity, behaviour: Behaviour
+    ) -> None:
+        async with FaultServer(behaviour, identity.server_context()) as server:
+            failure = failed(await ask(hasty, server.url(), ca=authority.pem))
+        assert failure.kind == FailureKind.RESPONSE_TIMEOUT
+
+    async def test_a_bomb_is_never_decoded_as_a_whole(self, client: HttpClient) -> None:
+        async with FaultServer(answering(fault_server.gzip_bomb(200_000_000))) as server:
+            tracemalloc.start()
+            try:
+                failed(await ask(client, server.url()))
+                _, peak = tracemalloc.get_traced_memory()
+            finally:
+                tracemalloc.stop()
+        assert peak < 5_000_000
+
+
+class Names:
+    """What names resolve to: addresses, or an error to raise. It notes what it was asked."""
+
+    def __init__(self, answer: list[str] | OSError) -> None:
+        self.asked: list[str] = []
+        self._answer = answer
+
+    def __call__(self, host: str, port: int, *_: Any) -> list[Any]:
+        self.asked.append(host)
+        if isinstance(self._answer, OSError):
+            raise self._answer
+        return [
+            (socket.AF_INET6, socket.SOCK_STREAM, 6, "", (address, port, 0, 0))
+            if ":" in address
+            else (socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))
+            for address in self._answer
+        ]
+
+
+@pytest.fixture
+def held() -> Iterator[threading.Event]:
+    """Set when the test is over, so that a lookup can hang until then."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+class TestNames:
+    async def test_a_name_is_looked_up_once_and_its_certificate_checked(
+        self, authority: Authority, identity: Identity
+    ) -> None:
+        names = Names(["127.0.0.1"])
+        client = HttpClient(LOOPBACK, getaddrinfo=names)
+        async with FaultServer(answering(response()), identity.server_context()) as server:
+            for url in (server.url(host="api.example.com"), server.url(host="API.Example.com.")):
+                rules = (f"api.example.com:{server.port}",)
+                answered(await ask(client, url, ca=authority.pem, rules=rules))
+        await client.close()
+        assert names.asked == ["api.example.com"], "both spellings are one host, with one connection"
+        assert b"Host: api.example.com:" in server.requests[1]
+
+    async def test_a_certificate_for_another_name(self, authority: Authority, identity: Identity) -> None:
+        client = HttpClient(LOOPBACK, getaddrinfo=Names(["127.0.0.1"]))
+        async with FaultServer(answering(response()), identity.server_context()) as server:
+            failure = failed(await ask(client, server.url(host="www.example.com"), ca=authority.pem))
+        await client.close()
+        assert failure.kind == FailureKind.TLS_HOST_MISMATCH
+        assert failure.detail == "certificate is for another name"
+        assert server.requests == []
+
+    @pytest.mark.parametrize(
+        ("addresses", "detail"),
+        [
+            (["127.0.0.1", "10.0.0.1"], "10.0.0.1 is a private address"),
+            (["10.0.0.1", "127.0.0.1"], "10.0.0.1 is a private address"),
+            (["127.0.0.1", "::1"], "::1 is a loopback address"),
+            (["169.254.169.254"], "169.254.169.254 is the address of the cloud's metadata service"),
+            (["fe80::1%lo"], "fe80::1%lo has a zone"),
+        ],
+    )
+    async def test_one_forbidden_address_is_enough(self, addresses: list[str], detail: str) -> None:
+        client = HttpClient(LOOPBACK_HTTP, getaddrinfo=Names(addresses))
+        async with FaultServer(answering(response())) as server:
+            failure = failed(await ask(client, server.url(host="api.example.com")))
+        await client.close()
+        assert (failure.kind, failure.detail) == (FailureKind.ADDRESS_NOT_ALLOWED, detail)
+        assert server.connections == 0
+
+    async def test_addresses_that_do_not_answer_are_passed_over(self) -> None:
+        client = HttpClient(LOOPBACK_HTTP, getaddrinfo=Names(["127.0.0.2", "127.255.255.255", "127.0.0.1"]))
+        async with FaultServer(answering(response())) as server:
+            answered(await ask(client, server.url(host="api.example.com")))
+        await client.close()
+
+    async def test_the_most_telling_of_several_failures_is_named(self) -> None:
+        client = HttpClient(LOOPBACK, getaddrinfo=Names(["127.255.255.255", "127.0.0.1"]))
+        with fault_server.unused_port() as port:
+            failure = failed(await ask(client, f"https://api.example.com:{port}/"))
+        await client.close()
+        assert failure.kind == FailureKind.CONNECTION_REFUSED
+
+    @pytest.mark.parametrize(
+        ("code", "kind"),
+        [
+            (socket.EAI_NONAME, FailureKind.HOST_NOT_FOUND),
+            (socket.EAI_NODATA, FailureKind.HOST_NOT_FOUND),
+            (socket.EAI_AGAIN, FailureKind.DNS_FAILED),
+            (socket.EAI_FAIL, FailureKind.DNS_FAILED),
+            (socket.EAI_MEMORY, FailureKind.DNS_FAILED),
+        ],
+    )
+    async def test_lookups_that_fail(self, code: int, kind: FailureKind) -> None:
+        client = HttpClient(LOOPBACK, getaddrinfo=Names(socket.gaierror(code, CANARY)))
+        outcomes = await asyncio.gather(*(ask(client, "https://api.example.com/") for _ in range(3)))
+        await client.close()
+        assert [failed(outcome).kind for outcome in outcomes] == [kind] * 3
+
+    async def test_a_lookup_without_an_address(self) -> None:
+        client = HttpClient(LOOPBACK, getaddrinfo=Names([]))
+        failure = failed(await ask(client, "https://api.example.com/"))
+        await client.close()
+        assert failure.kind == FailureKind.HOST_NOT_FOUND
+
+    async def test_a_lookup_that_hangs(self, held: threading.Event) -> None:
+        def hang(*_: Any) -> list[Any]:
+            held.wait()
+            return []
+
+        client = HttpClient(LOOPBACK, connect_timeout=0.4, total_timeout=1.0, getaddrinfo=hang)
+        outcomes = await asyncio.gather(*(ask(client, "https://api.example.com/") for _ in range(3)))
+        held.set()
+        await client.close()
+        assert {failed(outcome).kind for outcome in outcomes} == {FailureKind.DNS_FAILED}
+
+
+def connector_error(error: OSError) -> aiohttp.ClientConnectorError:
+    key = ConnectionKey(
+        "api.example.com", 443, is_ssl=True, ssl=True, proxy=None, proxy_auth=None, proxy_headers_hash=None
+    )
+    return aiohttp.ClientConnectorError(key, error)
+
+
+class TestErrorsThatNoServerCanBringAbout:
+    @pytest.mark.parametrize(
+        ("error", "kind"),
+        [
+            (connector_error(OSError(errno.ETIMEDOUT, CANARY)), FailureKind.CONNECT_TIMEOUT),
+            (connector_error(OSError(errno.EPROTO, CANARY)), FailureKind.UNREACHABLE),
+            (connector_error(OSError(CANARY)), FailureKind.UNREACHABLE),
+            (aiohttp.ClientConnectionResetError(CANARY), FailureKind.CONNECTION_LOST),
+        ],
+    )
+    def test_are_named_without_their_text(self, error: Exception, kind: FailureKind) -> None:
+        fault = _fault(error)
+        assert fault is not None
+        assert fault[0] == kind
+        assert CANARY not in fault[1]
+
+    @pytest.mark.parametrize(
+        "error",
+        [connector_error(OSError(errno.EMFILE, "too many open files")), aiohttp.InvalidURL("x"), OSError()],
+    )
+    def test_are_ours_if_nothing_else(self, error: Exception) -> None:
+        assert _fault(error) is None
+
+
+async def test_closing_without_use_and_using_again() -> None:
+    client = HttpClient(LOOPBACK_HTTP)
+    await client.close()
+    async with FaultServer(answering(response())) as server:
+        answered(await ask(client, server.url()))
+        await client.close()
+        answered(await ask(client, server.url()))
+    await client.close()
+
+
+def test_a_time_to_connect_that_no_exchange_would_have() -> None:
+    with pytest.raises(ValueError, match="shorter"):
+        HttpClient(LOOPBACK, connect_timeout=10, total_timeout=10)

@@ -1,0 +1,137 @@
+"""Certificates made on the spot: authorities, what they sign, and the ways in which that can be wrong."""
+
+from __future__ import annotations
+
+import ssl
+import tempfile
+import warnings
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a server shows and proves: a certificate, those above it, and its key."""
+
+    chain: str
+    key: str
+
+    def server_context(self) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        with tempfile.TemporaryDirectory() as folder:
+            chain, key = Path(folder, "chain.pem"), Path(folder, "key.pem")
+            chain.write_text(self.chain, encoding="ascii")
+            key.write_text(self.key, encoding="ascii")
+            context.load_cert_chain(chain, key)
+        return context
+
+    def outdated_server_context(self) -> ssl.SSLContext:
+        """A server that speaks nothing newer than TLS 1.1."""
+        context = self.server_context()
+        context.set_ciphers("ALL:@SECLEVEL=0")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            context.minimum_version = ssl.TLSVersion.TLSv1
+            context.maximum_version = ssl.TLSVersion.TLSv1_1
+        return context
+
+
+class Authority:
+    """A certificate authority; with `above`, one that another has signed."""
+
+    def __init__(self, name: str, above: Authority | None = None) -> None:
+        self.key = ec.generate_private_key(ec.SECP256R1())
+        self.subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        issuer = above or self
+        self.certificate = (
+            _builder(self.subject, issuer.subject, self.key)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+            .sign(issuer.key, hashes.SHA256())
+        )
+        self.chain: str = "" if above is None else self.pem + above.chain
+
+    @property
+    def pem(self) -> str:
+        return _pem(self.certificate)
+
+    def issue(
+        self, *names: str, start: timedelta = -DAY, end: timedelta = DAY, for_server: bool = True
+    ) -> Identity:
+        """Sign a certificate for names and addresses, valid from `start` to `end` as seen from now."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        certificate = _leaf(names, self.subject, key, start, end, for_server=for_server).sign(
+            self.key, hashes.SHA256()
+        )
+        return Identity(_pem(certificate) + self.chain, _key_pem(key))
+
+
+def self_signed(*names: str) -> Identity:
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = _common_name(names)
+    return Identity(_pem(_leaf(names, subject, key, -DAY, DAY).sign(key, hashes.SHA256())), _key_pem(key))
+
+
+def _leaf(
+    names: tuple[str, ...],
+    issuer: x509.Name,
+    key: ec.EllipticCurvePrivateKey,
+    start: timedelta,
+    end: timedelta,
+    *,
+    for_server: bool = True,
+) -> x509.CertificateBuilder:
+    usage = ExtendedKeyUsageOID.SERVER_AUTH if for_server else ExtendedKeyUsageOID.CLIENT_AUTH
+    return (
+        _builder(_common_name(names), issuer, key, start, end)
+        .add_extension(x509.SubjectAlternativeName([_general_name(name) for name in names]), critical=False)
+        .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+    )
+
+
+def _builder(
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: ec.EllipticCurvePrivateKey,
+    start: timedelta = -DAY,
+    end: timedelta = DAY,
+) -> x509.CertificateBuilder:
+    now = datetime.now(UTC)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now + start)
+        .not_valid_after(now + end)
+    )
+
+
+def _common_name(names: tuple[str, ...]) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
+
+
+def _general_name(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
+
+
+def _pem(certificate: x509.Certificate) -> str:
+    return certificate.public_bytes(serialization.Encoding.PEM).decode("ascii")
+
+
+def _key_pem(key: ec.EllipticCurvePrivateKey) -> str:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode("ascii")
