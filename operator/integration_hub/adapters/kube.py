@@ -1,0 +1,202 @@
+"""The operator's client of the Kubernetes API: few calls, straight on aiohttp and orjson (docs/decisions/0003).
+
+Every call is bounded in time and in connections. A failed call raises ApiError, which says whether trying again later
+can help; nothing here retries, since the queue does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import orjson
+
+from integration_hub.adapters.kubeconfig import KubeConnection
+from integration_hub.model.base import API_VERSION
+from integration_hub.reconcile.inputs import SecretAnswer, SecretState
+
+METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+METADATA_ONE = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+CONNECTIONS = 50
+PAGE = 500
+"""Objects of one page of a list: kopf's and client-go's default, and a bound on what is parsed at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A resource of the API. `metadata_only` asks the server to leave out spec, status and data."""
+
+    api: str
+    plural: str
+    kind: str
+    metadata_only: bool = False
+
+    def path(self, namespace: str = "", name: str = "", sub: str = "") -> str:
+        """Return the URL path of the collection, or of one object, or of a subresource."""
+        root = f"/api/{self.api}" if "/" not in self.api else f"/apis/{self.api}"
+        parts = [root, f"namespaces/{namespace}" if namespace else "", self.plural, name, sub]
+        return "/".join(part for part in parts if part)
+
+
+INSTANCES = Resource(API_VERSION, "integrationinstances", "IntegrationInstance")
+DEFINITIONS = Resource(API_VERSION, "integrationdefinitions", "IntegrationDefinition")
+SECRETS = Resource("v1", "secrets", "Secret", metadata_only=True)
+EVENTS = Resource("events.k8s.io/v1", "events", "Event")
+
+
+class ApiError(Exception):
+    """A call that the API server refused, or that did not reach it (status 0)."""
+
+    def __init__(self, status: int, reason: str, message: str, retry_after: float | None = None) -> None:
+        """`reason` is the Status object's; `retry_after` is in seconds."""
+        super().__init__(f"{status or 'no answer'} {reason}: {message}")
+        self.status = status
+        self.reason = reason
+        self.retry_after = retry_after
+
+    @property
+    def gone(self) -> bool:
+        """Whether the object does not exist (any more)."""
+        return self.status == 404  # noqa: PLR2004
+
+    @property
+    def transient(self) -> bool:
+        """Whether the same call may succeed later: no answer, conflict, throttled, or a fault of the server."""
+        return self.status in {0, 401, 408, 409, 429} or self.status >= 500  # noqa: PLR2004
+
+
+class KubeClient:
+    """Calls of one API server over a bounded pool of connections."""
+
+    def __init__(self, connection: KubeConnection, *, timeout: float = 30.0) -> None:
+        """Sockets are opened with the first call, inside the running loop. `timeout` is in seconds, per call."""
+        self._connection = connection
+        self._timeout = aiohttp.ClientTimeout(total=timeout, connect=5.0 + timeout)
+        self._session: aiohttp.ClientSession | None = None
+        self.calls: dict[str, int] = {}
+        """Calls made so far by kind, like 'PATCH integrationinstances/status': the benchmark and metrics read it."""
+
+    async def close(self) -> None:
+        """Close all connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def list_page(self, resource: Resource, token: str = "", namespace: str = "") -> tuple[list[dict[str, Any]], str, str]:  # noqa: S107
+        """Return one page of a list: its objects, the token of the next page ('' at the end), the resourceVersion."""
+        query = {"limit": str(PAGE)} | ({"continue": token} if token else {})
+        accept = METADATA_LIST if resource.metadata_only else "application/json"
+        answer = await self._call("GET", resource.path(namespace), query=query, headers={"Accept": accept})
+        metadata = answer.get("metadata") or {}
+        return answer.get("items") or [], metadata.get("continue") or "", metadata.get("resourceVersion") or ""
+
+    async def read_secret(self, namespace: str, name: str) -> SecretAnswer:
+        """Return a Secret's decoded data as of now."""
+        try:
+            raw = await self._call("GET", SECRETS.path(namespace, name))
+        except ApiError as error:
+            if error.gone:
+                return SecretAnswer(SecretState.NOT_FOUND)
+            if error.status == 403:  # noqa: PLR2004
+                return SecretAnswer(SecretState.FORBIDDEN)
+            raise
+        metadata = raw["metadata"]
+        data = {key: base64.b64decode(value or "") for key, value in (raw.get("data") or {}).items()}
+        return SecretAnswer(SecretState.FOUND, uid=metadata["uid"], version=metadata["resourceVersion"], data=data)
+
+    async def patch_status(
+        self, resource: Resource, namespace: str, name: str, uid: str, status: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Write a status by JSON merge patch (RFC 7386) and return the object as it now is.
+
+        The UID goes along: an object that was deleted and created again under the same name is another one, and the
+        API server then refuses the patch.
+        """
+        body = orjson.dumps({"metadata": {"uid": uid}, "status": status})
+        return await self._call(
+            "PATCH",
+            resource.path(namespace, name, "status"),
+            body=body,
+            headers={"Content-Type": "application/merge-patch+json"},
+            counted_as=f"PATCH {resource.plural}/status",
+        )
+
+    async def create_event(self, namespace: str, event: Mapping[str, Any]) -> None:
+        """Post an Event."""
+        await self._call("POST", EVENTS.path(namespace), body=orjson.dumps(event), counted_as="POST events")
+
+    async def version(self) -> str:
+        """Return the API server's version, like 'v1.36.3'."""
+        return str((await self._call("GET", "/version")).get("gitVersion", ""))
+
+    def session(self) -> aiohttp.ClientSession:
+        """Return the session, made on first use. Its requests carry the credentials of now."""
+        if self._session is None:
+            self._session = new_session(self._connection)
+        return self._session
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        counted_as: str = "",
+    ) -> dict[str, Any]:
+        counted = counted_as or method
+        self.calls[counted] = self.calls.get(counted, 0) + 1
+        sent = {"Content-Type": "application/json", **(headers or {})} if body is not None else dict(headers or {})
+        try:
+            async with self.session().request(
+                method, self._connection.server + path, params=query, data=body, headers=sent, timeout=self._timeout
+            ) as response:
+                content = await response.read()
+                if response.status >= 400:  # noqa: PLR2004
+                    raise _api_error(response, content)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise ApiError(0, type(error).__name__, f"{method} {path} did not get an answer") from error
+        answer: dict[str, Any] = orjson.loads(content)
+        return answer
+
+
+def new_session(connection: KubeConnection) -> aiohttp.ClientSession:
+    """Return a session for an API server: bounded, without proxies or cookies, with the credentials of now."""
+
+    async def authorize(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+        tokens = connection.tokens
+        # An exec plugin blocks for as long as it runs, so it must not run on the loop.
+        token = await asyncio.to_thread(tokens.token) if tokens.command else tokens.token()
+        if token:
+            request.headers["Authorization"] = f"Bearer {token}"
+        return await handler(request)
+
+    async def leave_out_data(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+        """Ask for metadata only when Secrets are listed or watched: their data has no business in our memory."""
+        if request.method == "GET" and request.url.path.endswith("/secrets"):
+            watch = request.url.query.get("watch") in {"true", "1"}
+            request.headers["Accept"] = METADATA_ONE if watch else METADATA_LIST
+        return await handler(request)
+
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=CONNECTIONS, ssl=connection.ssl_context, keepalive_timeout=60),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trust_env=False,
+        middlewares=(authorize, leave_out_data),
+    )
+
+
+def _api_error(response: aiohttp.ClientResponse, content: bytes) -> ApiError:
+    """Read the API server's Status object, or make do with the HTTP status where a proxy answered instead."""
+    try:
+        status = orjson.loads(content)
+        reason, message = str(status.get("reason") or ""), str(status.get("message") or "")
+    except (orjson.JSONDecodeError, AttributeError):
+        reason, message = response.reason or "", "the answer is not a Kubernetes Status"
+    after = response.headers.get("Retry-After", "")
+    return ApiError(response.status, reason or "Unknown", message, float(after) if after.isdigit() else None)

@@ -1,0 +1,205 @@
+"""How to reach the API server: a kubeconfig file, or the service account of the pod that we run in.
+
+A loader of our own, because the command line must start in well under half a second and the official client's import
+alone takes longer (docs/decisions/0003-own-api-client.md). Client certificates, tokens, token files and exec plugins
+are read; the deprecated auth-provider entries and basic auth are refused with a word on what to use.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import ssl
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+TOKEN_REREAD_SECONDS = 60.0
+"""Bound service account tokens are rotated in place; client-go rereads them as often."""
+EXEC_TIMEOUT_SECONDS = 60
+
+
+class KubeconfigError(Exception):
+    """The way to the API server could not be worked out. The message says what, where and what to do."""
+
+
+@dataclass
+class TokenSource:
+    """A bearer token that may change: fixed, in a file, or given out by an exec plugin. The repr shows none."""
+
+    fixed: str | None = field(default=None, repr=False)
+    file: Path | None = None
+    command: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    _token: str = field(default="", repr=False)
+    _valid_until: float = 0.0
+
+    def token(self) -> str | None:
+        """Return the token of now, None where the connection uses none. Blocks while a plugin runs."""
+        if self.fixed is not None:
+            return self.fixed
+        if time.monotonic() < self._valid_until:
+            return self._token
+        if self.file is not None:
+            self._token = self.file.read_text().strip()
+            self._valid_until = time.monotonic() + TOKEN_REREAD_SECONDS
+        elif self.command:
+            self._token, seconds = _run_plugin(self.command, self.environment)
+            self._valid_until = time.monotonic() + seconds
+        else:
+            return None
+        return self._token
+
+
+@dataclass(frozen=True)
+class KubeConnection:
+    """All that a client needs to reach an API server."""
+
+    server: str
+    ssl_context: ssl.SSLContext
+    tokens: TokenSource
+    namespace: str = "default"
+
+
+def load(kubeconfig: str | Path | None = None, context: str | None = None) -> KubeConnection:
+    """Return the connection that kubectl would use.
+
+    In this order: the file given, the files in KUBECONFIG, the pod's service account, ~/.kube/config.
+    """
+    if kubeconfig is None and not os.environ.get("KUBECONFIG") and (SERVICE_ACCOUNT / "token").exists():
+        return _in_cluster()
+    named = str(kubeconfig) if kubeconfig else os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
+    paths = [Path(part).expanduser() for part in named.split(os.pathsep) if part]
+    documents = [(path, _read(path)) for path in paths if path.exists()]
+    if not documents:
+        raise KubeconfigError(
+            f"There is no kubeconfig at {named}. Name one with --kubeconfig or KUBECONFIG, or start a local control"
+            " plane with 'hub dev up' and use the file that 'hub dev kubeconfig' prints."
+        )
+    return _from_documents(documents, context)
+
+
+def _in_cluster() -> KubeConnection:
+    host, port = os.environ.get("KUBERNETES_SERVICE_HOST"), os.environ.get("KUBERNETES_SERVICE_PORT", "443")
+    if not host:
+        raise KubeconfigError("A service account token is mounted, but KUBERNETES_SERVICE_HOST is not set.")
+    bracketed = f"[{host}]" if ":" in host else host
+    namespace = SERVICE_ACCOUNT / "namespace"
+    return KubeConnection(
+        server=f"https://{bracketed}:{port}",
+        ssl_context=ssl.create_default_context(cafile=str(SERVICE_ACCOUNT / "ca.crt")),
+        tokens=TokenSource(file=SERVICE_ACCOUNT / "token"),
+        namespace=namespace.read_text().strip() if namespace.exists() else "default",
+    )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        document = yaml.load(path.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise KubeconfigError(f"The kubeconfig {path} cannot be read: {type(error).__name__}.") from error
+    if not isinstance(document, dict):
+        raise KubeconfigError(f"The kubeconfig {path} is empty or no YAML object.")
+    return document
+
+
+def _from_documents(documents: list[tuple[Path, dict[str, Any]]], wanted: str | None) -> KubeConnection:
+    current = wanted or next((d["current-context"] for _, d in documents if d.get("current-context")), None)
+    if not current:
+        raise KubeconfigError(f"The kubeconfig {documents[0][0]} sets no current-context; choose one with --context.")
+    context, _ = _entry(documents, "contexts", "context", current)
+    cluster, cluster_path = _entry(documents, "clusters", "cluster", context.get("cluster", ""))
+    user, user_path = _entry(documents, "users", "user", context["user"]) if context.get("user") else ({}, cluster_path)
+    server = str(cluster.get("server", "")).rstrip("/")
+    if not server.startswith("https://"):
+        raise KubeconfigError(f"Context '{current}' in {cluster_path}: the server must be an https:// address.")
+    return KubeConnection(
+        server=server,
+        ssl_context=_ssl_context(cluster, cluster_path.parent, user, user_path.parent),
+        tokens=_token_source(user, user_path),
+        namespace=str(context.get("namespace") or "default"),
+    )
+
+
+def _entry(
+    documents: list[tuple[Path, dict[str, Any]]], section: str, key: str, name: str
+) -> tuple[dict[str, Any], Path]:
+    """Return a named entry and the file it stands in: relative paths are meant from there."""
+    for path, document in documents:
+        for entry in document.get(section) or []:
+            if entry.get("name") == name:
+                return entry.get(key) or {}, path
+    known = ", ".join(str(e.get("name")) for _, d in documents for e in d.get(section) or []) or "none"
+    raise KubeconfigError(f"The kubeconfig {documents[0][0]} has no entry '{name}' in {section}; it has: {known}.")
+
+
+def _ssl_context(cluster: dict[str, Any], cluster_dir: Path, user: dict[str, Any], user_dir: Path) -> ssl.SSLContext:
+    ca = _material(cluster, "certificate-authority", cluster_dir)
+    context = ssl.create_default_context(cadata=ca.decode() if ca else None)
+    if cluster.get("insecure-skip-tls-verify"):
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    certificate, key = _material(user, "client-certificate", user_dir), _material(user, "client-key", user_dir)
+    if certificate and key:
+        # The ssl module reads a key from files only: keep it for no longer than the call, readable by nobody else.
+        with tempfile.TemporaryDirectory(prefix="hub-") as folder:
+            chain, secret = Path(folder, "chain.pem"), Path(folder, "key.pem")
+            chain.write_bytes(certificate)
+            secret.touch(mode=0o600)
+            secret.write_bytes(key)
+            context.load_cert_chain(chain, secret)
+    return context
+
+
+def _material(entry: dict[str, Any], name: str, folder: Path) -> bytes | None:
+    if data := entry.get(f"{name}-data"):
+        return base64.b64decode(data)
+    if path := entry.get(name):
+        return (folder / Path(path).expanduser()).read_bytes()
+    return None
+
+
+def _token_source(user: dict[str, Any], path: Path) -> TokenSource:
+    if "auth-provider" in user or "username" in user:
+        raise KubeconfigError(f"{path}: auth-provider and username/password are no longer supported; use an exec plugin.")
+    if user.get("token"):
+        return TokenSource(fixed=str(user["token"]))
+    if user.get("tokenFile"):
+        return TokenSource(file=path.parent / Path(user["tokenFile"]).expanduser())
+    if plugin := user.get("exec"):
+        environment = {str(item["name"]): str(item["value"]) for item in plugin.get("env") or []}
+        environment["KUBERNETES_EXEC_INFO"] = json.dumps(
+            {
+                "apiVersion": plugin.get("apiVersion", "client.authentication.k8s.io/v1"),
+                "kind": "ExecCredential",
+                "spec": {"interactive": False},
+            }
+        )
+        return TokenSource(command=(str(plugin["command"]), *map(str, plugin.get("args") or [])), environment=environment)
+    return TokenSource()
+
+
+def _run_plugin(command: tuple[str, ...], environment: Mapping[str, str]) -> tuple[str, float]:
+    """Run a client-go credential plugin; return its token and how long it is good for, in seconds."""
+    try:
+        done = subprocess.run(  # noqa: S603 - the command stands in the user's own kubeconfig
+            command, env={**os.environ, **environment}, capture_output=True, timeout=EXEC_TIMEOUT_SECONDS, check=True
+        )
+        status = json.loads(done.stdout)["status"]
+        token = str(status["token"])
+    except FileNotFoundError as error:
+        raise KubeconfigError(f"The credential plugin '{command[0]}' named in the kubeconfig is not installed.") from error
+    except (subprocess.SubprocessError, ValueError, KeyError, TypeError) as error:
+        raise KubeconfigError(f"The credential plugin '{command[0]}' gave no token ({type(error).__name__}).") from error
+    expires = status.get("expirationTimestamp")
+    seconds = (datetime.fromisoformat(expires) - datetime.now().astimezone()).total_seconds() if expires else 300.0
+    return token, max(seconds - 60, 1.0)

@@ -1,0 +1,46 @@
+"""The command's entrance: which commands there are, and where each one lives."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import NamedTuple
+
+import click
+
+from integration_hub import __version__
+
+
+class _Command(NamedTuple):
+    module: str
+    attribute: str
+    summary: str
+
+
+_COMMANDS: dict[str, _Command] = {
+    "dev": _Command("integration_hub.cli.dev", "dev", "Run a real Kubernetes API server on this machine."),
+    "example": _Command("integration_hub.cli.example", "example", "Run an example of the repository from start to end."),
+    "run": _Command("integration_hub.runtime.command", "run", "Run the operator."),
+}
+"""Each command's summary stands here too, so that `hub --help` need not import them all."""
+
+
+class _LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        entry = _COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        command: click.Command = getattr(import_module(entry.module), entry.attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.summary) for name, entry in _COMMANDS.items()])
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="hub")
+def main() -> None:
+    """Connections to external systems as Kubernetes resources."""

@@ -1,0 +1,60 @@
+"""From a definition's test and an instance's configuration to the request that will be sent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from integration_hub.config.templates import (
+    render_allowed_host,
+    render_base_url,
+    render_header,
+    render_json,
+    render_path,
+    render_query_value,
+    render_text,
+)
+from integration_hub.model.definition import ConnectionTest, DefinitionSpec
+from integration_hub.model.http import HttpRequest
+
+
+@dataclass(frozen=True, slots=True)
+class ProbePlan:
+    """A test made ready: the request without credentials, and where it may go."""
+
+    test: ConnectionTest
+    request: HttpRequest
+    allowed_hosts: tuple[str, ...]
+    """Rendered entries of the definition's `allowedHosts`."""
+    ca_bundle: str | None
+    """PEM certificates to trust instead of the system's own."""
+
+
+def plan_probe(spec: DefinitionSpec, test: ConnectionTest, config: Mapping[str, Any]) -> ProbePlan:
+    """Render the test's request with an effective configuration.
+
+    Raise TemplateError where a value cannot stand in the place that a template puts it.
+    """
+    headers = {name: render_header(value, config) for name, value in test.request.headers.items()}
+    body: bytes | None = None
+    if test.request.body is not None:
+        body = json.dumps(render_json(test.request.body, config)).encode()
+        if "content-type" not in {name.lower() for name in headers}:
+            headers["Content-Type"] = "application/json"
+    if "accept" not in {name.lower() for name in headers}:
+        headers["Accept"] = "application/json"
+    bundle = spec.trust.ca_bundle if spec.trust else None
+    return ProbePlan(
+        test=test,
+        request=HttpRequest(
+            method=test.request.method,
+            url=render_base_url(spec.base_url, config) + render_path(test.request.path, config),
+            headers=headers,
+            query=tuple((name, render_query_value(value, config)) for name, value in test.request.query.items()),
+            body=body,
+        ),
+        allowed_hosts=tuple(render_allowed_host(entry, config) for entry in spec.allowed_hosts),
+        ca_bundle=(render_text(bundle, config) if bundle else "") or None,
+    )

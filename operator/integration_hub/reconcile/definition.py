@@ -1,0 +1,160 @@
+"""What is wrong in a definition, by path, and the parts of it that are prepared once for all of its instances."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from integration_hub.auth.methods import settings_violations
+from integration_hub.config.profile import profile_violations, secret_fields
+from integration_hub.config.templates import template_problem
+from integration_hub.config.validation import ConfigValidator
+from integration_hub.config.violation import Violation
+from integration_hub.model import conditions as c
+from integration_hub.model.conditions import Condition, merge_conditions
+from integration_hub.model.definition import DefinitionSpec, DefinitionStatus, IntegrationDefinition
+from integration_hub.model.reasons import Reason
+from integration_hub.probe.identity import parse_path
+
+MAX_NAMED = 5
+"""Mistakes that one message names; the rest are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedDefinition:
+    """A definition with its mistakes. `spec` and `validator` are None where mistakes keep them from being made."""
+
+    name: str
+    uid: str
+    generation: int
+    spec: DefinitionSpec | None
+    validator: ConfigValidator | None
+    violations: tuple[Violation, ...]
+
+
+def check_definition(raw: Mapping[str, Any]) -> CheckedDefinition:
+    """Read an IntegrationDefinition as the API server sends it and check what its CRD cannot state."""
+    metadata = raw.get("metadata") or {}
+    spec: DefinitionSpec | None = None
+    validator: ConfigValidator | None = None
+    try:
+        spec = IntegrationDefinition.model_validate({"metadata": metadata, "spec": raw.get("spec")}).spec
+    except ValidationError as error:
+        violations = [parse_violation(problem) for problem in error.errors(include_url=False, include_input=False)]
+    else:
+        violations = list(_violations(spec))
+        if not profile_violations(spec.config_schema):
+            validator = ConfigValidator(spec.config_schema)
+            violations += _preset_violations(spec, validator)
+    return CheckedDefinition(
+        name=metadata.get("name", ""),
+        uid=metadata.get("uid", ""),
+        generation=metadata.get("generation", 0),
+        spec=spec,
+        validator=validator,
+        violations=tuple(violations),
+    )
+
+
+def definition_status(checked: CheckedDefinition, previous: DefinitionStatus, now: str) -> DefinitionStatus:
+    """Return the status that says whether instances can use the definition. `now` is RFC 3339."""
+    if checked.violations:
+        message = listed(checked.violations)
+        conditions = [
+            Condition(type=c.READY, status="False", reason=Reason.DEFINITION_INVALID, message=message),
+            Condition(type=c.STALLED, status="True", reason=Reason.DEFINITION_INVALID, message=message),
+        ]
+    else:
+        conditions = [Condition(type=c.READY, status="True", reason=Reason.VALID, message="Instances can use this definition.")]
+    return DefinitionStatus(
+        observed_generation=checked.generation,
+        conditions=merge_conditions(previous.conditions, conditions, generation=checked.generation, now=now),
+    )
+
+
+def listed(violations: Iterable[Violation]) -> str:
+    """Return the first mistakes as one line, with the number of those left out."""
+    every = [str(violation) for violation in violations]
+    more = f" (and {len(every) - MAX_NAMED} more)" if len(every) > MAX_NAMED else ""
+    return "; ".join(every[:MAX_NAMED]) + more
+
+
+def parse_violation(problem: Mapping[str, Any]) -> Violation:
+    """Return one of pydantic's errors as a violation with a path like 'spec.tests[0].name'."""
+    path = ""
+    for step in problem["loc"]:
+        path += f"[{step}]" if isinstance(step, int) else f".{step}" if path else str(step)
+    return Violation(path or "spec", str(problem["msg"]))
+
+
+def _violations(spec: DefinitionSpec) -> Iterator[Violation]:
+    yield from (Violation(f"spec.{v.path}", v.message) for v in profile_violations(spec.config_schema))
+    yield from _template_violations(spec)
+    for index, method in enumerate(spec.auth_methods):
+        for violation in settings_violations(method.type, method.settings):
+            yield Violation(f"spec.authMethods[{index}].{violation.path}", violation.message)
+    for index, test in enumerate(spec.tests):
+        if test.identity is not None:
+            try:
+                parse_path(test.identity)
+            except ValueError as error:
+                yield Violation(f"spec.tests[{index}].identity", str(error))
+    known = _field_names(spec)
+    for number, step in enumerate(spec.wizard.steps if spec.wizard else ()):
+        for name in step.fields:
+            if name not in known:
+                yield Violation(f"spec.wizard.steps[{number}].fields", f"'{name}' is no field of configSchema")
+
+
+def _template_violations(spec: DefinitionSpec) -> Iterator[Violation]:
+    known, secret = _field_names(spec), secret_fields(spec.config_schema)
+    for path, text in _templated(spec):
+        problem = template_problem(text, known, secret)
+        if problem:
+            yield Violation(path, problem)
+
+
+def _templated(spec: DefinitionSpec) -> Iterator[tuple[str, str]]:
+    """Yield every string of the definition in which '{{ config.x }}' may stand, with its path."""
+    yield "spec.baseURL", spec.base_url
+    for index, host in enumerate(spec.allowed_hosts):
+        yield f"spec.allowedHosts[{index}]", host
+    if spec.trust and spec.trust.ca_bundle:
+        yield "spec.trust.caBundle", spec.trust.ca_bundle
+    for index, test in enumerate(spec.tests):
+        path = f"spec.tests[{index}].request"
+        yield f"{path}.path", test.request.path
+        for name, value in test.request.query.items():
+            yield f"{path}.query.{name}", value
+        for name, value in test.request.headers.items():
+            yield f"{path}.headers.{name}", value
+        yield from _strings(f"{path}.body", test.request.body)
+
+
+def _strings(path: str, value: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, Mapping):
+        for name, below in value.items():
+            yield from _strings(f"{path}.{name}", below)
+    elif isinstance(value, list):
+        for index, below in enumerate(value):
+            yield from _strings(f"{path}[{index}]", below)
+
+
+def _preset_violations(spec: DefinitionSpec, validator: ConfigValidator) -> Iterator[Violation]:
+    """A template need not be complete, but what it presets must be valid, else no instance could use it."""
+    for index, template in enumerate(spec.templates):
+        prefix = f"spec.templates[{index}].config"
+        for violation in validator.violations(template.config):
+            field = violation.path.removeprefix("spec.config").lstrip(".")
+            if field.split(".")[0].split("[")[0] in template.config:
+                yield Violation(f"{prefix}.{field}", violation.message)
+
+
+def _field_names(spec: DefinitionSpec) -> frozenset[str]:
+    properties = spec.config_schema.get("properties")
+    return frozenset(properties) if isinstance(properties, Mapping) else frozenset()

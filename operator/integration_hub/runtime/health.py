@@ -1,0 +1,56 @@
+"""The operator's own small HTTP server: /healthz, /readyz and /metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+
+Check = Callable[[], str | None]
+"""Returns what is wrong, None where nothing is."""
+
+
+class HealthServer:
+    """Answers probes and metrics on one address."""
+
+    def __init__(self, registry: CollectorRegistry, *, alive: Sequence[Check], ready: Sequence[Check]) -> None:
+        """`alive` decides over /healthz (a restart helps), `ready` over /readyz (waiting helps)."""
+        self._registry = registry
+        self._alive = alive
+        self._ready = ready
+        self._runner: web.AppRunner | None = None
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen; return the port, which the system chooses where 0 was asked for."""
+        app = web.Application()
+        app.add_routes(
+            [
+                web.get("/healthz", self._probe(self._alive)),
+                web.get("/readyz", self._probe(self._ready)),
+                web.get("/metrics", self._metrics),
+            ]
+        )
+        self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, host, port)
+        await site.start()
+        return int(self._runner.addresses[0][1])
+
+    async def stop(self) -> None:
+        """Stop listening."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    @staticmethod
+    def _probe(checks: Sequence[Check]) -> Callable[[web.Request], object]:
+        async def handle(_request: web.Request) -> web.Response:
+            wrong = [problem for problem in (check() for check in checks) if problem]
+            return web.Response(status=503 if wrong else 200, text="\n".join(wrong) or "ok")
+
+        return handle
+
+    async def _metrics(self, request: web.Request) -> web.Response:
+        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+        return web.Response(body=encode(self._registry), headers={"Content-Type": content_type})

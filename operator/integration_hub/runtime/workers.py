@@ -1,0 +1,101 @@
+"""The workers: take a key, reconcile it, plan what comes next. The only place where a failed reconcile is retried."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import structlog
+
+from integration_hub.adapters.kube import ApiError
+from integration_hub.runtime.metrics import Metrics
+from integration_hub.runtime.queue import QueueClosed, WorkQueue
+from integration_hub.runtime.timetable import Timetable
+from integration_hub.shell.keys import Key, Priority
+from integration_hub.shell.reconciler import Announcement, Done, Reconciler
+
+log = structlog.get_logger("integration_hub.workers")
+
+FIRST_PAUSE_SECONDS = 0.5
+LONGEST_PAUSE_SECONDS = 60.0
+
+
+class Workers:
+    """A bounded number of tasks that empty the queue."""
+
+    def __init__(
+        self,
+        queue: WorkQueue,
+        timetable: Timetable,
+        reconciler: Reconciler,
+        metrics: Metrics,
+        announce: Callable[[Announcement], None],
+    ) -> None:
+        """`announce` must not block."""
+        self._queue = queue
+        self._timetable = timetable
+        self._reconciler = reconciler
+        self._metrics = metrics
+        self._announce = announce
+        self._failed: dict[Key, int] = {}
+
+    def forget(self, key: Key) -> None:
+        """Drop what is planned and remembered for a deleted object."""
+        self._failed.pop(key, None)
+        self._timetable.drop(key)
+        self._reconciler.forget(key)
+
+    async def run(self) -> None:
+        """Work until the queue closes; a reconcile that is cancelled midway leaves the object as it was."""
+        while True:
+            try:
+                key, priority = await self._queue.get()
+            except QueueClosed:
+                return
+            try:
+                await self._work(key, priority)
+            finally:
+                self._queue.done(key)
+
+    async def _work(self, key: Key, priority: Priority) -> None:
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        result = "unchanged"
+        try:
+            done = await self._reconciler.reconcile(key)
+        except ApiError as error:
+            result = "api-error"
+            pause = max(self._retry(key), error.retry_after or 0.0)
+            log.warning("will try again", object=str(key), pause=round(pause, 1), error=str(error))
+            self._timetable.set(key, loop.time() + pause, priority)
+        except Exception:
+            # A mistake of ours must not end the worker, nor be repeated at full speed.
+            result = "internal-error"
+            pause = self._retry(key)
+            log.exception("a mistake in the operator; will try again", object=str(key), pause=round(pause, 1))
+            self._timetable.set(key, loop.time() + pause, priority)
+        else:
+            result = "written" if done.wrote else result
+            self._finish(key, done)
+        self._metrics.reconciles.labels(key.plural, result).inc()
+        self._metrics.seconds.labels(key.plural).observe(loop.time() - started)
+
+    def _finish(self, key: Key, done: Done) -> None:
+        self._failed.pop(key, None)
+        if done.tested:
+            self._metrics.tests.labels(done.definition, done.reason).inc()
+        if done.announcement is not None:
+            self._announce(done.announcement)
+        if done.due is None:
+            self._timetable.drop(key)
+        else:
+            seconds = (done.due - datetime.now(UTC)).total_seconds()
+            self._timetable.set(key, asyncio.get_running_loop().time() + max(seconds, 0.0))
+
+    def _retry(self, key: Key) -> float:
+        """Return the pause before the next try, in seconds: growing, bounded, spread over half of itself."""
+        failed = self._failed[key] = self._failed.get(key, 0) + 1
+        pause = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** min(failed - 1, 10))
+        return pause * (0.75 + 0.5 * random.random())  # noqa: S311 - spreads load, guards nothing

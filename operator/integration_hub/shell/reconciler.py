@@ -1,0 +1,262 @@
+"""One reconcile done for real: gather, tell the story with real hands, write once."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+import structlog
+from pydantic import ValidationError
+
+from integration_hub.adapters.egress import HostRule
+from integration_hub.adapters.http import HttpClient
+from integration_hub.adapters.kube import DEFINITIONS, INSTANCES, ApiError, KubeClient
+from integration_hub.model import conditions as c
+from integration_hub.model.base import ObjectMeta
+from integration_hub.model.conditions import Condition, merge_conditions
+from integration_hub.model.definition import DefinitionStatus
+from integration_hub.model.instance import InstanceStatus, IntegrationInstance
+from integration_hub.model.reasons import REASONS, Course, Reason
+from integration_hub.reconcile.definition import definition_status, listed, parse_violation
+from integration_hub.reconcile.inputs import Decision, Effect, Inputs, ReadSecret, SecretAnswer, Send, Timing
+from integration_hub.reconcile.pipeline import reconcile
+from integration_hub.reconcile.schedule import timestamp
+from integration_hub.reconcile.summary import kstatus_conditions, ready_condition
+from integration_hub.model.http import Failure, FailureKind, Outcome
+from integration_hub.shell import sensitive
+from integration_hub.shell.keys import Key
+from integration_hub.shell.merge_patch import merge_patch
+from integration_hub.shell.store import InstanceRecord, Store
+
+log = structlog.get_logger("integration_hub.reconcile")
+audit = structlog.get_logger("integration_hub.audit")
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """That an object's Ready reason changed: what an Event says."""
+
+    kind: str
+    namespace: str
+    name: str
+    uid: str
+    warning: bool
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a reconcile leads to."""
+
+    due: datetime | None = None
+    announcement: Announcement | None = None
+    reason: str = ""
+    definition: str = ""
+    tested: bool = False
+    wrote: bool = False
+
+
+class Reconciler:
+    """Reconciles one key at a time; holds no state of its own but the failures in a row of each instance."""
+
+    def __init__(
+        self,
+        store: Store,
+        kube: KubeClient,
+        http: HttpClient,
+        timing: Timing,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """`clock` returns the moment of now, in UTC."""
+        self._store = store
+        self._kube = kube
+        self._http = http
+        self._timing = timing
+        self._clock = clock
+        self._failures: dict[Key, int] = {}
+
+    def forget(self, key: Key) -> None:
+        """Drop what is remembered of a deleted object."""
+        self._failures.pop(key, None)
+
+    async def reconcile(self, key: Key) -> Done:
+        """Bring one object's status up to date. ApiError where the API server could not be asked or told."""
+        if key.plural == DEFINITIONS.plural:
+            return await self._reconcile_definition(key)
+        record = self._store.instances.get(key)
+        if record is None:
+            self.forget(key)
+            return Done()
+        return await self._reconcile_instance(key, record)
+
+    async def _reconcile_instance(self, key: Key, record: InstanceRecord) -> Done:
+        raw = record.raw()
+        if raw["metadata"].get("deletionTimestamp"):
+            return Done()
+        try:
+            instance = IntegrationInstance.model_validate(raw)
+        except ValidationError as error:
+            return await self._refuse_unreadable(key, record, raw, error)
+        inputs = self._gather(key, instance)
+        decision = await self._tell(inputs)
+        if decision.failures:
+            self._failures[key] = decision.failures
+        else:
+            self._failures.pop(key, None)
+        if decision.tested:
+            _audit(key, inputs, decision)
+        if not decision.write:
+            self._store.put_unwritten_status(key, decision.status.to_wire())
+        else:
+            await self._write(key, record.uid, raw.get("status") or {}, decision.status.to_wire())
+        ready = decision.status.condition(c.READY)
+        return Done(
+            due=decision.due,
+            announcement=_announcement(key, record.uid, ready) if decision.reason_changed and ready else None,
+            reason=ready.reason if ready else "",
+            definition=record.definition,
+            tested=decision.tested,
+            wrote=decision.write,
+        )
+
+    def _gather(self, key: Key, instance: IntegrationInstance) -> Inputs:
+        definition = self._store.definitions.get(instance.spec.definition_ref.name)
+        reference = instance.spec.auth.secret_ref
+        return Inputs(
+            instance=instance,
+            definition=definition.checked if definition else None,
+            secret_version=self._store.secret_version(key.namespace, reference.name) if reference else None,
+            name_owner=self._store.name_owner(key),
+            now=self._clock(),
+            failures=self._failures.get(key, 0),
+            jitter=random.random(),  # noqa: S311 - spreads load, guards nothing
+            timing=self._timing,
+        )
+
+    async def _tell(self, inputs: Inputs) -> Decision:
+        """Drive the story, doing each effect that it yields."""
+        token = sensitive.in_use.set(())
+        story = reconcile(inputs)
+        try:
+            effect = next(story)
+            while True:
+                effect = story.send(await self._perform(inputs.instance.metadata, effect))
+        except StopIteration as end:
+            decision: Decision = end.value
+            return decision
+        finally:
+            story.close()
+            sensitive.in_use.reset(token)
+
+    async def _perform(self, about: ObjectMeta, effect: Effect) -> SecretAnswer | Outcome:
+        match effect:
+            case ReadSecret(name):
+                return await self._kube.read_secret(about.namespace, name)
+            case Send():
+                sensitive.in_use.set(effect.sensitive)
+                return await send(self._http, effect)
+
+    async def _write(self, key: Key, uid: str, before: dict[str, Any], after: dict[str, Any]) -> None:
+        patch = merge_patch(before, after)
+        try:
+            written = await self._kube.patch_status(INSTANCES, key.namespace, key.name, uid, patch)
+        except ApiError as error:
+            if error.transient:
+                raise
+            # Deleted, or deleted and created again under the same name: the watch brings the news.
+            log.info("status not written: the object is another or gone", instance=str(key), status=error.status)
+            return
+        self._store.put_own_write(written)
+
+    async def _refuse_unreadable(
+        self, key: Key, record: InstanceRecord, raw: dict[str, Any], error: ValidationError
+    ) -> Done:
+        """Say of an object that passed an older or newer CRD why this operator cannot read it."""
+        problems = listed(parse_violation(p) for p in error.errors(include_url=False, include_input=False))
+        finding = Condition(type=c.CONFIG_VALID, status="False", reason=Reason.SPEC_INVALID, message=f"{problems}.")
+        ready = ready_condition(finding)
+        previous = raw.get("status") or {}
+        kept = [Condition.model_validate(item) for item in previous.get("conditions") or [] if item.get("type")]
+        conditions = merge_conditions(
+            kept, [ready, finding, *kstatus_conditions(ready)], generation=record.generation, now=timestamp(self._clock())
+        )
+        status = InstanceStatus(observed_generation=record.generation, phase="Error", conditions=conditions).to_wire()
+        changed = status["conditions"] != previous.get("conditions")
+        if changed:
+            await self._write(key, record.uid, previous, status)
+        return Done(announcement=_announcement(key, record.uid, ready) if changed else None, reason=ready.reason, wrote=changed)
+
+    async def _reconcile_definition(self, key: Key) -> Done:
+        record = self._store.definitions.get(key.name)
+        if record is None:
+            return Done()
+        try:
+            previous = DefinitionStatus.model_validate(record.status)
+        except ValidationError:
+            previous = DefinitionStatus()
+        status = definition_status(record.checked, previous, timestamp(self._clock()))
+        ready = status.conditions[0]
+        if status == previous:
+            return Done(reason=ready.reason)
+        try:
+            written = await self._kube.patch_status(
+                DEFINITIONS, "", key.name, record.checked.uid, merge_patch(record.status, status.to_wire())
+            )
+        except ApiError as error:
+            if error.transient:
+                raise
+            return Done()
+        self._store.put_own_definition_write(written)
+        before = next((item for item in previous.conditions if item.type == c.READY), None)
+        changed = before is None or (before.status, before.reason) != (ready.status, ready.reason)
+        announcement = _announcement(key, record.checked.uid, ready) if changed else None
+        return Done(announcement=announcement, reason=ready.reason, wrote=True)
+
+
+async def send(http: HttpClient, effect: Send) -> Outcome:
+    """Do the effect of sending a request; an unreadable host rule allows nothing."""
+    try:
+        rules = [_host_rule(text) for text in effect.allowed_hosts]
+    except ValueError as error:
+        host = effect.request.url.split("/", 3)[2]
+        return Outcome(None, Failure(FailureKind.HOST_NOT_ALLOWED, host, str(error)), 0.0, effect.request.purpose)
+    return await http.send(effect.request, allowed_hosts=rules, ca_bundle=effect.ca_bundle)
+
+
+@lru_cache(maxsize=4096)
+def _host_rule(text: str) -> HostRule:
+    return HostRule.parse(text)
+
+
+def _announcement(key: Key, uid: str, ready: Condition) -> Announcement:
+    course = REASONS[Reason(ready.reason)].course
+    return Announcement(
+        kind=DEFINITIONS.kind if key.plural == DEFINITIONS.plural else INSTANCES.kind,
+        namespace=key.namespace,
+        name=key.name,
+        uid=uid,
+        warning=course in {Course.STALLED, Course.RETRYING},
+        reason=ready.reason,
+        message=ready.message,
+    )
+
+
+def _audit(key: Key, inputs: Inputs, decision: Decision) -> None:
+    """One line for every use of a credential: who, which version, and how it ended; never a value."""
+    credential = decision.status.credential
+    audit.info(
+        "credential used",
+        instance=str(key),
+        uid=inputs.instance.metadata.uid,
+        definition=inputs.instance.spec.definition_ref.name,
+        secret_uid=credential.id if credential else None,
+        secret_version=credential.secret_resource_version if credential else None,
+        result=decision.status.last_test_result,
+        reason=decision.status.tests[0].reason if decision.status.tests else None,
+    )

@@ -1,0 +1,257 @@
+"""What we know: the last seen state of instances, definitions and Secret versions, and who depends on whom.
+
+Instances are kept as compact JSON, not as models: ten thousand of them must fit into a small container. Of Secrets
+only the resourceVersion is kept, never data. Every method that takes in news returns what should be looked at.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from integration_hub.adapters.kube import DEFINITIONS, INSTANCES
+from integration_hub.model import conditions as c
+from integration_hub.model.base import REQUEST_ANNOTATION
+from integration_hub.reconcile.definition import CheckedDefinition, check_definition
+from integration_hub.shell.keys import Key, Priority, Wake
+
+SecretName = tuple[str, str]
+
+
+@dataclass(slots=True)
+class InstanceRecord:
+    """One instance: what the tables need at hand, and the rest as JSON."""
+
+    uid: str
+    generation: int
+    version: int
+    created: str
+    display_name: str
+    definition: str
+    secret: str
+    request: str
+    ready: str
+    status_json: bytes
+    object_json: bytes
+    """metadata (the part that is read) and spec."""
+
+    def raw(self) -> dict[str, Any]:
+        """Return the object as the API server would, less what nobody reads."""
+        raw: dict[str, Any] = orjson.loads(self.object_json)
+        raw["status"] = orjson.loads(self.status_json)
+        return raw
+
+
+@dataclass(slots=True)
+class DefinitionRecord:
+    """One definition, checked once per generation."""
+
+    checked: CheckedDefinition
+    version: int
+    status: dict[str, Any]
+
+
+class Store:
+    """The tables. Not safe for threads: the operator's loop is its only user."""
+
+    def __init__(self) -> None:
+        """Start with nothing known."""
+        self.instances: dict[Key, InstanceRecord] = {}
+        self.definitions: dict[str, DefinitionRecord] = {}
+        self._secrets: dict[SecretName, int] = {}
+        self._by_definition: defaultdict[str, set[Key]] = defaultdict(set)
+        self._by_secret: defaultdict[SecretName, set[Key]] = defaultdict(set)
+        self._by_display_name: defaultdict[tuple[str, str], set[Key]] = defaultdict(set)
+
+    # News of instances
+
+    def put_instance(self, raw: Mapping[str, Any], priority: Priority = Priority.USER) -> list[Wake]:
+        """Take in an instance as a watch, a list or a write's answer shows it. Older news than we have is ignored."""
+        key = instance_key(raw)
+        known = self.instances.get(key)
+        new = _record(raw)
+        if known is not None and known.uid == new.uid and new.version <= known.version:
+            return []
+        self.instances[key] = new
+        if known is None or _links(key, known) != _links(key, new):
+            if known is not None:
+                self._unlink(key, known)
+            self._link(key, new)
+        if known is None or known.uid != new.uid:
+            return [Wake(key, priority)]
+        if (known.generation, known.request) != (new.generation, new.request):
+            return [Wake(key, Priority.USER), *self._rivals(key, known)]
+        # Somebody else wrote the status: look again, so that it tells the truth.
+        return [Wake(key, Priority.INPUT)] if known.status_json != new.status_json else []
+
+    def put_own_write(self, raw: Mapping[str, Any]) -> None:
+        """Take in the answer to our own status write, so that its echo from the watch is no news."""
+        key = instance_key(raw)
+        known = self.instances.get(key)
+        if known is not None and known.uid == raw["metadata"]["uid"]:
+            new = _record(raw)
+            if new.generation == known.generation and new.request == known.request:
+                self.instances[key] = new
+            # Else the user changed the object meanwhile: the watch brings that as news of its own.
+
+    def put_unwritten_status(self, key: Key, status: Mapping[str, Any]) -> None:
+        """Remember a status that says nothing new but its clocks and was therefore not written."""
+        known = self.instances.get(key)
+        if known is not None:
+            known.status_json = orjson.dumps(status)
+
+    def remove_instance(self, key: Key) -> list[Wake]:
+        """Forget a deleted instance. Whoever shared its display name may have it now."""
+        known = self.instances.pop(key, None)
+        if known is None:
+            return []
+        self._unlink(key, known)
+        return self._rivals(key, known)
+
+    # News of definitions
+
+    def put_definition(self, raw: Mapping[str, Any], priority: Priority = Priority.INPUT) -> list[Wake]:
+        """Take in a definition; its instances are looked at again when it is another or changed."""
+        metadata = raw["metadata"]
+        name, version = metadata["name"], int(metadata["resourceVersion"])
+        known = self.definitions.get(name)
+        same = known is not None and known.checked.uid == metadata["uid"]
+        if known is not None and same and version <= known.version:
+            return []
+        unchanged = known is not None and same and known.checked.generation == metadata.get("generation", 0)
+        checked = known.checked if known is not None and unchanged else check_definition(raw)
+        self.definitions[name] = DefinitionRecord(checked, version, dict(raw.get("status") or {}))
+        wakes = [Wake(definition_key(name), priority)]
+        return wakes if unchanged else wakes + self._wakes(self._by_definition.get(name, ()), priority)
+
+    def put_own_definition_write(self, raw: Mapping[str, Any]) -> None:
+        """Take in the answer to our own status write of a definition."""
+        metadata = raw["metadata"]
+        known = self.definitions.get(metadata["name"])
+        if known is not None and known.checked.uid == metadata["uid"] and known.checked.generation == metadata["generation"]:
+            self.definitions[metadata["name"]] = DefinitionRecord(
+                known.checked, int(metadata["resourceVersion"]), dict(raw.get("status") or {})
+            )
+
+    def remove_definition(self, name: str) -> list[Wake]:
+        """Forget a deleted definition; its instances must say so."""
+        if self.definitions.pop(name, None) is None:
+            return []
+        return self._wakes(self._by_definition.get(name, ()), Priority.INPUT)
+
+    # News of Secrets
+
+    def put_secret(self, raw: Mapping[str, Any], priority: Priority = Priority.INPUT) -> list[Wake]:
+        """Take in that a Secret has a version. Of `raw` only the metadata is read."""
+        metadata = raw["metadata"]
+        name = (metadata["namespace"], metadata["name"])
+        version = int(metadata["resourceVersion"])
+        if self._secrets.get(name, -1) >= version:
+            return []
+        self._secrets[name] = version
+        return self._wakes(self._by_secret.get(name, ()), priority)
+
+    def remove_secret(self, namespace: str, name: str) -> list[Wake]:
+        """Forget a deleted Secret; whoever uses it must say so."""
+        if self._secrets.pop((namespace, name), None) is None:
+            return []
+        return self._wakes(self._by_secret.get((namespace, name), ()), Priority.INPUT)
+
+    # Questions
+
+    def secret_version(self, namespace: str, name: str) -> str | None:
+        """Return the last seen resourceVersion of a Secret, None where there is none."""
+        version = self._secrets.get((namespace, name))
+        return None if version is None else str(version)
+
+    def versions(self, plural: str) -> dict[Key, int]:
+        """Return the keys and resourceVersions of all objects known of a resource, as a copy."""
+        if plural == DEFINITIONS.plural:
+            return {definition_key(name): record.version for name, record in self.definitions.items()}
+        if plural == INSTANCES.plural:
+            return {key: record.version for key, record in self.instances.items()}
+        return {Key(plural, *name): version for name, version in self._secrets.items()}
+
+    def secret_count(self) -> int:
+        """Return how many Secrets are known."""
+        return len(self._secrets)
+
+    def name_owner(self, key: Key) -> str | None:
+        """Return the name of the oldest other instance with the same display name, if it is older than this one."""
+        own = self.instances[key]
+        rivals = self._by_display_name.get((key.namespace, own.display_name), set()) - {key}
+        older = [(self.instances[r].created, r.name) for r in rivals if _seniority(self.instances[r], r) < _seniority(own, key)]
+        return min(older)[1] if older else None
+
+    # Inside
+
+    def _link(self, key: Key, record: InstanceRecord) -> None:
+        for table, entry in self._tables(key, record):
+            table[entry].add(key)
+
+    def _unlink(self, key: Key, record: InstanceRecord) -> None:
+        for table, entry in self._tables(key, record):
+            table[entry].discard(key)
+            if not table[entry]:
+                del table[entry]
+
+    def _tables(self, key: Key, record: InstanceRecord) -> Iterator[tuple[defaultdict[Any, set[Key]], Any]]:
+        definition, secret, display_name = _links(key, record)
+        yield self._by_definition, definition
+        yield self._by_secret, secret
+        yield self._by_display_name, display_name
+
+    def _rivals(self, key: Key, record: InstanceRecord) -> list[Wake]:
+        same = self._by_display_name.get((key.namespace, record.display_name), set())
+        return self._wakes(same - {key}, Priority.INPUT)
+
+    @staticmethod
+    def _wakes(keys: Iterable[Key], priority: Priority) -> list[Wake]:
+        return [Wake(key, priority) for key in keys]
+
+
+def instance_key(raw: Mapping[str, Any]) -> Key:
+    """Return the key of an instance as the API server shows it."""
+    return Key(INSTANCES.plural, raw["metadata"]["namespace"], raw["metadata"]["name"])
+
+
+def definition_key(name: str) -> Key:
+    """Return the key of a definition."""
+    return Key(DEFINITIONS.plural, "", name)
+
+
+_METADATA = ("name", "namespace", "uid", "generation", "resourceVersion", "creationTimestamp", "deletionTimestamp")
+
+
+def _record(raw: Mapping[str, Any]) -> InstanceRecord:
+    metadata, spec, status = raw["metadata"], raw.get("spec") or {}, raw.get("status") or {}
+    kept: dict[str, Any] = {name: metadata[name] for name in _METADATA if metadata.get(name) is not None}
+    request = (metadata.get("annotations") or {}).get(REQUEST_ANNOTATION, "")
+    if request:
+        kept["annotations"] = {REQUEST_ANNOTATION: request}
+    ready = next((item for item in status.get("conditions") or [] if item.get("type") == c.READY), {})
+    return InstanceRecord(
+        uid=metadata["uid"],
+        generation=metadata.get("generation", 0),
+        version=int(metadata["resourceVersion"]),
+        created=metadata.get("creationTimestamp", ""),
+        display_name=spec.get("displayName") or metadata["name"],
+        definition=(spec.get("definitionRef") or {}).get("name", ""),
+        secret=((spec.get("auth") or {}).get("secretRef") or {}).get("name", ""),
+        request=request,
+        ready=ready.get("status", "Unknown"),
+        status_json=orjson.dumps(status),
+        object_json=orjson.dumps({"metadata": kept, "spec": spec}),
+    )
+
+
+def _links(key: Key, record: InstanceRecord) -> tuple[str, SecretName, tuple[str, str]]:
+    return record.definition, (key.namespace, record.secret), (key.namespace, record.display_name)
+
+
+def _seniority(record: InstanceRecord, key: Key) -> tuple[str, str]:
+    return record.created, key.name
