@@ -74,6 +74,14 @@ class AuthMethodType(Protocol):
         """Return the keys that the credential Secret must or may have."""
         ...
 
+    def credential_problem(self, settings: Mapping[str, Any], credentials: Credentials) -> str | None:
+        """Return why these credentials can never be sent, like a user name with ':'; None when they can.
+
+        Asked after every declared key was read and before `flow`, which can then rely on it: a flow has no way to
+        report. The sentence names keys and never shows a value.
+        """
+        ...
+
     def flow(self, settings: Mapping[str, Any], credentials: Credentials, request: HttpRequest) -> Flow:
         """Yield requests until the last one is `request`, authenticated."""
         ...

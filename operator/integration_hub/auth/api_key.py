@@ -1,0 +1,267 @@
+"""API keys: a secret in a header (most systems), several headers, a cookie, or, where it must be, the query.
+
+A header or cookie value is sent exactly as the Secret has it, so it must be visible ASCII (RFC 9110 section 5.5;
+RFC 6265 section 4.1.1): what a server makes of anything else is not defined.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Final, NamedTuple
+
+from integration_hub.auth.flow import Credentials, Flow, SecretKey
+from integration_hub.model.http import HttpRequest
+
+SECRET_KEY_PATTERN: Final = "^[-._a-zA-Z0-9]{1,253}$"
+"""What Kubernetes allows as a key of a Secret."""
+
+TOKEN_PATTERN: Final = "^[-!#$%&'*+.^_`|~0-9A-Za-z]{1,100}$"
+"""A `token` of RFC 9110 section 5.6.2: the name of a header or a cookie."""
+
+FORBIDDEN_HEADERS: Final = frozenset(
+    {
+        "accept-encoding",
+        "connection",
+        "content-encoding",
+        "content-length",
+        "content-type",
+        "expect",
+        "host",
+        "keep-alive",
+        "proxy-authorization",
+        "proxy-connection",
+        "set-cookie",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+"""Headers that decide where a message goes or where it ends (RFC 9110 section 7.6.1; RFC 9112 section 6): a secret
+there would break the request, or smuggle another one."""
+
+_NAME: Final = {
+    "type": "string",
+    "pattern": "^[!-~]{1,100}$",
+    "description": "Name of the header, query parameter or cookie, like 'X-API-Key'. Default: Authorization in a header.",
+}
+_PREFIX: Final = {
+    "type": "string",
+    "pattern": "^[ -~]{0,50}$",
+    "description": "What stands before the key in a header: a word like 'Bearer' is followed by one space;"
+    " a prefix that does not end in a letter or digit, like 'Token token=', stands directly before the key.",
+}
+_SECRET_KEY: Final = {
+    "type": "string",
+    "pattern": SECRET_KEY_PATTERN,
+    "description": "Key in the Secret that holds the API key. Default: apiKey.",
+}
+
+_DEFAULT_HEADER = "Authorization"
+_DEFAULT_SECRET_KEY = "apiKey"
+_HEADER_VALUE = re.compile(r"[ -~]+")
+_COOKIE_VALUE = re.compile(r"[!#-+\--:<-\[\]-~]+")
+"""`cookie-octet` of RFC 6265 section 4.1.1: visible ASCII without '"', ',', ';' and '\\'."""
+
+
+class _Placement(NamedTuple):
+    """One key and where it goes."""
+
+    where: str
+    name: str
+    prefix: str
+    secret_key: str
+
+
+class ApiKey:
+    """The type `apiKey`."""
+
+    type = "apiKey"
+    title = "API key"
+    settings_schema: Mapping[str, Any] = {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "in": {
+                "enum": ["header", "query", "cookie"],
+                "description": "Where the key goes: header (default), query or cookie.",
+            },
+            "name": _NAME,
+            "prefix": _PREFIX,
+            "secretKey": _SECRET_KEY,
+            "allowInQuery": {
+                "type": "boolean",
+                "description": "Must be true for 'in: query': states that the external system offers nothing better than"
+                " a key in the URL, where logs of proxies and servers keep it.",
+            },
+            "headers": {
+                "type": "array",
+                "minItems": 1,
+                "maxItems": 5,
+                "description": "Several headers with a key each, instead of in, name, prefix and secretKey.",
+                "items": {
+                    "type": "object",
+                    "additionalProperties": False,
+                    "required": ["name", "secretKey"],
+                    "properties": {
+                        "name": {**_NAME, "description": "Name of the header, like 'DD-API-KEY'."},
+                        "prefix": _PREFIX,
+                        "secretKey": {
+                            **_SECRET_KEY,
+                            "description": "Key in the Secret that holds this header's key.",
+                        },
+                    },
+                },
+            },
+        },
+    }
+
+    def problems(self, settings: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """Say what the schema cannot: which settings exclude or need each other, and names that are not allowed."""
+        if "headers" in settings:
+            return _headers_problems(settings)
+        where = _where(settings)
+        found = [
+            (path, message)
+            for path, holds, message in (
+                ("in", where == "query" and settings.get("allowInQuery") is not True, _QUERY_REFUSED),
+                (
+                    "allowInQuery",
+                    where != "query" and "allowInQuery" in settings,
+                    "has a meaning only with 'in: query'",
+                ),
+                ("name", where != "header" and "name" not in settings, f"is required with 'in: {where}'"),
+                (
+                    "prefix",
+                    where != "header" and "prefix" in settings,
+                    "has a meaning only in a header; remove it",
+                ),
+            )
+            if holds
+        ]
+        return found + _name_problems(where, "name", settings.get("name", _DEFAULT_HEADER))
+
+    def secret_keys(self, settings: Mapping[str, Any]) -> tuple[SecretKey, ...]:
+        """Return one required key for each distinct key that is sent."""
+        placements = {placement.secret_key: placement for placement in reversed(_placements(settings))}
+        return tuple(
+            SecretKey(
+                placement.secret_key, f"the API key that is sent in the {placement.where} {placement.name}"
+            )
+            for placement in reversed(placements.values())
+        )
+
+    def credential_problem(self, settings: Mapping[str, Any], credentials: Credentials) -> str | None:
+        """Refuse characters that the place cannot carry; the query can carry all, percent-encoded."""
+        for placement in _placements(settings):
+            allowed = _ALLOWED_VALUES.get(placement.where)
+            value = credentials[placement.secret_key]
+            if allowed is not None and not allowed[0].fullmatch(value):
+                return f"The value of the key '{placement.secret_key}' contains {allowed[1]}."
+        return None
+
+    def flow(self, settings: Mapping[str, Any], credentials: Credentials, request: HttpRequest) -> Flow:
+        """Yield the request with every key in its place. A header that is there already is replaced."""
+        for placement in _placements(settings):
+            request = _ADD[placement.where](
+                request, placement.name, placement.prefix + credentials[placement.secret_key]
+            )
+        yield request
+
+
+def _where(settings: Mapping[str, Any]) -> str:
+    return str(settings.get("in", "header"))
+
+
+def _placements(settings: Mapping[str, Any]) -> list[_Placement]:
+    entries = settings.get("headers") or [settings]
+    return [
+        _Placement(
+            where="header" if "headers" in settings else _where(settings),
+            name=entry.get("name", _DEFAULT_HEADER),
+            prefix=_joined_prefix(entry.get("prefix", "")),
+            secret_key=entry.get("secretKey", _DEFAULT_SECRET_KEY),
+        )
+        for entry in entries
+    ]
+
+
+def _joined_prefix(prefix: str) -> str:
+    """Return the prefix as it is written before the key; see the setting's description."""
+    return f"{prefix} " if prefix[-1:].isalnum() else prefix
+
+
+def _headers_problems(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
+    found = [
+        (other, "cannot stand next to 'headers'; move it into an entry of headers")
+        for other in ("in", "name", "prefix", "secretKey", "allowInQuery")
+        if other in settings
+    ]
+    names = [entry["name"] for entry in settings["headers"]]
+    for index, name in enumerate(names):
+        path = f"headers[{index}].name"
+        found += _name_problems("header", path, name)
+        if name.lower() in {earlier.lower() for earlier in names[:index]}:
+            found.append((path, "names a header that an earlier entry names too"))
+    return found
+
+
+def _name_problems(where: str, path: str, name: str) -> list[tuple[str, str]]:
+    return [(path, message) for place, refused, message in _NAME_RULES if place == where and refused(name)][
+        :1
+    ]
+
+
+def _in_header(request: HttpRequest, name: str, value: str) -> HttpRequest:
+    others = {key: held for key, held in request.headers.items() if key.lower() != name.lower()}
+    return replace(request, headers={**others, name: value})
+
+
+def _in_cookie(request: HttpRequest, name: str, value: str) -> HttpRequest:
+    before = next((held for key, held in request.headers.items() if key.lower() == "cookie"), "")
+    return _in_header(request, "Cookie", f"{before}; {name}={value}" if before else f"{name}={value}")
+
+
+def _in_query(request: HttpRequest, name: str, value: str) -> HttpRequest:
+    others = tuple(pair for pair in request.query if pair[0] != name)
+    return replace(request, query=(*others, (name, value)))
+
+
+_QUERY_REFUSED: Final = (
+    "puts a secret into the URL, where logs of proxies and servers keep it; use a header if the external system offers"
+    " one, else add 'allowInQuery: true' to say that this is on purpose"
+)
+
+_NOT_A_TOKEN: Final = "must be letters, digits, '-' or '_', like 'X-API-Key'"
+
+_NAME_RULES: Final[tuple[tuple[str, Callable[[str], bool], str], ...]] = (
+    ("header", lambda name: not re.fullmatch(TOKEN_PATTERN, name), _NOT_A_TOKEN),
+    (
+        "header",
+        lambda name: name.lower() == "cookie",
+        "is the header of cookies; use 'in: cookie' and the cookie's name",
+    ),
+    (
+        "header",
+        lambda name: name.lower() in FORBIDDEN_HEADERS,
+        "is a header that frames the message and cannot hold a key",
+    ),
+    ("cookie", lambda name: not re.fullmatch(TOKEN_PATTERN, name), _NOT_A_TOKEN),
+    ("query", lambda name: bool(re.search(r"[&=#?%+;]", name)), "cannot contain & = # ? % + or ;"),
+)
+"""(place, what is refused, message): the first that holds is reported."""
+
+_ADD: Final = {"header": _in_header, "cookie": _in_cookie, "query": _in_query}
+
+_ALLOWED_VALUES: Final = {
+    "header": (
+        _HEADER_VALUE,
+        "characters that a header cannot carry: only visible ASCII characters can be sent",
+    ),
+    "cookie": (
+        _COOKIE_VALUE,
+        "characters that a cookie cannot carry: spaces, quotes, commas, semicolons, backslashes and anything outside ASCII",
+    ),
+}

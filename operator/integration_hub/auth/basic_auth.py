@@ -1,0 +1,128 @@
+"""HTTP Basic authentication (RFC 7617): user name and password, or what systems put in their place."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from integration_hub.auth.api_key import SECRET_KEY_PATTERN
+from integration_hub.auth.flow import Credentials, Flow, SecretKey
+from integration_hub.model.http import HttpRequest
+
+_FIXED_TEXT: Final = "^[^\\x00-\\x1f\\x7f]{0,200}$"
+
+
+class BasicAuth:
+    """The type `basicAuth`."""
+
+    type = "basicAuth"
+    title = "User name and password (HTTP Basic)"
+    settings_schema: Mapping[str, Any] = {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "username": {
+                "type": "string",
+                "pattern": _FIXED_TEXT,
+                "description": "User name that is the same for everybody, like 'anystring'; then the Secret needs none.",
+            },
+            "usernameSuffix": {
+                "type": "string",
+                "pattern": _FIXED_TEXT,
+                "description": "Text that is put after the Secret's user name, like Zendesk's '/token'.",
+            },
+            "usernameKey": {
+                "type": "string",
+                "pattern": SECRET_KEY_PATTERN,
+                "description": "Key in the Secret that holds the user name. Default: username.",
+            },
+            "password": {
+                "type": "string",
+                "pattern": _FIXED_TEXT,
+                "description": "Password that is the same for everybody and therefore no secret: '' or 'x' for systems that"
+                " take an API key as user name.",
+            },
+            "passwordKey": {
+                "type": "string",
+                "pattern": SECRET_KEY_PATTERN,
+                "description": "Key in the Secret that holds the password. Default: password.",
+            },
+            "passwordRequired": {
+                "type": "boolean",
+                "description": "Whether the Secret must have a password. Default: true; with false an absent one is sent empty.",
+            },
+        },
+    }
+
+    def problems(self, settings: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """Say what the schema cannot: settings that contradict each other, and ':' in a user name."""
+        found = [
+            (other, f"has no use next to '{fixed}'; remove one of the two")
+            for fixed, other in _EXCLUSIVE
+            if fixed in settings and other in settings
+        ]
+        if "username" in settings and "password" in settings:
+            found.append(
+                ("password", "and username are both fixed, so nothing is secret; let the Secret have one")
+            )
+        found += [(name, _COLON) for name in ("username", "usernameSuffix") if ":" in settings.get(name, "")]
+        return found
+
+    def secret_keys(self, settings: Mapping[str, Any]) -> tuple[SecretKey, ...]:
+        """Return the keys of what the definition does not fix."""
+        username = SecretKey(_username_key(settings), "the user name")
+        password = SecretKey(
+            _password_key(settings), "the password", required=settings.get("passwordRequired", True)
+        )
+        return tuple(
+            key for name, key in (("username", username), ("password", password)) if name not in settings
+        )
+
+    def credential_problem(self, settings: Mapping[str, Any], credentials: Credentials) -> str | None:
+        """Refuse a user name with ':': it would end the name there and shift the rest into the password."""
+        if ":" in credentials.get(_username_key(settings), ""):
+            return f"The value of the key '{_username_key(settings)}' is a user name, which {_COLON}."
+        return None
+
+    def flow(self, settings: Mapping[str, Any], credentials: Credentials, request: HttpRequest) -> Flow:
+        """Yield the request with its Authorization header. Text is encoded as UTF-8 (RFC 7617 section 2.1)."""
+        others = {name: value for name, value in request.headers.items() if name.lower() != "authorization"}
+        yield replace(
+            request, headers={**others, "Authorization": basic_value(*_pair(settings, credentials))}
+        )
+
+
+def basic_value(username: str, password: str) -> str:
+    """Return the value of an Authorization header. OAuth 2.0 clients authenticate with it too (RFC 6749 section 2.3.1)."""
+    return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode("ascii")
+
+
+def _username_key(settings: Mapping[str, Any]) -> str:
+    return str(settings.get("usernameKey", "username"))
+
+
+def _password_key(settings: Mapping[str, Any]) -> str:
+    return str(settings.get("passwordKey", "password"))
+
+
+def _pair(settings: Mapping[str, Any], credentials: Credentials) -> tuple[str, str]:
+    username = settings.get("username")
+    if username is None:
+        username = credentials[_username_key(settings)] + settings.get("usernameSuffix", "")
+    password = settings.get("password")
+    if password is None:
+        password = credentials.get(_password_key(settings), "")
+    return username, password
+
+
+_COLON: Final = "cannot contain ':' (RFC 7617 section 2)"
+
+_EXCLUSIVE: Final = (
+    ("username", "usernameKey"),
+    ("username", "usernameSuffix"),
+    ("password", "passwordKey"),
+    ("password", "passwordRequired"),
+)
+"""(fixed, other): settings of which the second says where to get what the first already gives."""

@@ -1,0 +1,92 @@
+"""Reading a Secret's data into credentials, with faults that people make when they create Secrets named one by one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from integration_hub.auth.flow import CredentialProblem, Credentials, SecretKey
+from integration_hub.model.reasons import Reason
+
+_MAX_NAMES = 10
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+_FAULTS: Final[Sequence[tuple[Callable[[str], bool], str]]] = (
+    (
+        lambda value: value.endswith(("\n", "\r")),
+        "ends with a line break; create it again from a value without one, for instance with printf instead of echo"
+        " (echo -n where your shell has it)",
+    ),
+    (lambda value: "\n" in value or "\r" in value, "contains a line break"),
+    (
+        lambda value: value.startswith("\ufeff"),
+        "starts with a byte order mark; save the file as UTF-8 without BOM",
+    ),
+    (lambda value: value != value.strip(), "begins or ends with a space or tab"),
+    (lambda value: _CONTROL.search(value) is not None, "contains a control character"),
+)
+"""Checked in this order; the first that holds is reported. Each reads after "key 'x' "."""
+
+
+def read_credentials(
+    keys: Sequence[SecretKey], data: Mapping[str, bytes], *, secret_name: str
+) -> Credentials | CredentialProblem:
+    """Return the declared keys as text, or the first problem in the order of `keys`.
+
+    `data` is a Secret's `data`, already base64-decoded. An optional key that is absent or empty is left out.
+    Nothing is trimmed or repaired: a value that was stored wrongly for us is stored wrongly for every other reader too.
+    """
+    values: dict[str, str] = {}
+    for key in keys:
+        raw = data.get(key.name)
+        if not raw:
+            if key.required:
+                return _absent(key, data, secret_name)
+            continue
+        try:
+            value = raw.decode("utf-8")
+        except UnicodeDecodeError:
+            return _invalid(key, secret_name, "is not text in UTF-8")
+        fault = next((words for holds, words in _FAULTS if holds(value)), None)
+        if fault is not None:
+            return _invalid(key, secret_name, fault)
+        values[key.name] = value
+    return Credentials(values)
+
+
+def sensitive_values(credentials: Credentials) -> tuple[str, ...]:
+    """Return what `redact_text` must mask while these credentials are in use, longest first."""
+    return tuple(
+        sorted({value for value in credentials.values() if value}, key=lambda value: (-len(value), value))
+    )
+
+
+def _absent(key: SecretKey, data: Mapping[str, bytes], secret_name: str) -> CredentialProblem:
+    if key.name in data:
+        return CredentialProblem(
+            Reason.SECRET_KEY_EMPTY,
+            f"Secret '{secret_name}': the key '{key.name}' is empty; it needs {_needed(key)}.",
+        )
+    return CredentialProblem(
+        Reason.SECRET_KEY_MISSING,
+        f"Secret '{secret_name}' has no key '{key.name}', which needs {_needed(key)}; {_names(data)}.",
+    )
+
+
+def _needed(key: SecretKey) -> str:
+    return key.description.rstrip(".") or "a value"
+
+
+def _names(data: Mapping[str, bytes]) -> str:
+    if not data:
+        return "it has no keys at all"
+    names = sorted(data)
+    more = len(names) - _MAX_NAMES
+    return f"it has {', '.join(names[:_MAX_NAMES])}" + (f" and {more} more" if more > 0 else "")
+
+
+def _invalid(key: SecretKey, secret_name: str, fault: str) -> CredentialProblem:
+    return CredentialProblem(
+        Reason.SECRET_VALUE_INVALID, f"Secret '{secret_name}': the value of the key '{key.name}' {fault}."
+    )

@@ -1,0 +1,65 @@
+"""Helpers for JSON values that several checks share: their plain-word type, and choices in a sentence."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, Final
+
+TYPE_WORDS: Final = {
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "a group of fields",
+    "null": "empty",
+}
+"""JSON Schema's type names, in the words of people who fill in a form."""
+
+_MAX_CHOICES = 12
+
+
+def type_of(value: object) -> str:
+    """Return JSON Schema's name of the value's type ('integer' for whole numbers only)."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "boolean"
+        case int():
+            return "integer"
+        case float():
+            return "integer" if value.is_integer() else "number"
+        case str():
+            return "string"
+        case Mapping():
+            return "object"
+        case _:
+            return "array"
+
+
+def in_words(value: object) -> str:
+    """Return the value's type in plain words."""
+    return TYPE_WORDS[type_of(value)]
+
+
+def choices(values: Iterable[Any]) -> str:
+    """Return the values as a list for a sentence, cut where it would grow too long to read."""
+    shown = [as_text(value) for value in values]
+    more = len(shown) - _MAX_CHOICES
+    return ", ".join(shown[:_MAX_CHOICES]) + (f" and {more} more" if more > 0 else "")
+
+
+def as_text(value: object) -> str:
+    """Return a scalar as YAML would show it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def did_you_mean(name: object, known: Collection[Any]) -> str:
+    """Return ' (did you mean ...?)' when a known name is close, else nothing."""
+    by_text = {as_text(value).lower(): as_text(value) for value in known}
+    close = difflib.get_close_matches(str(name)[:100].lower(), by_text, n=1, cutoff=0.6)
+    return f" (did you mean '{by_text[close[0]]}'?)" if close else ""
