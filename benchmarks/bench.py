@@ -1,0 +1,305 @@
+"""`make bench N=1000`: the operator against the floor, in one run, on one API server. docs/performance.md explains it.
+
+The story: start a control plane and an HTTPS target; warm both sides up; measure the floor at several concurrencies and
+keep its best; measure the operator from the first create until the API server shows every instance Connected; count
+what was written by the API server's own metrics; restart the operator with nothing changed; print and record it all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import datetime
+import json
+import os
+import platform
+import secrets
+import shutil
+import signal
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import orjson
+import psutil
+import uvloop
+
+from api_metrics import Writes, read_writes
+from floor import Collection, for_each, run_floor
+from integration_hub.adapters.kube import new_session
+from integration_hub.adapters.kubeconfig import load
+from integration_hub.devcluster import ControlPlane, ProgressPrinter
+from integration_hub.model.base import API_VERSION
+from support.certificates import Authority
+from support.operator_process import OperatorProcess
+from support.ports import free_port
+
+ROOT = Path(__file__).resolve().parent.parent
+FLOOR_CONCURRENCIES = (10, 20, 40)
+CREATE_CONCURRENCY = 20
+MIB = 1024**2
+
+
+def definition(server: str, ca: str) -> dict[str, Any]:
+    """Return the definition of the target."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "IntegrationDefinition",
+        "metadata": {"name": "benchmark"},
+        "spec": {
+            "displayName": "Benchmark",
+            "configSchema": {
+                "type": "object",
+                "required": ["server"],
+                "properties": {"server": {"type": "string", "format": "uri"}, "ca": {"type": "string"}},
+            },
+            "baseURL": "{{ config.server }}",
+            "allowedHosts": ["{{ config.server }}"],
+            "trust": {"caBundle": "{{ config.ca }}"},
+            "authMethods": [
+                {"name": "key", "type": "apiKey", "settings": {"name": "Authorization", "prefix": "Bearer"}}
+            ],
+            "tests": [
+                {
+                    "name": "whoami",
+                    "default": True,
+                    "request": {"path": "/v1/whoami"},
+                    "identity": "response.json.user.login",
+                }
+            ],
+            "templates": [{"name": "local", "config": {"server": server, "ca": ca}}],
+        },
+    }
+
+
+def instance(namespace: str, number: int) -> bytes:
+    """Return one instance as the API server takes it. All share a Secret; each is a connection of its own."""
+    return orjson.dumps(
+        {
+            "apiVersion": API_VERSION,
+            "kind": "IntegrationInstance",
+            "metadata": {"name": f"bench-{number:05}", "namespace": namespace},
+            "spec": {
+                "displayName": f"Benchmark {number}",
+                "definitionRef": {"name": "benchmark"},
+                "template": "local",
+                "auth": {"method": "key", "secretRef": {"name": "benchmark"}},
+            },
+        }
+    )
+
+
+@contextmanager
+def target_server(folder: Path) -> Iterator[tuple[str, str, Path]]:
+    """Run the target; yield its URL, the key that it knows, and the file of the authority to trust."""
+    authority = Authority("Benchmark authority")
+    issued = authority.issue("127.0.0.1")
+    certificate, key_file, ca_file = folder / "target.crt", folder / "target.key", folder / "ca.crt"
+    for path, content in ((certificate, issued.chain), (key_file, issued.key), (ca_file, authority.pem)):
+        path.write_text(content)
+    port, api_key = free_port(), secrets.token_urlsafe(24)
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "benchmarks" / "target.py"), str(port), str(certificate), str(key_file)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert process.stdin is not None and process.stdout is not None
+        process.stdin.write(f"{api_key}\n")
+        process.stdin.flush()
+        if process.stdout.readline().strip() != "ready":
+            raise RuntimeError("the benchmark's target did not start")
+        yield f"https://127.0.0.1:{port}", api_key, ca_file
+    finally:
+        process.kill()
+        process.communicate()
+
+
+class Bench:
+    """One run: the control plane's session and the figures so far."""
+
+    def __init__(self, plane: ControlPlane, session: aiohttp.ClientSession, server: str, n: int) -> None:
+        """`server` is the API server's URL."""
+        self.plane, self.session, self.server, self.n = plane, session, server, n
+
+    def kubectl(self, *args: str, stdin: str | None = None) -> str:
+        """Run kubectl; raise with its words where it fails."""
+        done = subprocess.run([*self.plane.kubectl_command(), *args], input=stdin, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(f"kubectl {' '.join(args)}: {done.stderr}")
+        return done.stdout
+
+    def collection(self, namespace: str) -> Collection:
+        """Return where instances of the namespace are created."""
+        return Collection(self.session, f"{self.server}/apis/{API_VERSION}/namespaces/{namespace}/integrationinstances")
+
+    def prepare(self, target: str, key: str, ca_file: Path) -> None:
+        """Install CRDs, namespaces, the definition and the Secrets."""
+        self.kubectl("apply", "--server-side", "-f", str(ROOT / "crds"))
+        self.kubectl("wait", "--for=condition=Established", "-f", str(ROOT / "crds"))
+        self.kubectl("apply", "-f", "-", stdin=json.dumps(definition(target, ca_file.read_text())))
+        for namespace in ("warmup", "floor", "measured"):
+            self.kubectl("create", "namespace", namespace)
+            secret = {
+                "apiVersion": "v1", "kind": "Secret",
+                "metadata": {"name": "benchmark", "namespace": namespace}, "stringData": {"apiKey": key},
+            }  # fmt: skip
+            self.kubectl("apply", "-f", "-", stdin=json.dumps(secret))
+
+    async def create_and_wait(self, namespace: str, n: int) -> float:
+        """Create instances and wait until the API server shows each Connected; return the seconds."""
+        collection = self.collection(namespace)
+
+        async def create(number: int) -> None:
+            await collection.create(instance(namespace, number))
+
+        started = time.perf_counter()
+        await for_each(range(n), create, CREATE_CONCURRENCY)
+        # One cheap question, answered from the API server's cache: is there any that is not Connected?
+        url = f"{collection.url}?fieldSelector=status.phase!=Connected&limit=1"
+        while True:
+            async with self.session.get(url) as response:
+                if not orjson.loads(await response.read())["items"]:
+                    return time.perf_counter() - started
+            await asyncio.sleep(0.05)
+
+    async def one_status(self, namespace: str) -> bytes:
+        """Return a status as the operator writes it, for the floor to write the same."""
+        async with self.session.get(f"{self.collection(namespace).url}/bench-00000") as response:
+            return orjson.dumps({"status": orjson.loads(await response.read())["status"]})
+
+    async def writes(self) -> Writes:
+        """Return the API server's own count of writes so far."""
+        return await read_writes(self.session, self.server)
+
+
+def wait_until_idle(operator: OperatorProcess, reconciles: int) -> None:
+    """Wait until the operator has looked at that many instances and has nothing left to do."""
+
+    def idle() -> bool:
+        _, text = operator.get("/metrics")
+        values = dict(line.rsplit(" ", 1) for line in text.splitlines() if line and not line.startswith("#"))
+        done = sum(float(v) for k, v in values.items() if k.startswith('hub_reconcile_total{kind="integrationinstances"'))
+        return done >= reconciles and float(values["hub_queue_depth"]) + float(values["hub_queue_working"]) == 0
+
+    operator.wait_for(idle, "idle", seconds=300)
+
+
+def machine() -> dict[str, Any]:
+    """Return what the figures depend on, without a name that tells whose machine it is."""
+    return {
+        "cpus": os.cpu_count(),
+        "memory_gib": round(psutil.virtual_memory().total / 1024**3),
+        "arch": platform.machine(),
+        "python": platform.python_version(),
+    }
+
+
+async def measure(n: int, folder: Path) -> dict[str, Any]:
+    """Run the whole benchmark and return its figures."""
+    plane = ControlPlane(folder / "control-plane")
+    with ProgressPrinter(sys.stderr) as progress:
+        info = plane.up(progress)
+    operator = OperatorProcess(info.kubeconfig, folder / "operator.log", "--log-level", "info")
+    session = new_session(load(info.kubeconfig))
+    try:
+        with target_server(folder) as (target, key, ca_file):
+            bench = Bench(plane, session, info.server, n)
+            bench.prepare(target, key, ca_file)
+            operator.start()
+            warmup = min(n, 50)
+            await bench.create_and_wait("warmup", warmup)
+            status = await bench.one_status("warmup")
+            operator.terminate()
+
+            floors: dict[int, float] = {}
+            for concurrency in FLOOR_CONCURRENCIES:
+                bodies = [instance("floor", number) for number in range(n)]
+                floors[concurrency] = await run_floor(
+                    bench.collection("floor"), bodies, [status] * n, f"{target}/v1/whoami", key, str(ca_file), concurrency
+                )
+                print(f"floor at concurrency {concurrency}: {floors[concurrency]:.2f} s", file=sys.stderr)
+                await asyncio.to_thread(
+                    bench.kubectl, "delete", "iinst", "--all", "-n", "floor", "--wait=true", "--timeout=300s"
+                )
+            floor = min(floors.values())
+
+            operator.start()
+            wait_until_idle(operator, warmup)
+            process = psutil.Process(operator.pid)
+            cpu_before, before = sum(process.cpu_times()[:2]), await bench.writes()
+            seconds = await bench.create_and_wait("measured", n)
+            wait_until_idle(operator, warmup + n)
+            cpu = sum(process.cpu_times()[:2]) - cpu_before
+            await asyncio.sleep(2)  # Events may still be on their way; they count
+            after = await bench.writes()
+            peak = peak_memory(operator.pid)
+            operator.terminate()
+
+            restart_before = await bench.writes()
+            restarted = time.perf_counter()
+            operator.start()
+            await asyncio.to_thread(wait_until_idle, operator, warmup + n)
+            restart_seconds = time.perf_counter() - restarted
+            await asyncio.sleep(2)
+            restart_writes = (await bench.writes()) - restart_before
+            wrote = after - before
+            return {
+                "time": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "n": n,
+                "floor_seconds": round(floor, 2),
+                "floor_seconds_by_concurrency": {str(c): round(s, 2) for c, s in floors.items()},
+                "operator_seconds": round(seconds, 2),
+                "ratio_to_floor": round(seconds / floor, 2),
+                "status_patches": wrote.status_patches,
+                "other_instance_writes": wrote.other_instance_writes - n,  # less our own creates
+                "event_writes": wrote.event_writes,
+                "cpu_seconds": round(cpu, 2),
+                "peak_mib": round(max(peak, peak_memory(operator.pid)) / MIB, 1),
+                "restart_writes": restart_writes.status_patches + restart_writes.other_instance_writes + restart_writes.event_writes,
+                "restart_seconds": round(restart_seconds, 2),
+                "machine": machine(),
+            }
+    finally:
+        operator.stop()
+        await session.close()
+        plane.down(purge=True)
+
+
+def peak_memory(pid: int) -> int:
+    """Return the greatest resident size that the process had, in bytes."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    raise RuntimeError("the kernel does not tell the process' peak memory")
+
+
+def main() -> None:
+    """Measure, print, and append one line to benchmarks/results/."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("-n", type=int, default=1000, help="instances")
+    parser.add_argument("--no-record", action="store_true", help="print only")
+    options = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="hub-bench-"))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        figures = uvloop.run(measure(options.n, folder))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    for name, value in figures.items():
+        print(f"{name:32} {value}")
+    if not options.no_record:
+        results = ROOT / "benchmarks" / "results"
+        results.mkdir(exist_ok=True)
+        with (results / "bench.jsonl").open("a") as record:
+            record.write(json.dumps(figures) + "\n")
+
+
+if __name__ == "__main__":
+    main()
