@@ -12,12 +12,14 @@ from integration_hub.devcluster.paths import Home
 _TIMEOUT = 5.0
 
 # "Ready" means that what a person does next works, in `default` and as a service account too.
-_READY_PATHS = ("/readyz", "/api/v1/namespaces/default", "/api/v1/namespaces/default/serviceaccounts/default")
+_SERVER_PATHS = ("/readyz", "/api/v1/namespaces/default")
+_CONTROLLER_PATHS = ("/api/v1/namespaces/default/serviceaccounts/default",)
 
 
-def is_ready(home: Home, port: int) -> bool:
-    """Whether the server on `port` answers, is ours, and has what every namespace is given."""
-    return all(_get(home, port, path) is not None for path in _READY_PATHS)
+def is_ready(home: Home, port: int, *, controllers: bool) -> bool:
+    """Whether the server on `port` answers, is ours, and `controllers`, if any, have furnished `default`."""
+    paths = _SERVER_PATHS + (_CONTROLLER_PATHS if controllers else ())
+    return all(_get(home, port, path) is not None for path in paths)
 
 
 def version_of_server(home: Home, port: int) -> str:

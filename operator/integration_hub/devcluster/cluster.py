@@ -119,10 +119,11 @@ class ControlPlane:
         """Return what is known of it."""
         running = process.is_running(self.home.lock)
         pid = process.pid_of(self.home.lock)
-        port = load_state(self.home.state).port
+        state = load_state(self.home.state)
+        port = state.port
         return ControlPlaneStatus(
             running=running,
-            ready=running and client.is_ready(self.home, port),
+            ready=running and client.is_ready(self.home, port, controllers=state.controllers),
             version=client.version_of_server(self.home, port) if running else "",
             server=_url(port) if port else "",
             pid=pid,
@@ -157,7 +158,8 @@ class ControlPlane:
             port = 0 if fresh_port else load_state(self.home.state).port
             if not _is_free(port):
                 port = _free_port()
-            save_state(self.home.state, State(port=port, kubectl=program.kubectl))
+            state = State(port=port, kubectl=program.kubectl, controllers=program.controllers)
+            save_state(self.home.state, state)
             write_kubeconfig(self.home, _url(port))
             process.spawn([*program.serve, *api_server_flags(port)], lock, self.home.root, self.home.log)
         finally:
@@ -179,12 +181,12 @@ class ControlPlane:
     def _info_if_ready(self, *, started: bool, note: str = "") -> ControlPlaneInfo | None:
         pid = process.pid_of(self.home.lock)
         # Read again each time: another process may be starting it, on another port than the last one.
-        port = load_state(self.home.state).port
-        if pid is None or not client.is_ready(self.home, port):
+        state = load_state(self.home.state)
+        if pid is None or not client.is_ready(self.home, state.port, controllers=state.controllers):
             return None
         return ControlPlaneInfo(
             kubeconfig=self.home.kubeconfig,
-            server=_url(port),
+            server=_url(state.port),
             ca_file=self.home.ca_file,
             pid=pid,
             log_file=self.home.log,

@@ -82,7 +82,8 @@ def stop(lock: Path, grace: float = GRACE) -> bool:
         return False
     # A server that was started this instant has the lock but has not signed it yet.
     _wait_until(lambda: pid_of(lock) is not None or not is_locked(lock), grace)
-    if _signal(lock, signal.SIGTERM):
+    if (pid := pid_of(lock)) is not None:
+        _ask_to_end(pid)
         _wait_until(lambda: not is_locked(lock), grace)
     kill(lock)
     return True
@@ -90,7 +91,9 @@ def stop(lock: Path, grace: float = GRACE) -> bool:
 
 def kill(lock: Path) -> None:
     """End the server at once, without letting it close anything. Does nothing if there is none."""
-    _signal(lock, signal.SIGKILL)
+    if (pid := pid_of(lock)) is not None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)
     if not _wait_until(lambda: not is_locked(lock), KILL_LIMIT):
         raise StopError(
             f"The process that holds {lock} (number {pid_of(lock)}) did not end.",
@@ -102,6 +105,15 @@ def memory_of(pid: int) -> int | None:
     """Return the resident memory, in bytes, of the group that `pid` leads; None where /proc is missing."""
     pages = sum(resident for _process, resident in _group(pid))
     return pages * os.sysconf("SC_PAGE_SIZE") if pages else None
+
+
+def _ask_to_end(pid: int) -> None:
+    """Ask the leader, who ends the others in good order, or the others where somebody killed the leader."""
+    with contextlib.suppress(ProcessLookupError):
+        try:
+            os.kill(pid, signal.SIGTERM)
+        except ProcessLookupError:
+            os.killpg(pid, signal.SIGTERM)
 
 
 def _group(leader: int) -> Iterator[tuple[Path, int]]:
@@ -126,15 +138,6 @@ def _group_has_open(leader: int, lock: Path) -> bool:
                     if os.path.samestat(descriptor.stat(), locked):
                         return True
     return False
-
-
-def _signal(lock: Path, number: signal.Signals) -> bool:
-    pid = pid_of(lock)
-    if pid is None:
-        return False
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(pid, number)
-    return True
 
 
 def _wait_until(true: Callable[[], bool], limit: float) -> bool:

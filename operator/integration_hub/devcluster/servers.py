@@ -27,11 +27,13 @@ _SERVICE_ACCOUNT_ISSUER = "https://kubernetes.default.svc"
 
 @dataclass(frozen=True, slots=True)
 class ServerProgram:
-    """What to run as the server, and as kubectl. `note` is for the person who starts it."""
+    """What to run as the server, and as kubectl."""
 
     serve: tuple[str, ...]
     kubectl: tuple[str, ...]
+    controllers: bool = True
     note: str = ""
+    """For the person who starts it."""
 
 
 def choose_program(report: Report, environ: Mapping[str, str] = os.environ) -> ServerProgram:
@@ -51,14 +53,15 @@ def assets_program(folder: Path) -> ServerProgram:
             f"{ASSETS_VARIABLE} is {folder}, where there is no program named {' or '.join(missing)}.",
             f"Put {', '.join(_REQUIRED_ASSETS)} there, or unset it to have the control plane built.",
         )
+    controllers = os.access(folder / _CONTROLLER_MANAGER, os.X_OK)
     note = ""
-    if not os.access(folder / _CONTROLLER_MANAGER, os.X_OK):
+    if not controllers:
         note = (
             f"{folder} has no {_CONTROLLER_MANAGER}: deleted namespaces stay, nothing is garbage-collected, "
             "and service-account Secrets are not filled."
         )
     serve = (sys.executable, str(Path(__file__).with_name("supervisor.py")), "--assets", str(folder))
-    return ServerProgram(serve, (str(folder / "kubectl"),), note)
+    return ServerProgram(serve, (str(folder / "kubectl"),), controllers, note)
 
 
 def api_server_flags(port: int) -> list[str]:
@@ -80,5 +83,7 @@ def api_server_flags(port: int) -> list[str]:
         "service-account-signing-key-file": "pki/sa.key",
         "service-cluster-ip-range": "10.0.0.0/24",
         "profiling": "false",
+        # Without it a stop waits, up to a limit, for every client that watches something.
+        "shutdown-watch-termination-grace-period": "1s",
     }
     return [f"--{name}={value}" for name, value in flags.items()]

@@ -20,6 +20,9 @@ class State:
     kubectl: tuple[str, ...] = ()
     """The command that runs a kubectl of the server's version."""
 
+    controllers: bool = True
+    """Whether controllers run beside the API server."""
+
     kind: str = ""
     """The name of the kind cluster; empty for one of our own."""
 
@@ -29,7 +32,10 @@ def load_state(path: Path) -> State:
     try:
         content = json.loads(path.read_bytes())
         return State(
-            port=int(content["port"]), kubectl=tuple(map(str, content["kubectl"])), kind=str(content["kind"])
+            port=int(content["port"]),
+            kubectl=tuple(map(str, content["kubectl"])),
+            controllers=bool(content["controllers"]),
+            kind=str(content["kind"]),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return State()
