@@ -65,9 +65,15 @@ async def client() -> AsyncIterator[HttpClient]:
 
 
 @pytest.fixture
-async def hasty() -> AsyncIterator[HttpClient]:
-    """A client for tests whose point is that time runs out."""
-    client = HttpClient(LOOPBACK_HTTP, connect_timeout=0.4, total_timeout=1.0)
+async def waits_briefly_to_connect() -> AsyncIterator[HttpClient]:
+    client = HttpClient(LOOPBACK_HTTP, connect_timeout=0.4)
+    yield client
+    await client.close()
+
+
+@pytest.fixture
+async def waits_briefly_for_answers() -> AsyncIterator[HttpClient]:
+    client = HttpClient(LOOPBACK_HTTP, connect_timeout=1.2, total_timeout=1.3)
     yield client
     await client.close()
 
@@ -142,6 +148,17 @@ class TestAnswers:
             "Connection": "close",
         }
         assert body == b'{"a": 1}'
+
+    async def test_what_cannot_stand_in_a_request_is_encoded_and_nothing_is_made_up(
+        self, client: HttpClient
+    ) -> None:
+        async with FaultServer(answering(response())) as server:
+            request = HttpRequest("POST", server.url("/a b/\u00fc\r\nX-A: 1?\u00e9 f#fragment"), body=b"x")
+            rule = HostRule.parse(f"http://127.0.0.1:{server.port}")
+            answered(await client.send(request, allowed_hosts=[rule]))
+        lines = server.requests[0].split(b"\r\n")
+        assert lines[0] == b"POST /a%20b/%C3%BCX-A:%201?%C3%A9%20f HTTP/1.1"
+        assert not any(line.startswith((b"X-A", b"Content-Type")) for line in lines)
 
     async def test_headers_are_lower_case_and_joined(self, client: HttpClient) -> None:
         data = response(b"hello", "X-A: 1", "x-a: 2", "X-Raw: caf\u00e9").replace("é".encode(), b"\xe9")
@@ -425,10 +442,10 @@ class TestConnecting:
 
     @pytest.mark.parametrize("port_of", [fault_server.deaf_port, fault_server.full_port])
     async def test_no_answer(
-        self, hasty: HttpClient, port_of: Callable[[], AbstractContextManager[int]]
+        self, waits_briefly_to_connect: HttpClient, port_of: Callable[[], AbstractContextManager[int]]
     ) -> None:
         with port_of() as port:
-            failure = failed(await ask(hasty, f"https://127.0.0.1:{port}/"))
+            failure = failed(await ask(waits_briefly_to_connect, f"https://127.0.0.1:{port}/"))
         assert failure.kind == FailureKind.CONNECT_TIMEOUT
 
 
@@ -493,10 +510,14 @@ class TestAnswersThatFail:
 
     @pytest.mark.parametrize("behaviour", [fault_server.silent, fault_server.dripping])
     async def test_take_too_long(
-        self, hasty: HttpClient, authority: Authority, identity: Identity, behaviour: Behaviour
+        self,
+        waits_briefly_for_answers: HttpClient,
+        authority: Authority,
+        identity: Identity,
+        behaviour: Behaviour,
     ) -> None:
         async with FaultServer(behaviour, identity.server_context()) as server:
-            failure = failed(await ask(hasty, server.url(), ca=authority.pem))
+            failure = failed(await ask(waits_briefly_for_answers, server.url(), ca=authority.pem))
         assert failure.kind == FailureKind.RESPONSE_TIMEOUT
 
     async def test_a_bomb_is_never_decoded_as_a_whole(self, client: HttpClient) -> None:
@@ -618,7 +639,7 @@ class TestNames:
             held.wait()
             return []
 
-        client = HttpClient(LOOPBACK, connect_timeout=0.4, total_timeout=1.0, getaddrinfo=hang)
+        client = HttpClient(LOOPBACK, connect_timeout=1.0, getaddrinfo=hang)
         outcomes = await asyncio.gather(*(ask(client, "https://api.example.com/") for _ in range(3)))
         held.set()
         await client.close()

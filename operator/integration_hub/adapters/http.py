@@ -76,11 +76,15 @@ _PRINTABLE_ASCII = "".join(map(chr, range(0x21, 0x7F)))
 Fault = tuple[FailureKind, str]
 
 LOOKUP_FAULTS: dict[int, Fault] = {
-    socket.EAI_NONAME: (FailureKind.HOST_NOT_FOUND, "no such name"),
-    socket.EAI_NODATA: (FailureKind.HOST_NOT_FOUND, "the name has no address"),
-    socket.EAI_ADDRFAMILY: (FailureKind.HOST_NOT_FOUND, "the name has no address of a usable family"),
-    socket.EAI_AGAIN: (FailureKind.DNS_FAILED, "no answer from the name servers"),
-    socket.EAI_FAIL: (FailureKind.DNS_FAILED, "the name servers failed"),
+    getattr(socket, name): fault
+    for name, fault in {
+        "EAI_NONAME": (FailureKind.HOST_NOT_FOUND, "no such name"),
+        "EAI_NODATA": (FailureKind.HOST_NOT_FOUND, "the name has no address"),
+        "EAI_ADDRFAMILY": (FailureKind.HOST_NOT_FOUND, "the name has no address of a usable family"),
+        "EAI_AGAIN": (FailureKind.DNS_FAILED, "no answer from the name servers"),
+        "EAI_FAIL": (FailureKind.DNS_FAILED, "the name servers failed"),
+    }.items()
+    if hasattr(socket, name)  # not every C library knows all of them
 }
 
 CONNECT_FAULTS: dict[int, Fault] = {
