@@ -33,6 +33,8 @@ KILL_LIMIT = 10.0
 LOG_LIMIT = 8 * 1024 * 1024
 """Bytes after which the log of earlier runs is moved aside at the next start."""
 
+_PROC_IS_THERE = Path("/proc/self/fd").exists()
+
 # The shell starts the server in the background and ends at once: so the server is not this process's child,
 # leaves no zombie in a long-lived caller, and outlives it.
 _DETACH = ("/bin/sh", "-c", '"$@" &', "sh")
@@ -83,7 +85,10 @@ def stop(lock: Path, grace: float = GRACE) -> bool:
     # A server that was started this instant has the lock but has not signed it yet.
     _wait_until(lambda: pid_of(lock) is not None or not is_locked(lock), grace)
     if (pid := pid_of(lock)) is not None:
-        _ask_to_end(pid)
+        # The leader ends the others in good order; where somebody killed it, they must be asked themselves.
+        leads = _has_open(Path(f"/proc/{pid}"), lock) or not _PROC_IS_THERE
+        with contextlib.suppress(ProcessLookupError):
+            (os.kill if leads else os.killpg)(pid, signal.SIGTERM)
         _wait_until(lambda: not is_locked(lock), grace)
     kill(lock)
     return True
@@ -107,15 +112,6 @@ def memory_of(pid: int) -> int | None:
     return pages * os.sysconf("SC_PAGE_SIZE") if pages else None
 
 
-def _ask_to_end(pid: int) -> None:
-    """Ask the leader, who ends the others in good order, or the others where somebody killed the leader."""
-    with contextlib.suppress(ProcessLookupError):
-        try:
-            os.kill(pid, signal.SIGTERM)
-        except ProcessLookupError:
-            os.killpg(pid, signal.SIGTERM)
-
-
 def _group(leader: int) -> Iterator[tuple[Path, int]]:
     """Yield the folder in /proc and the resident pages of each process in the group."""
     for status in Path("/proc").glob("[0-9]*/stat"):
@@ -128,15 +124,18 @@ def _group(leader: int) -> Iterator[tuple[Path, int]]:
 
 def _group_has_open(leader: int, lock: Path) -> bool:
     """Whether a process of the group has the file open. Where /proc is missing, the lock alone must do."""
-    if not Path("/proc/self/fd").exists():
+    if not _PROC_IS_THERE:
         return True
-    locked = lock.stat()
-    for process, _resident in _group(leader):
-        with contextlib.suppress(OSError):  # it has just ended, or belongs to another user
-            for descriptor in (process / "fd").iterdir():
-                with contextlib.suppress(OSError):
-                    if os.path.samestat(descriptor.stat(), locked):
-                        return True
+    return any(_has_open(process, lock) for process, _resident in _group(leader))
+
+
+def _has_open(process: Path, lock: Path) -> bool:
+    with contextlib.suppress(OSError):  # it has ended, or belongs to another user
+        locked = lock.stat()
+        for descriptor in (process / "fd").iterdir():
+            with contextlib.suppress(OSError):
+                if os.path.samestat(descriptor.stat(), locked):
+                    return True
     return False
 
 
