@@ -1,1 +1,1 @@
-"""Authentication methods: one file each, registered in `methods.py`. Pure: flows yield requests, never send them."""
+"""Authentication methods: one file each, registered in `methods.py`. Pure: flows send nothing."""

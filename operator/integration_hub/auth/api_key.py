@@ -1,7 +1,7 @@
 """API keys: a secret in a header (most systems), several headers, a cookie, or, where it must be, the query.
 
-A header or cookie value is sent exactly as the Secret has it, so it must be visible ASCII (RFC 9110 section 5.5;
-RFC 6265 section 4.1.1): what a server makes of anything else is not defined.
+AheaderorcookievalueissentexactlyastheSecrethasit,soitmustbevisibleASCII(RFC9110section5.5;RFC6265section
+4.1.1):whataservermakesofanythingelseisnotdefined.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Any, Final, NamedTuple
 from integration_hub.auth.flow import Credentials, Flow, SecretKey
 from integration_hub.model.http import HttpRequest
 
-SECRET_KEY_PATTERN: Final = "^[-._a-zA-Z0-9]{1,253}$"
+KEY_NAME_PATTERN: Final = "^[-._a-zA-Z0-9]{1,253}$"
 """What Kubernetes allows as a key of a Secret."""
 
-TOKEN_PATTERN: Final = "^[-!#$%&'*+.^_`|~0-9A-Za-z]{1,100}$"
+NAME_PATTERN: Final = "^[-!#$%&'*+.^_`|~0-9A-Za-z]{1,100}$"
 """A `token` of RFC 9110 section 5.6.2: the name of a header or a cookie."""
 
 FORBIDDEN_HEADERS: Final = frozenset(
@@ -39,13 +39,14 @@ FORBIDDEN_HEADERS: Final = frozenset(
         "upgrade",
     }
 )
-"""Headers that decide where a message goes or where it ends (RFC 9110 section 7.6.1; RFC 9112 section 6): a secret
-there would break the request, or smuggle another one."""
+"""Headersthatdecidewhereamessagegoesorwhereitends(RFC9110section7.6.1;RFC9112section6):asecrettherewouldbreak
+therequest,orsmuggleanotherone."""
 
 _NAME: Final = {
     "type": "string",
     "pattern": "^[!-~]{1,100}$",
-    "description": "Name of the header, query parameter or cookie, like 'X-API-Key'. Default: Authorization in a header.",
+    "description": "Name of the header, query parameter or cookie, like 'X-API-Key'. Default of a header:"
+    " Authorization.",
 }
 _PREFIX: Final = {
     "type": "string",
@@ -55,12 +56,12 @@ _PREFIX: Final = {
 }
 _SECRET_KEY: Final = {
     "type": "string",
-    "pattern": SECRET_KEY_PATTERN,
+    "pattern": KEY_NAME_PATTERN,
     "description": "Key in the Secret that holds the API key. Default: apiKey.",
 }
 
 _DEFAULT_HEADER = "Authorization"
-_DEFAULT_SECRET_KEY = "apiKey"
+_DEFAULT_KEY = "apiKey"
 _HEADER_VALUE = re.compile(r"[ -~]+")
 _COOKIE_VALUE = re.compile(r"[!#-+\--:<-\[\]-~]+")
 """`cookie-octet` of RFC 6265 section 4.1.1: visible ASCII without '"', ',', ';' and '\\'."""
@@ -93,8 +94,8 @@ class ApiKey:
             "secretKey": _SECRET_KEY,
             "allowInQuery": {
                 "type": "boolean",
-                "description": "Must be true for 'in: query': states that the external system offers nothing better than"
-                " a key in the URL, where logs of proxies and servers keep it.",
+                "description": "Must be true for 'in: query': says that the external system offers nothing"
+                " better than a key in the URL, where logs of proxies and servers keep it.",
             },
             "headers": {
                 "type": "array",
@@ -119,7 +120,7 @@ class ApiKey:
     }
 
     def problems(self, settings: Mapping[str, Any]) -> list[tuple[str, str]]:
-        """Say what the schema cannot: which settings exclude or need each other, and names that are not allowed."""
+        """Say what the schema cannot: settings that exclude or need each other, names that are refused."""
         if "headers" in settings:
             return _headers_problems(settings)
         where = _where(settings)
@@ -182,7 +183,7 @@ def _placements(settings: Mapping[str, Any]) -> list[_Placement]:
             where="header" if "headers" in settings else _where(settings),
             name=entry.get("name", _DEFAULT_HEADER),
             prefix=_joined_prefix(entry.get("prefix", "")),
-            secret_key=entry.get("secretKey", _DEFAULT_SECRET_KEY),
+            secret_key=entry.get("secretKey", _DEFAULT_KEY),
         )
         for entry in entries
     ]
@@ -230,14 +231,14 @@ def _in_query(request: HttpRequest, name: str, value: str) -> HttpRequest:
 
 
 _QUERY_REFUSED: Final = (
-    "puts a secret into the URL, where logs of proxies and servers keep it; use a header if the external system offers"
-    " one, else add 'allowInQuery: true' to say that this is on purpose"
+    "puts a secret into the URL, where logs of proxies and servers keep it; use a header if the external"
+    " system offers one, else add 'allowInQuery: true' to say that this is on purpose"
 )
 
-_NOT_A_TOKEN: Final = "must be letters, digits, '-' or '_', like 'X-API-Key'"
+_NOT_A_NAME: Final = "must be letters, digits, '-' or '_', like 'X-API-Key'"
 
 _NAME_RULES: Final[tuple[tuple[str, Callable[[str], bool], str], ...]] = (
-    ("header", lambda name: not re.fullmatch(TOKEN_PATTERN, name), _NOT_A_TOKEN),
+    ("header", lambda name: not re.fullmatch(NAME_PATTERN, name), _NOT_A_NAME),
     (
         "header",
         lambda name: name.lower() == "cookie",
@@ -248,7 +249,7 @@ _NAME_RULES: Final[tuple[tuple[str, Callable[[str], bool], str], ...]] = (
         lambda name: name.lower() in FORBIDDEN_HEADERS,
         "is a header that frames the message and cannot hold a key",
     ),
-    ("cookie", lambda name: not re.fullmatch(TOKEN_PATTERN, name), _NOT_A_TOKEN),
+    ("cookie", lambda name: not re.fullmatch(NAME_PATTERN, name), _NOT_A_NAME),
     ("query", lambda name: bool(re.search(r"[&=#?%+;]", name)), "cannot contain & = # ? % + or ;"),
 )
 """(place, what is refused, message): the first that holds is reported."""
@@ -262,6 +263,6 @@ _ALLOWED_VALUES: Final = {
     ),
     "cookie": (
         _COOKIE_VALUE,
-        "characters that a cookie cannot carry: spaces, quotes, commas, semicolons, backslashes and anything outside ASCII",
+        "characters that a cookie cannot carry: spaces, quotes, commas, semicolons, backslashes or non-ASCII",
     ),
 }

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from integration_hub.auth.api_key import SECRET_KEY_PATTERN
+from integration_hub.auth.api_key import KEY_NAME_PATTERN
 from integration_hub.auth.flow import Credentials, Flow, SecretKey
 from integration_hub.model.http import HttpRequest
 
@@ -26,7 +26,7 @@ class BasicAuth:
             "username": {
                 "type": "string",
                 "pattern": _FIXED_TEXT,
-                "description": "User name that is the same for everybody, like 'anystring'; then the Secret needs none.",
+                "description": "User name that is the same for everybody; then the Secret needs none.",
             },
             "usernameSuffix": {
                 "type": "string",
@@ -35,23 +35,24 @@ class BasicAuth:
             },
             "usernameKey": {
                 "type": "string",
-                "pattern": SECRET_KEY_PATTERN,
+                "pattern": KEY_NAME_PATTERN,
                 "description": "Key in the Secret that holds the user name. Default: username.",
             },
             "password": {
                 "type": "string",
                 "pattern": _FIXED_TEXT,
-                "description": "Password that is the same for everybody and therefore no secret: '' or 'x' for systems that"
-                " take an API key as user name.",
+                "description": "Password that is the same for everybody and therefore no secret: '' or 'x'"
+                " for systems that take an API key as user name.",
             },
             "passwordKey": {
                 "type": "string",
-                "pattern": SECRET_KEY_PATTERN,
+                "pattern": KEY_NAME_PATTERN,
                 "description": "Key in the Secret that holds the password. Default: password.",
             },
             "passwordRequired": {
                 "type": "boolean",
-                "description": "Whether the Secret must have a password. Default: true; with false an absent one is sent empty.",
+                "description": "Whether the Secret must have a password. Default: true. If false, an absent"
+                " one is sent empty.",
             },
         },
     }
@@ -87,7 +88,7 @@ class BasicAuth:
         return None
 
     def flow(self, settings: Mapping[str, Any], credentials: Credentials, request: HttpRequest) -> Flow:
-        """Yield the request with its Authorization header. Text is encoded as UTF-8 (RFC 7617 section 2.1)."""
+        """Yield the request with its Authorization header, from text as UTF-8 (RFC 7617 section 2.1)."""
         others = {name: value for name, value in request.headers.items() if name.lower() != "authorization"}
         yield replace(
             request, headers={**others, "Authorization": basic_value(*_pair(settings, credentials))}
@@ -95,7 +96,7 @@ class BasicAuth:
 
 
 def basic_value(username: str, password: str) -> str:
-    """Return the value of an Authorization header. OAuth 2.0 clients authenticate with it too (RFC 6749 section 2.3.1)."""
+    """Return the value of an Authorization header (RFC 7617 section 2)."""
     return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode("ascii")
 
 

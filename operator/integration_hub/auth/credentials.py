@@ -1,4 +1,4 @@
-"""Reading a Secret's data into credentials, with faults that people make when they create Secrets named one by one."""
+"""Reading a Secret's data into credentials. The faults that people make with Secrets are named one by one."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _FAULTS: Final[Sequence[tuple[Callable[[str], bool], str]]] = (
     (
         lambda value: value.endswith(("\n", "\r")),
-        "ends with a line break; create it again from a value without one, for instance with printf instead of echo"
-        " (echo -n where your shell has it)",
+        "ends with a line break; store it again without one, for instance with printf instead of echo",
     ),
     (lambda value: "\n" in value or "\r" in value, "contains a line break"),
     (
@@ -35,7 +34,8 @@ def read_credentials(
     """Return the declared keys as text, or the first problem in the order of `keys`.
 
     `data` is a Secret's `data`, already base64-decoded. An optional key that is absent or empty is left out.
-    Nothing is trimmed or repaired: a value that was stored wrongly for us is stored wrongly for every other reader too.
+    Nothing is trimmed or repaired: a value that was stored wrongly for us is stored wrongly for every other
+    reader too.
     """
     values: dict[str, str] = {}
     for key in keys:

@@ -23,8 +23,8 @@ METHODS: Final[dict[str, AuthMethodType]] = {method.type: method for method in (
 def settings_violations(type_: str, settings: Mapping[str, Any]) -> list[Violation]:
     """Return what is wrong with `authMethods[].settings`, sorted by path.
 
-    Paths start with 'settings', or are 'type' when the type itself is unknown. What the method checks beyond its
-    schema is looked at only when the schema holds, so a method can rely on the shape.
+    Paths start with 'settings', or are 'type' when the type itself is unknown. What the method checks beyond
+    its schema is looked at only when the schema holds, so a method can rely on the shape.
     """
     method = METHODS.get(type_)
     if method is None:
@@ -44,5 +44,5 @@ def settings_violations(type_: str, settings: Mapping[str, Any]) -> list[Violati
 
 
 def _rooted(problems: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Return the problems with a '.' before paths that name a setting ('headers[0].name', not '[0]' or '')."""
+    """Return the problems with a '.' before paths that begin with a setting's name."""
     return [(path if not path or path.startswith("[") else f".{path}", message) for path, message in problems]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import ipaddress
 import re
 from collections.abc import Callable
@@ -76,9 +76,9 @@ FORMATS: Final[dict[str, Format]] = {
     "uuid": Format(
         lambda text: _UUID.fullmatch(text) is not None, "a UUID, like '3f2b8c1e-9d4a-4f6b-8a7c-0123456789ab'"
     ),
-    "date": Format(_parses(datetime.date.fromisoformat, _DATE), "a date, like '2026-11-30'"),
+    "date": Format(_parses(dt.date.fromisoformat, _DATE), "a date, like '2026-11-30'"),
     "date-time": Format(
-        _parses(lambda text: datetime.datetime.fromisoformat(text.upper()), _DATE_TIME),
+        _parses(lambda text: dt.datetime.fromisoformat(text.upper()), _DATE_TIME),
         "a date and time with its zone, like '2026-11-30T09:00:00Z'",
     ),
 }

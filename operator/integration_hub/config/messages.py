@@ -1,15 +1,15 @@
 """What a violation of a JSON Schema says to somebody who never heard of JSON Schema.
 
-One table row per keyword. A message says what is expected; it does not repeat the value, which may be a secret that
-was pasted into the wrong field. The one exception are numbers and true/false in quotes, in fields whose name does not
-sound like a secret: there the quotes are the mistake, and only the value shows them.
+One table row per keyword. A message says what is expected; it does not repeat the value, which may be a
+secret that was pasted into the wrong field. The one exception are numbers and true/false in quotes, in fields
+whose name does not sound like a secret: there the quotes are the mistake, and only the value shows them.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from jsonschema.exceptions import ValidationError
 
@@ -21,34 +21,51 @@ from integration_hub.config.violation import Violation, joined
 PATTERN_MESSAGE: Final = "x-hub-pattern-message"
 
 
+class _Fault(NamedTuple):
+    """The part of jsonschema's error that messages need, free of its 'not set' type."""
+
+    keyword: str
+    expected: Any
+    """The keyword's value in the schema."""
+    value: Any
+    schema: Any
+    name: str
+    """Name of the nearest field."""
+
+
 def translated(error: ValidationError, root: str) -> Iterator[Violation]:
-    """Yield the violations that the error stands for. Several errors may yield the same one: the caller drops repeats."""
+    """Yield the violations that the error stands for. Errors may share some: the caller drops repeats."""
+    fields = [part for part in error.absolute_path if isinstance(part, str)]
+    fault = _Fault(
+        keyword=str(error.validator),
+        expected=error.validator_value,
+        value=error.instance,
+        schema=error.schema,
+        name=fields[-1] if fields else "",
+    )
     path = joined(root, *error.absolute_path)
-    if error.validator == "required":
-        for name in error.validator_value:
-            if name not in error.instance:
-                yield Violation(joined(path, name), "is required")
-    elif error.validator == "additionalProperties":
-        known = error.schema["properties"] if isinstance(error.schema, dict) else {}
-        for name in error.instance:
-            if name not in known:
-                yield Violation(
-                    joined(path, name), f"is not a known field{did_you_mean(name, known)}{_known(known)}"
-                )
+    if fault.keyword in _OF_MEMBERS:
+        for name, message in _OF_MEMBERS[fault.keyword](fault):
+            yield Violation(joined(path, name), message)
     else:
-        say = _MESSAGES.get(str(error.validator))
-        yield Violation(path, say(error) if say else f"does not satisfy '{error.validator}'")
+        yield Violation(path, _MESSAGES[fault.keyword](fault))
 
 
-def _known(known: dict[str, Any]) -> str:
-    return f"; known: {choices(sorted(known))}" if known else "; there are no fields here"
+def _missing(fault: _Fault) -> Iterator[tuple[str, str]]:
+    return ((name, "is required") for name in fault.expected if name not in fault.value)
 
 
-def _type(error: ValidationError) -> str:
-    expected = str(error.validator_value)
-    said = f"must be {TYPE_WORDS[expected]}, not {in_words(error.instance)}"
-    name = next((str(part) for part in reversed(error.absolute_path) if isinstance(part, str)), "")
-    return said if is_sensitive_name(name) else said + _quotes_hint(expected, error.instance)
+def _unknown(fault: _Fault) -> Iterator[tuple[str, str]]:
+    known = fault.schema.get("properties", {})
+    listed = f"known: {choices(sorted(known))}" if known else "there are no fields here"
+    for name in fault.value:
+        if name not in known:
+            yield str(name), f"is not a known field{did_you_mean(name, known)}; {listed}"
+
+
+def _type(fault: _Fault) -> str:
+    said = f"must be {TYPE_WORDS[fault.expected]}, not {in_words(fault.value)}"
+    return said if is_sensitive_name(fault.name) else said + _quotes_hint(fault.expected, fault.value)
 
 
 _LOOKS_LIKE: Final = {
@@ -56,63 +73,64 @@ _LOOKS_LIKE: Final = {
     "number": re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?"),
     "boolean": re.compile("true|false"),
 }
+_MAX_QUOTED: Final = 20
 
 
 def _quotes_hint(expected: str, value: object) -> str:
     if isinstance(value, str) and expected in _LOOKS_LIKE and _LOOKS_LIKE[expected].fullmatch(value):
         return f" ('{value}' in quotes is text)"
-    if expected == "string" and type_of(value) in {"integer", "boolean"}:
-        shown = as_text(value)
-        return f" (write it in quotes: '{shown}')" if len(shown) <= _MAX_QUOTED else " (write it in quotes)"
+    if (
+        expected == "string"
+        and type_of(value) in {"integer", "boolean"}
+        and len(as_text(value)) <= _MAX_QUOTED
+    ):
+        return f" (write it in quotes: '{as_text(value)}')"
     return ""
 
 
-_MAX_QUOTED = 20
-
-
-def _pattern(error: ValidationError) -> str:
-    schema = error.schema if isinstance(error.schema, dict) else {}
-    if PATTERN_MESSAGE in schema:
-        return str(schema[PATTERN_MESSAGE])
-    example = next(iter(schema.get("examples", [])), schema.get("default"))
-    return f"must look like {error.validator_value}" + (
+def _pattern(fault: _Fault) -> str:
+    if PATTERN_MESSAGE in fault.schema:
+        return str(fault.schema[PATTERN_MESSAGE])
+    example = next(iter(fault.schema.get("examples", [])), fault.schema.get("default"))
+    return f"must look like {fault.expected}" + (
         f", for example {as_text(example)}" if example is not None else ""
     )
 
 
-def _enum(error: ValidationError) -> str:
-    return f"must be one of: {choices(error.validator_value)}{did_you_mean(error.instance, error.validator_value)}"
-
-
-def _count(least: bool, unit: str) -> Callable[[ValidationError], str]:
-    def say(error: ValidationError) -> str:
-        bound = int(error.validator_value)
-        units = unit if bound == 1 else "entries" if unit == "entry" else f"{unit}s"
-        if least and bound == 1:
+def _size(*, least: bool, one: str, several: str) -> Callable[[_Fault], str]:
+    def say(fault: _Fault) -> str:
+        if least and fault.expected == 1:
             return "must not be empty"
-        return f"must have at {'least' if least else 'most'} {bound} {units} (it has {len(error.instance)})"
+        unit = one if fault.expected == 1 else several
+        return (
+            f"must have at {'least' if least else 'most'} {fault.expected} {unit} (it has {len(fault.value)})"
+        )
 
     return say
 
 
-def _bound(words: str) -> Callable[[ValidationError], str]:
-    return lambda error: f"must be {words} {as_text(error.validator_value)}"
+def _bound(words: str) -> Callable[[_Fault], str]:
+    return lambda fault: f"must be {words} {as_text(fault.expected)}"
 
 
-def _format(error: ValidationError) -> str:
-    return f"must be {FORMATS[str(error.validator_value)].expected}"
+_OF_MEMBERS: Final[dict[str, Callable[[_Fault], Iterator[tuple[str, str]]]]] = {
+    "required": _missing,
+    "additionalProperties": _unknown,
+}
+"""Keywords of a group whose mistakes belong to its members: functions that yield (name, message)."""
 
-
-_MESSAGES: Final[dict[str, Callable[[ValidationError], str]]] = {
+_MESSAGES: Final[dict[str, Callable[[_Fault], str]]] = {
     "type": _type,
-    "enum": _enum,
-    "const": lambda error: f"must be {as_text(error.validator_value)}",
+    "enum": lambda fault: (
+        f"must be one of: {choices(fault.expected)}{did_you_mean(fault.value, fault.expected)}"
+    ),
+    "const": lambda fault: f"must be {as_text(fault.expected)}",
     "pattern": _pattern,
-    "format": _format,
-    "minLength": _count(least=True, unit="character"),
-    "maxLength": _count(least=False, unit="character"),
-    "minItems": _count(least=True, unit="entry"),
-    "maxItems": _count(least=False, unit="entry"),
+    "format": lambda fault: f"must be {FORMATS[fault.expected].expected}",
+    "minLength": _size(least=True, one="character", several="characters"),
+    "maxLength": _size(least=False, one="character", several="characters"),
+    "minItems": _size(least=True, one="entry", several="entries"),
+    "maxItems": _size(least=False, one="entry", several="entries"),
     "uniqueItems": lambda _: "must not have the same entry twice",
     "minimum": _bound("at least"),
     "maximum": _bound("at most"),
@@ -120,3 +138,4 @@ _MESSAGES: Final[dict[str, Callable[[ValidationError], str]]] = {
     "exclusiveMaximum": _bound("less than"),
     "multipleOf": _bound("a multiple of"),
 }
+"""Every keyword of the profile and of the auth methods' settings; a test keeps it complete."""

@@ -1,12 +1,12 @@
-"""A matcher for `pattern` whose time grows only linearly with the text, whatever the pattern.
+r"""A matcher for `pattern` whose time grows only linearly with the text, whatever the pattern.
 
-Definitions bring patterns and instances bring the text, so a backtracking engine would let a pattern like `(a+)+$`
-stop the operator. Instead of guessing which patterns are dangerous, we take the subset that JSON Schema recommends
-(draft 2020-12 Core, section 6.4: characters, classes, quantifiers, groups, alternatives, anchors) and simulate its
-automaton, as RE2 does. What lies outside of the subset (look-around, back-references, named groups) is refused when
-the definition is checked, with its position.
+Definitionsbringpatternsandinstancesbringthetext,soabacktrackingenginewouldletapatternlike`(a+)+$`stopthe
+operator.Insteadofguessingwhichpatternsaredangerous,wetakethesubsetthatJSONSchemarecommends(draft2020-12Core,
+section6.4:characters,classes,quantifiers,groups,alternatives,anchors)andsimulateitsautomaton,asRE2does.What
+liesoutsideofthesubset(look-around,back-references,namedgroups)isrefusedwhenthedefinitionischecked,withits
+position.
 
-Semantics are ECMA 262's with the `u` flag: `$` is only the very end, `\\d` and `\\w` are ASCII, `.` excludes line ends.
+SemanticsareECMA262'swiththe`u`flag:`$`isonlytheveryend,`\\d`and`\\w`areASCII,`.`excludeslineends.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, TypeAlias
 
 MAX_PATTERN: Final = 500
 """Characters of a pattern."""
@@ -34,16 +34,42 @@ class PatternError(ValueError):
 
 @dataclass(slots=True)
 class _State:
-    """A state: with `accepts` it consumes a character, with `anchor` it needs the start or the end, else it forks."""
+    """A state: `accepts` consumes a character, `anchor` needs the start or the end, else it forks."""
 
     accepts: Accepts | None = None
     anchor: str = ""
     out: tuple[int, ...] = ()
 
 
-# The parsed form. A node is one of: ("char", accepts), ("anchor", "^" or "$"), ("seq", nodes), ("alt", nodes),
-# ("repeat", node, least, most) where most is None for no bound.
-_Node = tuple[object, ...]
+@dataclass(frozen=True, slots=True)
+class _Char:
+    accepts: Accepts
+
+
+@dataclass(frozen=True, slots=True)
+class _Anchor:
+    sign: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Sequence:
+    parts: list[_Node]
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    parts: list[_Node]
+
+
+@dataclass(frozen=True, slots=True)
+class _Repeat:
+    part: _Node
+    least: int
+    most: int | None
+    """None: without bound."""
+
+
+_Node: TypeAlias = "_Char | _Anchor | _Sequence | _Choice | _Repeat"
 
 
 class Pattern:
@@ -102,19 +128,18 @@ class Pattern:
         if self._built > MAX_BUILT:
             raise PatternError(_TOO_LARGE)
         match node:
-            case ("char", accepts):
-                return self._add(_State(accepts=accepts, out=(then,)))  # type: ignore[arg-type]
-            case ("anchor", str(anchor)):
-                return self._add(_State(anchor=anchor, out=(then,)))
-            case ("seq", [*nodes]):
-                for part in reversed(nodes):
+            case _Char():
+                return self._add(_State(accepts=node.accepts, out=(then,)))
+            case _Anchor():
+                return self._add(_State(anchor=node.sign, out=(then,)))
+            case _Sequence():
+                for part in reversed(node.parts):
                     then = self._build(part, then)
                 return then
-            case ("alt", [*nodes]):
-                return self._add(_State(out=tuple(self._build(part, then) for part in nodes)))
-            case ("repeat", tuple(part), int(least), most):
-                return self._repeat(part, least, most, then)  # type: ignore[arg-type]
-        raise AssertionError(node)  # pragma: no cover
+            case _Choice():
+                return self._add(_State(out=tuple(self._build(part, then) for part in node.parts)))
+            case _Repeat():
+                return self._repeat(node.part, node.least, node.most, then)
 
     def _repeat(self, part: _Node, least: int, most: int | None, then: int) -> int:
         if most is None:
@@ -203,10 +228,10 @@ class _Parser:
         while self._peek() == "|":
             self._at += 1
             parts.append(self._sequence())
-        return ("alt", parts) if len(parts) > 1 else parts[0]
+        return _Choice(parts) if len(parts) > 1 else parts[0]
 
     def _sequence(self) -> _Node:
-        return ("seq", list(self._repeated_atoms()))
+        return _Sequence(list(self._repeated_atoms()))
 
     def _repeated_atoms(self) -> Iterator[_Node]:
         while self._peek() not in {"", "|", ")"}:
@@ -215,9 +240,9 @@ class _Parser:
             if bounds is None:
                 yield atom
                 continue
-            if atom[0] == "anchor":
+            if isinstance(atom, _Anchor):
                 raise self._error("an anchor cannot be repeated")
-            yield ("repeat", atom, *bounds)
+            yield _Repeat(atom, *bounds)
             if self._quantifier() is not None:
                 raise self._error("one quantifier directly after another")
 
@@ -251,20 +276,20 @@ class _Parser:
         char = self._take()
         match char:
             case "^" | "$":
-                return ("anchor", char)
+                return _Anchor(char)
             case ".":
-                return ("char", _dot)
+                return _Char(_dot)
             case "(":
                 return self._group()
             case "[":
-                return ("char", self._class())
+                return _Char(self._class())
             case "\\":
-                return ("char", self._escape(in_class=False))
+                return _Char(self._escape(in_class=False))
             case "*" | "+" | "?" | "{" | "}" | "]":
                 self._at -= 1
                 raise self._error(f"'{char}' has nothing to act on; write '\\{char}' for the character")
             case _:
-                return ("char", char.__eq__)
+                return _Char(char.__eq__)
 
     def _group(self) -> _Node:
         self._depth += 1
@@ -319,7 +344,7 @@ class _Parser:
         return self._literal_escape() or self._escape(in_class=True)
 
     def _literal_escape(self) -> str | None:
-        """Return the one character that the escape stands for, or None when it is a class like '\\d'."""
+        r"""Return the one character that the escape stands for, or None when it is a class like \d."""
         char = self._peek()
         if char in _CLASSES:
             return None

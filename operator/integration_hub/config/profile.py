@@ -1,8 +1,8 @@
 """The profile of JSON Schema (draft 2020-12) in which a definition's configSchema is written.
 
-The profile is what every form, on a terminal or in a browser, can ask for: text, numbers, choices, lists of them, a
-group of fields one level deep, and a choice between groups. What lies outside is refused with its path rather than
-ignored, because an ignored keyword is a check that its author believes in and nobody makes.
+Theprofileiswhateveryform,onaterminalorinabrowser,canaskfor:text,numbers,choices,listsofthem,agroupoffieldsone
+leveldeep,andachoicebetweengroups.Whatliesoutsideisrefusedwithitspathratherthanignored,becauseanignoredkeyword
+isacheckthatitsauthorbelievesinandnobodymakes.
 """
 
 from __future__ import annotations
@@ -114,8 +114,6 @@ _ORDERED: Final = (("minLength", "maxLength"), ("minItems", "maxItems"), ("minim
 
 def profile_violations(schema: Mapping[str, Any]) -> list[Violation]:
     """Return what keeps the schema from being usable, sorted by path. {} is usable: it asks for nothing."""
-    if not isinstance(schema, Mapping):
-        return [Violation(ROOT, f"must be a group of fields, not {in_words(schema)}")]
     if not schema:
         return []
     return sorted(
@@ -295,7 +293,8 @@ def _one_of(field: Mapping[str, Any], path: str, depth: int) -> Iterator[Violati
     if key is None:
         yield Violation(
             joined(path, "oneOf"),
-            "needs one property that every branch has with its own 'const', like 'type: {type: string, const: cloud}'",
+            "needs a property that every branch has with its own const, like"
+            " 'type: {type: string, const: cloud}'",
         )
 
 

@@ -1,11 +1,11 @@
-"""The only masker. Everything that leaves the operator as text (log, Event, status, trace, error) goes through it.
+"""Theonlymasker.Everythingthatleavestheoperatorastext(log,Event,status,trace,error)goesthroughit.
 
-Two nets, one behind the other. Values that are known to be secret while they are in use are masked wherever they
-stand, also in their encoded forms. What is not known is caught by its shape: credentials in headers, URLs and
-'password=...' pairs, JWTs, private keys, and tokens that carry their vendor's mark.
+Twonets,onebehindtheother.Valuesthatareknowntobesecretwhiletheyareinusearemaskedwherevertheystand,alsointheir
+encodedforms.Whatisnotknowniscaughtbyitsshape:credentialsinheaders,URLsand'password=...'pairs,JWTs,private
+keys,andtokensthatcarrytheirvendor'smark.
 
-Names are not values: 'secretRef: salesforce-token', 'token_url' or "Secret 'salesforce-token' was not found" stay
-readable, for they are what a person needs to repair things. `is_sensitive_name` draws that line, by a name's last word.
+Namesarenotvalues:'secretRef:salesforce-token','token_url'or"Secret'salesforce-token'wasnotfound"stayreadable,
+fortheyarewhatapersonneedstorepairthings.`is_sensitive_name`drawsthatline,byaname'slastword.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from urllib.parse import quote, quote_plus
 MASK: Final = "***"
 
 MIN_SECRET: Final = 4
-"""Shorter known values are not looked for: masking 'on' or 'key' everywhere would destroy the text and hide little."""
+"""Shorter known values are not looked for: masking 'on' or 'key' everywhere would only destroy the text."""
 
 MAX_DEPTH: Final = 20
-"""How deep `redact_value` follows nested data before it masks the rest: also what ends a structure that holds itself."""
+"""How deep `redact_value` follows data before it masks the rest, which also ends data that holds itself."""
 
 
 def redact_text(text: str, secrets: Collection[str] = ()) -> str:
     """Return the text with secrets masked. Never raises; doing it twice changes nothing more.
 
-    `secrets` are values known to be secret. They are masked as they are, percent-encoded, JSON-escaped, and in base64
-    at any position (as in 'Basic ' + base64(user:value)).
+    `secrets` are values known to be secret. They are masked as they are, percent-encoded, JSON-escaped, and
+    in base64 at any position (as in 'Basic ' + base64(user:value)).
     """
     literal = _literals(tuple(secrets)) if secrets else None
     if literal is None and _HINT.search(text) is None:
@@ -48,8 +48,8 @@ def redact_text(text: str, secrets: Collection[str] = ()) -> str:
 def redact_headers(headers: Mapping[str, str], secrets: Collection[str] = ()) -> dict[str, str]:
     """Return the headers with the values of sensitive ones masked whole, and secrets masked in the others.
 
-    Stricter than `is_sensitive_name`: any name that contains a word like 'token' or 'key' counts, because a header's
-    value is rarely something that a person needs to read.
+    Stricter than `is_sensitive_name`: any name that contains a word like 'token' or 'key' counts, because a
+    header's value is rarely something that a person needs to read.
     """
     return {
         name: MASK if _SENSITIVE_HEADER.search(name) else redact_text(value, secrets)
@@ -60,31 +60,30 @@ def redact_headers(headers: Mapping[str, str], secrets: Collection[str] = ()) ->
 def redact_value(value: Any, secrets: Collection[str] = ()) -> Any:
     """Return a copy of the data with secrets masked: in texts, and whatever stands under a sensitive name.
 
-    Numbers, booleans and None outside of sensitive names stay; objects of other types, exceptions among them, become
-    redacted text. The `data` of a Kubernetes Secret is masked whole.
+    Numbers, booleans and None outside of sensitive names stay; objects of other types, exceptions among them,
+    become redacted text. The `data` of a Kubernetes Secret is masked whole.
     """
     return _value(value, tuple(secrets), depth=0, sensitive=False)
 
 
-# -- Names ------------------------------------------------------------------------------------------------------------
+# -- Names -----------------------------------------------------------------------------------------
 
 _WORDS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 
 _SENSITIVE_WORDS: Final = frozenset(
     {
-        "accesskey", "apikey", "assertion", "authorization", "authtoken", "clientsecret", "cookie", "cookies",
-        "credential", "credentials", "jwt", "pass", "passphrase", "passwd", "password", "passwords", "pat", "privatekey",
-        "pwd", "secret", "secretkey", "secrets", "token", "tokens",
+        "accesskey", "apikey", "assertion", "authorization", "authtoken", "clientsecret", "cookie",
+        "cookies", "credential", "credentials", "jwt", "pass", "passphrase", "passwd", "password",
+        "passwords", "pat", "privatekey", "pwd", "secret", "secretkey", "secrets", "token", "tokens",
     }
 )  # fmt: skip
 _SENSITIVE_PAIRS: Final = frozenset(
     {
-        ("access", "key"), ("account", "key"), ("api", "key"), ("api", "keys"), ("app", "key"), ("application", "key"),
-        ("auth", "code"), ("auth", "key"), ("authorization", "code"), ("code", "verifier"), ("connection", "string"),
-        ("device", "code"), ("encryption", "key"), ("hub", "signature"), ("integration", "key"), ("license", "key"),
-        ("master", "key"), ("private", "key"), ("routing", "key"), ("secret", "key"), ("session", "id"),
-        ("session", "key"), ("shared", "key"), ("signing", "key"), ("storage", "key"), ("subscription", "key"),
-        ("webhook", "url"),
+        "access-key", "account-key", "api-key", "api-keys", "app-key", "application-key", "auth-code",
+        "auth-key", "authorization-code", "code-verifier", "connection-string", "device-code",
+        "encryption-key", "integration-key", "license-key", "master-key", "private-key", "routing-key",
+        "secret-key", "session-id", "session-key", "shared-key", "signing-key", "storage-key",
+        "subscription-key", "webhook-url",
     }
 )  # fmt: skip
 _EMPTY_WORDS: Final = frozenset(
@@ -97,25 +96,25 @@ _EMPTY_WORDS: Final = frozenset(
 def is_sensitive_name(name: str) -> bool:
     """Return whether a field of that name holds a secret, as 'clientSecret' or 'X-API-Key' do.
 
-    The last word decides: 'secretRef', 'secret_name', 'tokenURL', 'token_type', 'passwordKey' and 'tokenExpiresAt'
-    tell about a secret and are not one.
+    The last word decides: 'secretRef', 'secret_name', 'tokenURL', 'token_type', 'passwordKey' and
+    'tokenExpiresAt' tell about a secret and are not one.
     """
     words = [word.lower() for word in _WORDS.findall(name[-100:])]
     while len(words) > 1 and (words[-1] in _EMPTY_WORDS or words[-1].isdigit()):
         words.pop()
-    return bool(words) and (words[-1] in _SENSITIVE_WORDS or tuple(words[-2:]) in _SENSITIVE_PAIRS)
+    return bool(words) and (words[-1] in _SENSITIVE_WORDS or "-".join(words[-2:]) in _SENSITIVE_PAIRS)
 
 
 _SENSITIVE_HEADER: Final = re.compile(
     r"auth|cookie|token|secret|passw|key|credential|signature|session|jwt|assertion", re.IGNORECASE
 )
 
-# -- Known values -----------------------------------------------------------------------------------------------------
+# -- Known values ----------------------------------------------------------------------------------
 
 
 @lru_cache(maxsize=64)
 def _literals(secrets: tuple[str, ...]) -> re.Pattern[str] | None:
-    """Return one expression for all forms of the secrets, longest first so that none hides in the rest of another."""
+    """Return one expression for all forms of the secrets, the longest first."""
     forms = {
         form
         for secret in secrets
@@ -164,7 +163,7 @@ def _base64_forms(data: bytes) -> Iterator[str]:
 
 _MIN_INNER = 6
 
-# -- Shapes -----------------------------------------------------------------------------------------------------------
+# -- Shapes ----------------------------------------------------------------------------------------
 
 _HINT: Final = re.compile(
     r"[=@]|eyJ|-----BEGIN|bearer|basic|token|secret|passw|pwd|passphrase|key|credential|authorization|cookie|ssws|jwt"
@@ -180,7 +179,8 @@ _PRIVATE_KEY: Final = re.compile(
 _JWT: Final = re.compile(r"eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{3,}(?:\.[A-Za-z0-9_-]*){0,3}")
 _USERINFO: Final = re.compile(r"(?<=://)[^\s/?#\"'<>]+(?=@)")
 _SCHEME_VALUE: Final = re.compile(
-    r"\b(?P<scheme>bearer|basic|ssws|token|apikey|negotiate|dpop)(?P<gap>[ \t]+)(?P<value>[A-Za-z0-9._~+/:=-]{6,})",
+    r"\b(?P<scheme>bearer|basic|ssws|token|apikey|negotiate|dpop)"
+    r"(?P<gap>[ \t]+)(?P<value>[A-Za-z0-9._~+/:=-]{6,})",
     re.IGNORECASE,
 )
 _VENDOR: Final = re.compile(
@@ -209,13 +209,14 @@ def _scheme_masked(match: re.Match[str]) -> str:
 _LONG = 32
 
 _NAME: Final = re.compile(
-    r"(?<![\w.$-])(?P<name>[A-Za-z_$][\w.$-]{0,99})(?P<close>\\{0,4}[\"'])?(?P<delimiter>[ \t]{0,3}(?:=|:(?!//))[ \t]{0,3})"
+    r"(?<![\w.$-])(?P<name>[A-Za-z_$][\w.$-]{0,99})(?P<close>\\{0,4}[\"'])?"
+    r"(?P<delimiter>[ \t]{0,3}(?:=|:(?!//))[ \t]{0,3})"
 )
 _QUOTED: Final = re.compile(
     r"b?(?P<quote>\\{0,4}[\"'])(?P<value>.*?)(?P<end>(?<!\\)(?P=quote)|\Z)", re.DOTALL
 )
-_BARE: Final = re.compile(r"[^\s,;&\"'<>(){}\[\]]+")
-_TO_LINE_END: Final = re.compile(r"[^\r\n\"']+")
+_BARE: Final = re.compile(r"(?P<value>[^\s,;&\"'<>(){}\[\]]+)")
+_TO_LINE_END: Final = re.compile(r"(?P<value>[^\r\n\"']+)")
 
 _WHOLE_LINE: Final = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie"})
 """Headers whose value has spaces: masked to the end of the line."""
@@ -226,13 +227,61 @@ _IN_QUERY: Final = frozenset(
 """Parameters that are secret in a URL's query and mean anything elsewhere."""
 
 _PROSE: Final = frozenset(
-    ["a", "an", "and", "are", "as", "at", "be", "but", "by", "can", "cannot", "contains", "does", "expected", "expired", "for", "found", "from", "has", "have", "in", "invalid", "is", "it", "key", "may", "missing", "must", "names", "needs", "no", "not", "of", "on", "one", "only", "or", "required", "should", "the", "this", "to", "unknown", "value", "was", "will", "with"]
+    [
+        "a",
+        "an",
+        "and",
+        "are",
+        "as",
+        "at",
+        "be",
+        "but",
+        "by",
+        "can",
+        "cannot",
+        "contains",
+        "does",
+        "expected",
+        "expired",
+        "for",
+        "found",
+        "from",
+        "has",
+        "have",
+        "in",
+        "invalid",
+        "is",
+        "it",
+        "key",
+        "may",
+        "missing",
+        "must",
+        "names",
+        "needs",
+        "no",
+        "not",
+        "of",
+        "on",
+        "one",
+        "only",
+        "or",
+        "required",
+        "should",
+        "the",
+        "this",
+        "to",
+        "unknown",
+        "value",
+        "was",
+        "will",
+        "with",
+    ]
 )
-"""First words of a message after 'token: ', as our own violations have them: 'spec.config.token: is required'."""
+"""First words of a message after a name, as in 'spec.config.token: is required'."""
 
 
 def _pairs(text: str) -> str:
-    """Mask the values of 'name=value' and 'name: value' (YAML, JSON, headers, query, log lines) with a sensitive name."""
+    """Mask values after sensitive names: 'name=value', 'name: value' (YAML, JSON, headers, queries)."""
     done: list[str] = []
     at = 0
     search_from = 0
@@ -248,35 +297,38 @@ def _pairs(text: str) -> str:
 
 
 def _value_span(text: str, match: re.Match[str]) -> tuple[int, int] | None:
-    """Return where the value to mask stands; None when the name is not sensitive or what follows is not a value."""
-    name = match["name"]
-    in_query = text[match.start() - 1 : match.start()] in {"?", "&"} and name.lower() in _IN_QUERY
-    if not in_query and not is_sensitive_name(name):
+    """Return where the value to mask stands; None when the name is not sensitive or no value follows."""
+    name = match["name"].lower()
+    in_query = name in _IN_QUERY and text[match.start() - 1 : match.start()] in {"?", "&"}
+    if not in_query and not is_sensitive_name(match["name"]):
         return None
-    at = match.end()
-    quoted = _QUOTED.match(text, at)
-    if quoted is not None:
-        return quoted.span("value") if quoted["value"] and quoted["value"] != MASK else None
-    whole_line = name.lower() in _WHOLE_LINE
-    bare = (_TO_LINE_END if whole_line else _BARE).match(text, at)
-    if bare is None or bare.group() == MASK:
+    shape = _QUOTED if _QUOTED.match(text, match.end()) else _TO_LINE_END if name in _WHOLE_LINE else _BARE
+    found = shape.match(text, match.end())
+    if (
+        found is None
+        or found["value"] in {"", MASK}
+        or (shape is not _QUOTED and _is_no_value(match, found["value"]))
+    ):
         return None
-    if not whole_line or bare.group().split(" ", 1)[0] in _PROSE:
-        if _is_not_a_value(text, match, bare):
-            return None
-    return bare.span()
+    return found.span("value")
 
 
-def _is_not_a_value(text: str, name: re.Match[str], value: re.Match[str]) -> bool:
+def _is_no_value(name: re.Match[str], value: str) -> bool:
     """Return whether 'name: word' is a sentence about a name, or 'secret=word' names a Kubernetes Secret."""
-    word = value.group().rstrip(".,:")
-    if name["close"]:
-        return False
-    if ":" in name["delimiter"]:
-        return name["delimiter"] != ":" and (
-            word.split(" ", 1)[0] in _PROSE or (_is_object_name(name["name"]) and word.isalpha())
-        )
-    return name["name"].lower() == "secret" and _is_object_name(word)
+    word = value.split(" ", 1)[0].rstrip(".,:")
+    match name["close"], name["delimiter"].strip():
+        case None, ":":
+            about_name = word.isalpha() and (_is_object_name(name["name"]) or "." in name["name"])
+            return name["delimiter"] != ":" and (word in _PROSE or about_name)
+        case None, "=":
+            return _names_secret(name["name"], word)
+        case _:
+            return False
+
+
+def _names_secret(name: str, value: str) -> bool:
+    """Return whether the value of exactly 'secret' is a Kubernetes Secret's name, as in our log lines."""
+    return name.lower() == "secret" and _is_object_name(value)
 
 
 _OBJECT_NAME: Final = re.compile(
@@ -285,38 +337,35 @@ _OBJECT_NAME: Final = re.compile(
 
 
 def _is_object_name(text: str) -> bool:
-    """Return whether the text reads like the name of a Kubernetes object: words with '-', perhaps a small number."""
-    return (_OBJECT_NAME.fullmatch(text) is not None and not text.startswith("x-")) or "." in text
+    """Return whether the text reads like the name of an object: words with '-', perhaps a small number."""
+    return _OBJECT_NAME.fullmatch(text) is not None and not text.startswith("x-")
 
 
-# -- Data -------------------------------------------------------------------------------------------------------------
+# -- Data ------------------------------------------------------------------------------------------
 
 _REFERENCES: Final = frozenset({"name", "namespace", "key", "kind", "apiVersion", "type", "id", "optional"})
-"""Fields of a group under a sensitive name ('secret: {name: ...}') that tell which secret and not what it is."""
+"""Fields of a group under a sensitive name ('secret: {name: ...}') that tell which secret it is."""
 
 
 def _value(value: Any, secrets: tuple[str, ...], *, depth: int, sensitive: bool) -> Any:
+    if isinstance(value, (Mapping, list, tuple, set, frozenset)):
+        if depth > MAX_DEPTH:
+            return MASK
+        if isinstance(value, Mapping):
+            return _mapping(value, secrets, depth=depth, sensitive=sensitive)
+        entries = [_value(entry, secrets, depth=depth + 1, sensitive=sensitive) for entry in value]
+        return tuple(entries) if isinstance(value, tuple) else entries
     if value is None or isinstance(value, bool):
         return value
-    if depth > MAX_DEPTH:
-        return MASK
-    match value:
-        case Mapping():
-            return _mapping(value, secrets, depth=depth, sensitive=sensitive)
-        case list() | tuple() | set() | frozenset():
-            entries = [_value(entry, secrets, depth=depth + 1, sensitive=sensitive) for entry in value]
-            return tuple(entries) if isinstance(value, tuple) else entries
-        case bytes() | bytearray():
-            masked = (
-                MASK if sensitive else redact_text(bytes(value).decode("utf-8", "surrogateescape"), secrets)
-            )
-            return masked.encode("utf-8", "surrogateescape")
-        case str():
-            return MASK if sensitive and value else redact_text(value, secrets)
-        case int() | float():
-            return MASK if sensitive else value
-        case _:
-            return MASK if sensitive else redact_text(_as_text(value), secrets)
+    if isinstance(value, (bytes, bytearray)):
+        text = value.decode("utf-8", "surrogateescape")
+        return _text(text, secrets, sensitive=sensitive).encode("utf-8", "surrogateescape")
+    text = _text(_as_text(value), secrets, sensitive=sensitive)
+    return value if isinstance(value, (int, float)) and text == str(value) else text
+
+
+def _text(text: str, secrets: tuple[str, ...], *, sensitive: bool) -> str:
+    return MASK if sensitive and text else redact_text(text, secrets)
 
 
 def _mapping(
@@ -327,7 +376,8 @@ def _mapping(
     for key, entry in value.items():
         name = key if isinstance(key, str) else ""
         whole = is_secret and name in {"data", "stringData"}
-        below = whole or is_sensitive_name(name) or (sensitive and name not in _REFERENCES)
+        named = isinstance(entry, str) and _names_secret(name, entry)
+        below = whole or (is_sensitive_name(name) and not named) or (sensitive and name not in _REFERENCES)
         redacted[redact_text(key, secrets) if isinstance(key, str) else key] = _value(
             entry, secrets, depth=depth + 1, sensitive=below
         )

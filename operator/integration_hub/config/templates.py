@@ -1,9 +1,9 @@
 """Templates in a definition's strings: '{{ config.x }}' and nothing else.
 
-There is one function for every place in which a rendered text may land, because each place has its own way of being
-broken out of. The literal part of a template is the definition's owner's and is trusted as far as its syntax goes;
-a value is whatever an instance's owner wrote. A value can therefore never change which host is called, leave its
-path segment, add a query parameter, or end a header: it is encoded where the place has an encoding, else refused.
+Thereisonefunctionforeveryplaceinwhicharenderedtextmayland,becauseeachplacehasitsownwayofbeingbrokenoutof.The
+literalpartofatemplateisthedefinition'sowner'sandistrustedasfarasitssyntaxgoes;avalueiswhateveraninstance's
+ownerwrote.Avaluecanthereforeneverchangewhichhostiscalled,leaveitspathsegment,addaqueryparameter,orendaheader:
+itisencodedwheretheplacehasanencoding,elserefused.
 
 A template error shows the field's name and what the place needs. It never shows the value.
 """
@@ -23,7 +23,7 @@ Config: TypeAlias = Mapping[str, Any]
 
 
 class TemplateError(ValueError):
-    """A template that cannot be rendered with this configuration. `field` is '' when the template itself is wrong."""
+    """A template that cannot be rendered. `field` is '' when the template itself is wrong."""
 
     def __init__(self, message: str, field: str = "") -> None:
         """Keep the field, so that the caller can report by its path in spec.config."""
@@ -35,6 +35,9 @@ class Field(NamedTuple):
     """A place in a template that a field of the configuration fills."""
 
     name: str
+
+    def __str__(self) -> str:
+        return f"{{{{ config.{self.name} }}}}"
 
 
 Part: TypeAlias = str | Field
@@ -54,7 +57,7 @@ def fields_in(text: str) -> frozenset[str]:
 
 
 def template_problem(text: str, known: Collection[str], secret: Collection[str]) -> str | None:
-    """Return what is wrong with the template whatever the configuration: syntax, an unknown field, a secret one."""
+    """Return what is wrong whatever the configuration is: syntax, an unknown field, a secret one."""
     try:
         parts = _parsed(text)
     except TemplateError as error:
@@ -64,11 +67,11 @@ def template_problem(text: str, known: Collection[str], secret: Collection[str])
             continue
         if part.name in secret:
             return (
-                f"'{{{{ config.{part.name} }}}}' is a secret field (x-hub-secret) and cannot stand in a template;"
+                f"'{part}' is a secret field (x-hub-secret) and cannot stand in a template;"
                 " the auth method takes it from the Secret"
             )
         if part.name not in known:
-            return f"'{{{{ config.{part.name} }}}}' is not a field of configSchema{did_you_mean(part.name, known)}"
+            return f"'{part}' is not a field of configSchema{did_you_mean(part.name, known)}"
     return None
 
 
@@ -78,7 +81,8 @@ def render_base_url(template: str, config: Config) -> str:
     Where a field may stand decides what it may hold:
 
     - 'https://{{ config.sub }}.example.com': part of one label of the host name;
-    - 'https://{{ config.host }}' and 'https://api.{{ config.site }}': a whole host, respectively the end of its name;
+    - 'https://{{ config.host }}' and 'https://api.{{ config.site }}': a whole host, respectively the end of
+      its name;
     - 'https://example.com:{{ config.port }}': a port;
     - 'https://example.com/{{ config.version }}': one path segment;
     - '{{ config.server }}/api': an absolute http(s) URL, whose path is kept.
@@ -88,7 +92,7 @@ def render_base_url(template: str, config: Config) -> str:
         field, rest = parts[0], parts[1:]
         if rest and not (isinstance(rest[0], str) and rest[0].startswith("/")):
             raise TemplateError(
-                f"after '{{{{ config.{field.name} }}}}' at the start, a path or nothing must follow",
+                f"after '{field}' at the start, a path or nothing must follow",
                 field.name,
             )
         return _from_url_value(field, config) + _path(rest, config).rstrip("/")
@@ -108,14 +112,14 @@ def render_query_value(template: str, config: Config) -> str:
 
 
 def render_header(template: str, config: Config) -> str:
-    """Return a header's value. Control characters and what latin-1 lacks are refused (RFC 9110 section 5.5)."""
+    """Return a header's value, without control characters and what latin-1 lacks (RFC 9110 section 5.5)."""
 
     def checked(field: Field) -> str:
         text = _value(field, config)
         if _NOT_IN_HEADER.search(text):
             raise TemplateError(
-                f"config.{field.name} cannot stand in a header: it has a line break, another control character, or a"
-                " character outside of latin-1",
+                f"config.{field.name} cannot stand in a header: it has a line break, another control"
+                " character, or a character outside of latin-1",
                 field.name,
             )
         return text
@@ -129,11 +133,11 @@ def render_header(template: str, config: Config) -> str:
 
 
 def render_allowed_host(template: str, config: Config) -> str:
-    """Return the text of an allowed-host rule, like 'api.example.com', '*.example.com' or 'http://127.0.0.1:80'.
+    """Return an allowed-host rule, like 'api.example.com', '*.example.com' or 'http://127.0.0.1:80'.
 
-    Where one field is the whole entry, its value may be a URL, whose host and port are taken: 'https://h:6443/x'
-    gives 'h:6443', 'https://h' gives 'h:443', and 'http://h' gives 'http://h:80', which keeps the mark of plain HTTP.
-    Only the definition can say '*.': a value that has it is refused.
+    Where one field is the whole entry, its value may be a URL, whose host and port are taken:
+    'https://h:6443/x' gives 'h:6443', 'https://h' gives 'h:443', and 'http://h' gives 'http://h:80', which
+    keeps the mark of plain HTTP. Only the definition can say '*.': a value that has it is refused.
     """
     parts = _parsed(template.strip())
     match parts:
@@ -154,7 +158,7 @@ def render_text(template: str, config: Config) -> str:
 
 
 def render_json(value: Any, config: Config) -> Any:
-    """Return the JSON value with every string in it rendered as plain text; the names of fields are left alone."""
+    """Return the JSON value with every string in it rendered as plain text, names of fields excepted."""
     match value:
         case str():
             return _plain(value, config)
@@ -166,7 +170,7 @@ def render_json(value: Any, config: Config) -> Any:
             return value
 
 
-# -- Parts ------------------------------------------------------------------------------------------------------------
+# -- Parts -----------------------------------------------------------------------------------------
 
 
 def _parsed(text: str) -> list[Part]:
@@ -211,7 +215,7 @@ def _plain(template: str, config: Config) -> str:
     return _joined(_parsed(template), lambda field: _value(field, config))
 
 
-# -- Values -----------------------------------------------------------------------------------------------------------
+# -- Values ----------------------------------------------------------------------------------------
 
 _NOT_IN_HEADER: Final = re.compile(r"[^\x20-\x7e\xa0-\xff]")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
@@ -239,7 +243,7 @@ def _value(field: Field, config: Config) -> str:
             raise TemplateError(f"config.{field.name} is not a finite number", field.name)
         case _:
             raise TemplateError(
-                f"config.{field.name} is {in_words(value)}; only text, numbers and true or false can stand in a template",
+                f"config.{field.name} is {in_words(value)}; only text, numbers, true and false can be here",
                 field.name,
             )
 
@@ -252,7 +256,7 @@ def _some(field: Field, config: Config) -> str:
     return value
 
 
-# -- Hosts ------------------------------------------------------------------------------------------------------------
+# -- Hosts -----------------------------------------------------------------------------------------
 
 _SCHEME: Final = re.compile(r"(https?)://", re.IGNORECASE)
 _URL_VALUE: Final = re.compile(r"(https?)://([^/?#]*)(.*)", re.IGNORECASE | re.DOTALL)
@@ -281,7 +285,8 @@ def _authority(parts: Sequence[Part], config: Config) -> str:
         case [Field() as field]:
             return f"{rendered}:{_checked(checked_port, _value(field, config), field)}"
         case _:
-            return f"{rendered}:{_checked(checked_port, _joined(port, lambda field: _value(field, config)), None)}"
+            text = _joined(port, lambda field: _value(field, config))
+            return f"{rendered}:{_checked(checked_port, text, None)}"
 
 
 def _host_and_port(parts: Sequence[Part]) -> tuple[list[Part], list[Part] | None]:
@@ -327,7 +332,7 @@ def _label_part(field: Field, config: Config) -> str:
     text = _some(field, config)
     if not _IN_LABEL.fullmatch(text):
         raise TemplateError(
-            f"config.{field.name} must be one part of a host name: letters, digits and '-', without dots, like 'acme'",
+            f"config.{field.name} must be one part of a host name, like 'acme': letters, digits and '-'",
             field.name,
         )
     return text
@@ -392,7 +397,7 @@ def _allowed_from_value(field: Field, config: Config) -> str:
     return f"http://{rule}" if scheme == "http" else rule
 
 
-# -- Paths ------------------------------------------------------------------------------------------------------------
+# -- Paths -----------------------------------------------------------------------------------------
 
 _BAD_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _PATH_SAFE: Final = "/%!$&'()*+,;=:@~-._"
@@ -432,7 +437,7 @@ def _literal_path(text: str, field: Field) -> str:
     """Return the path of a URL value, which must already be encoded: it may have several segments."""
     if _BAD_PERCENT.search(text) or not re.fullmatch(r"[A-Za-z0-9/%!$&'()*+,;=:@~._-]*", text):
         raise TemplateError(
-            f"config.{field.name} has a character in its path that an address cannot have, like a space or '\\'",
+            f"config.{field.name} has a character in its path that no address has, like a space or '\\'",
             field.name,
         )
     fault = _path_fault(text)
@@ -442,7 +447,7 @@ def _literal_path(text: str, field: Field) -> str:
 
 
 def _path_fault(path: str) -> str | None:
-    """Return what would let the path be read as another one, also by a server that decodes '%2F' too early."""
+    """Return what would let a server read another path, also one that decodes '%2F' too early."""
     segments = path.split("/")[1:]
     if any(not segment for segment in segments[:-1]):
         return "has an empty segment ('//')"

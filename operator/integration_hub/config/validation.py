@@ -58,7 +58,7 @@ def discriminator(branches: list[Any]) -> str | None:
 
 
 class ConfigValidator:
-    """Validates configuration. Stateless after construction, so one object serves all instances of a definition."""
+    """Validates configuration. Never changes, so one object serves all instances of a definition."""
 
     def __init__(self, schema: Schema) -> None:
         """Take a schema that satisfies the profile; it is copied."""
@@ -69,11 +69,12 @@ class ConfigValidator:
         }
 
     def effective(self, config: Schema, preset: Schema = {}) -> dict[str, Any]:  # noqa: B006 - never changed
-        """Return the configuration in effect: defaults, overlaid by the preset, overlaid by the instance's own.
+        """Return the configuration in effect: the instance's own over the preset over the defaults.
 
-        Objects are merged one level deep; lists and scalars replace. Where preset and configuration select different
-        branches of a oneOf, the preset's object is dropped as a whole: its fields belong to the other branch. A field
-        that is null counts as absent. The arguments are not changed and share nothing with the result.
+        Objects are merged one level deep; lists and scalars replace. Where preset and configuration select
+        different branches of a oneOf, the preset's object is dropped as a whole: its fields belong to the
+        other branch. A field that is null counts as absent. The arguments are not changed and share nothing
+        with the result.
         """
         merged: dict[str, Any] = {}
         for layer in (_defaults(self._schema, self._secret), _given(preset), _given(config)):
@@ -133,7 +134,7 @@ class ConfigValidator:
             yield Violation(joined(ROOT, name, key), f"{said}: {choices(known)}")
 
     def _schema_for(self, config: Schema) -> dict[str, Any]:
-        """Return the schema to apply to this configuration: no secret fields, closed objects, selected branches."""
+        """Return the schema for this configuration: no secret fields, closed objects, selected branches."""
         fields = {name: _closed(self._selected(name, config.get(name))) for name in self._fields}
         required = [name for name in self._schema.get("required", []) if name not in self._secret]
         return {"type": "object", "properties": fields, "required": required, "additionalProperties": False}
@@ -142,13 +143,13 @@ class ConfigValidator:
         for name in self._secret.intersection(config):
             yield Violation(
                 joined(ROOT, name),
-                f"is a secret and must not stand here: put it into the Secret that spec.auth.secretRef names, under the key"
-                f" '{name}', and change it at its source if this was ever committed",
+                "is a secret and must not stand here: put it into the Secret that spec.auth.secretRef names,"
+                f" under the key '{name}', and replace it by a new one if it was ever committed",
             )
 
 
 def schema_violations(schema: Schema, value: Any, root: str) -> list[Violation]:
-    """Return what is wrong with one value of a field: for defaults and examples, which must satisfy their own field."""
+    """Return what is wrong with a value of the field: for its default and examples."""
     validator = _Validator(_closed(dict(schema)), format_checker=None)
     found = {violation for error in validator.iter_errors(value) for violation in translated(error, root)}
     return sorted(found, key=lambda violation: (violation.path, violation.message))
@@ -179,7 +180,7 @@ def _defaults(schema: Schema, without: frozenset[str] = frozenset()) -> dict[str
 
 
 def _closed(field: dict[str, Any]) -> dict[str, Any]:
-    """Return the field's schema with objects closed, which the profile makes them whatever the schema says."""
+    """Return the field's schema with its object closed, which the profile makes it in any case."""
     if "properties" in field:
         return {**field, "additionalProperties": False}
     return field
@@ -195,5 +196,5 @@ def _has_format(_: Any, name: str, value: Any, __: Any) -> Iterator[ValidationEr
         yield ValidationError("has another format")
 
 
-_Validator: Final = extend(Draft202012Validator, {"pattern": _matches, "format": _has_format})
-"""jsonschema's own `pattern` is Python's backtracking `re`, and its formats depend on which packages are installed."""
+_Validator: Final[Any] = extend(Draft202012Validator, {"pattern": _matches, "format": _has_format})  # type: ignore[no-untyped-call]
+"""jsonschema's own `pattern` backtracks, and its formats depend on which packages are installed."""

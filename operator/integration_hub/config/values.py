@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Iterable, Mapping
+from types import NoneType
 from typing import Any, Final
 
 TYPE_WORDS: Final = {
@@ -21,22 +22,21 @@ _MAX_CHOICES = 12
 
 
 def type_of(value: object) -> str:
-    """Return JSON Schema's name of the value's type ('integer' for whole numbers only)."""
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "boolean"
-        case int():
-            return "integer"
-        case float():
-            return "integer" if value.is_integer() else "number"
-        case str():
-            return "string"
-        case Mapping():
-            return "object"
-        case _:
-            return "array"
+    """Return JSON Schema's name of the value's type; a whole number is an 'integer' however it is written."""
+    if isinstance(value, float) and value.is_integer():
+        return "integer"
+    return next(name for kind, name in _TYPES if isinstance(value, kind))
+
+
+_TYPES: Final[tuple[tuple[type, str], ...]] = (
+    (NoneType, "null"),
+    (bool, "boolean"),  # before int, of which Python makes it a kind
+    (int, "integer"),
+    (float, "number"),
+    (str, "string"),
+    (Mapping, "object"),
+    (object, "array"),
+)
 
 
 def in_words(value: object) -> str:
