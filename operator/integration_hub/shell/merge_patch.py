@@ -15,6 +15,15 @@ def merge_patch(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str
             below = merge_patch(old, value)
             if below:
                 patch[name] = below
-        elif name not in before or old != value:
+        elif name not in before or not _same(old, value):
             patch[name] = value
     return patch
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Compare as JSON does: to Python, true is 1."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(_same(value, other[name]) for name, value in one.items())
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
