@@ -30,7 +30,7 @@ def parse_timestamp(text: str | None) -> datetime | None:
 
 def parse_duration(text: str) -> timedelta:
     """Return a duration like '1h30m' as the CRD admits it; ValueError for anything else."""
-    if not re.fullmatch(r"([0-9]+[hms])+", text):
+    if not re.fullmatch(r"([0-9]{1,6}[hms])+", text):
         raise ValueError(f"'{text}' is no duration like '5m' or '1h30m'")
     return timedelta(seconds=sum(int(n) * _UNITS[unit] for n, unit in re.findall(r"([0-9]+)([hms])", text)))
 
