@@ -365,8 +365,8 @@ def _url_parts(field: Field, config: Config) -> tuple[str, str, str] | None:
 
 
 def _literal_authority(text: str, field: Field) -> str:
-    if text.count(":") > 1 and "[" not in text:  # an IPv6 address without brackets cannot have a port
-        return _checked(checked_host, text, field)
+    if text.count(":") > 1 and "[" not in text:
+        raise TemplateError(f"config.{field.name} must have its IPv6 address in brackets, like '[::1]'", field.name)
     host, port = _host_and_port([text] if text else [])
     rendered = _checked(checked_host, "".join(map(str, host)), field)
     if text.startswith("[") and not text.endswith("]") and port is None:
@@ -390,7 +390,9 @@ def _from_url_value(field: Field, config: Config) -> str:
 def _allowed_from_value(field: Field, config: Config) -> str:
     found = _url_parts(field, config)
     if found is None:
-        return _literal_authority(_some(field, config), field)
+        text = _some(field, config)
+        whole = text.count(":") > 1 and "[" not in text  # an IPv6 address without brackets has no port
+        return _checked(checked_host, text, field) if whole else _literal_authority(text, field)
     scheme, authority, _ = found
     has_port = re.search(r":[0-9]+$", authority) is not None
     rule = authority if has_port else f"{authority}:{_DEFAULT_PORT[scheme]}"
