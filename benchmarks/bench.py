@@ -225,9 +225,7 @@ async def measure(n: int, folder: Path) -> dict[str, Any]:
                     bench.collection("floor"), bodies, [status] * n, f"{target}/v1/whoami", key, str(ca_file), concurrency
                 )
                 print(f"floor at concurrency {concurrency}: {floors[concurrency]:.2f} s", file=sys.stderr)
-                await asyncio.to_thread(
-                    bench.kubectl, "delete", "iinst", "--all", "-n", "floor", "--wait=true", "--timeout=300s"
-                )
+                await bench.collection("floor").delete_all()
             floor = min(floors.values())
 
             operator.start()

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from integration_hub.auth.flow import AuthMethodType
 from integration_hub.auth.methods import METHODS
 from integration_hub.config.templates import TemplateError
+from integration_hub.config.validation import ConfigValidator
 from integration_hub.model import conditions as c
 from integration_hub.model.conditions import Condition
 from integration_hub.model.definition import AuthMethod, ConfigTemplate, DefinitionSpec
 from integration_hub.model.reasons import Reason
 from integration_hub.probe.diagnose import unknown
 from integration_hub.probe.plan import ProbePlan, plan_probe
-from integration_hub.reconcile.definition import listed
+from integration_hub.reconcile.definition import CheckedDefinition, listed
 from integration_hub.reconcile.inputs import Inputs
 
 
@@ -37,109 +39,136 @@ class GateResult:
     method: AuthMethod | None
 
 
+class Considered:
+    """The inputs, and what follows from them; each thing is worked out once, when a gate first asks for it.
+
+    Everything below `spec` is asked for only after `definition_resolved` has let the definition through.
+    """
+
+    def __init__(self, inputs: Inputs) -> None:
+        """Work out nothing yet."""
+        self.inputs = inputs
+
+    @cached_property
+    def checked(self) -> CheckedDefinition:
+        """The definition."""
+        if self.inputs.definition is None:
+            raise ValueError("no gate after the first is asked without a definition")
+        return self.inputs.definition
+
+    @cached_property
+    def spec(self) -> DefinitionSpec:
+        """The definition's spec."""
+        if self.checked.spec is None:
+            raise ValueError("no gate after the first is asked about a definition that cannot be read")
+        return self.checked.spec
+
+    @cached_property
+    def validator(self) -> ConfigValidator:
+        """The definition's configSchema, compiled."""
+        if self.checked.validator is None:
+            raise ValueError("no gate after the first is asked about a definition with an unusable schema")
+        return self.checked.validator
+
+    @cached_property
+    def template(self) -> ConfigTemplate | None:
+        """The template that the instance names, None where it names none or there is none of that name."""
+        wanted = self.inputs.instance.spec.template
+        return next((template for template in self.spec.templates if template.name == wanted), None)
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """The configuration in force: defaults of the schema, then the template's preset, then the instance's own."""
+        preset: Mapping[str, Any] = self.template.config if self.template else {}
+        return self.validator.effective(self.inputs.instance.spec.config, preset)
+
+    @cached_property
+    def plan(self) -> ProbePlan:
+        """The default test, made ready. TemplateError where a value cannot stand where it is used."""
+        return plan_probe(self.spec, self.spec.default_test, self.config)
+
+    @cached_property
+    def method(self) -> AuthMethod | None:
+        """The auth method that the instance names, or the only one where it names none."""
+        if self.inputs.definition is None or self.inputs.definition.spec is None:
+            return None
+        methods = self.inputs.definition.spec.auth_methods
+        wanted = self.inputs.instance.spec.auth.method
+        if wanted is None:
+            return methods[0] if len(methods) == 1 else None
+        return next((method for method in methods if method.name == wanted), None)
+
+
 def pass_gates(inputs: Inputs) -> GateResult:
     """Decide the conditions that need no credentials; stop at the first that is not True."""
+    considered = Considered(inputs)
     found: list[Condition] = []
     for gate in GATES:
-        condition = gate(inputs)
-        found.append(condition)
-        if condition.status != "True":
-            break
-    ok = len(found) == len(GATES) and found[-1].status == "True"
-    method = _chosen_method(inputs)
-    if not ok or inputs.definition is None or inputs.definition.spec is None:
-        return GateResult(tuple(found), None, method)
-    if method is None:
-        found.append(_method_not_found(inputs.definition.spec, inputs))
-        return GateResult(tuple(found), None, None)
-    plan = plan_probe(inputs.definition.spec, inputs.definition.spec.default_test, effective_config(inputs))
-    return GateResult(tuple(found), Ready(plan, method, METHODS[method.type]), method)
+        condition = gate(considered)
+        if condition is not None:
+            found.append(condition)
+            if condition.status != "True":
+                return GateResult(tuple(found), None, considered.method)
+    if considered.method is None:
+        raise ValueError("the last gate lets nothing through without an auth method")
+    return GateResult(
+        tuple(found), Ready(considered.plan, considered.method, METHODS[considered.method.type]), considered.method
+    )
 
 
-def definition_resolved(inputs: Inputs) -> Condition:
+def definition_resolved(considered: Considered) -> Condition:
     """Tell whether the definition exists and can be used."""
-    name = inputs.instance.spec.definition_ref.name
-    if inputs.definition is None:
+    definition, name = considered.inputs.definition, considered.inputs.instance.spec.definition_ref.name
+    if definition is None:
         message = f"There is no IntegrationDefinition '{name}'."
         return _false(c.DEFINITION_RESOLVED, Reason.DEFINITION_NOT_FOUND, message)
-    if inputs.definition.violations:
-        message = f"IntegrationDefinition '{name}' has mistakes: {listed(inputs.definition.violations)}."
+    if definition.violations:
+        message = f"IntegrationDefinition '{name}' has mistakes: {listed(definition.violations)}."
         return _false(c.DEFINITION_RESOLVED, Reason.DEFINITION_INVALID, message)
     return Condition(
         type=c.DEFINITION_RESOLVED, status="True", reason=Reason.RESOLVED, message=f"IntegrationDefinition '{name}' is valid."
     )
 
 
-def config_valid(inputs: Inputs) -> Condition:
+def config_valid(considered: Considered) -> Condition:
     """Tell whether the configuration, with its template, satisfies the schema and can stand where it is used."""
-    spec = _spec(inputs)
+    inputs = considered.inputs
     if inputs.name_owner is not None:
         message = f"'{inputs.instance.display_name}' is the display name of the older instance '{inputs.name_owner}'."
         return _false(c.CONFIG_VALID, Reason.DISPLAY_NAME_TAKEN, message)
     wanted = inputs.instance.spec.template
-    if wanted is not None and _template(spec, wanted) is None:
-        names = ", ".join(f"'{template.name}'" for template in spec.templates) or "none"
+    if wanted is not None and considered.template is None:
+        names = ", ".join(f"'{template.name}'" for template in considered.spec.templates) or "none"
         message = f"spec.template: the definition has no template '{wanted}'; it has {names}."
         return _false(c.CONFIG_VALID, Reason.TEMPLATE_NOT_FOUND, message)
-    config = effective_config(inputs)
-    violations = _validator(inputs).violations(config)
+    violations = considered.validator.violations(considered.config)
     if violations:
         return _false(c.CONFIG_VALID, Reason.CONFIG_INVALID, f"{listed(violations)}.")
     try:
-        plan_probe(spec, spec.default_test, config)
+        _ = considered.plan
     except TemplateError as error:
         return _false(c.CONFIG_VALID, Reason.CONFIG_INVALID, f"spec.config.{error.field}: {error}.")
     return Condition(type=c.CONFIG_VALID, status="True", reason=Reason.VALID, message="The configuration is valid.")
 
 
-GATES: tuple[Callable[[Inputs], Condition], ...] = (definition_resolved, config_valid)
+def auth_method_chosen(considered: Considered) -> Condition | None:
+    """Tell which auth method is missing; say nothing where one is chosen: whether its credentials are there is open."""
+    if considered.method is not None:
+        return None
+    names = ", ".join(f"'{method.name}'" for method in considered.spec.auth_methods)
+    wanted = considered.inputs.instance.spec.auth.method
+    said = f"the definition has no auth method '{wanted}'" if wanted else "the definition has several auth methods"
+    return _false(c.CREDENTIALS_AVAILABLE, Reason.AUTH_METHOD_NOT_FOUND, f"spec.auth.method: {said}; choose one of {names}.")
+
+
+GATES: tuple[Callable[[Considered], Condition | None], ...] = (definition_resolved, config_valid, auth_method_chosen)
 """In the order of `DOMAIN_CONDITIONS`; a later gate may rely on the earlier ones."""
-
-
-def effective_config(inputs: Inputs) -> dict[str, Any]:
-    """Return the configuration in force: defaults of the schema, then the template's preset, then the instance's own."""
-    wanted = inputs.instance.spec.template
-    template = _template(_spec(inputs), wanted) if wanted else None
-    preset: Mapping[str, Any] = template.config if template else {}
-    return _validator(inputs).effective(inputs.instance.spec.config, preset)
 
 
 def undecided(decided: tuple[Condition, ...]) -> tuple[Condition, ...]:
     """Return the domain conditions that the decided ones leave open, as not known."""
     have = {condition.type for condition in decided}
     return tuple(unknown(type_) for type_ in c.DOMAIN_CONDITIONS if type_ not in have)
-
-
-def _spec(inputs: Inputs) -> DefinitionSpec:
-    assert inputs.definition is not None and inputs.definition.spec is not None  # noqa: PT018, S101 - the first gate's promise
-    return inputs.definition.spec
-
-
-def _validator(inputs: Inputs) -> Any:
-    assert inputs.definition is not None  # noqa: S101 - the first gate's promise
-    return inputs.definition.validator
-
-
-def _template(spec: DefinitionSpec, name: str) -> ConfigTemplate | None:
-    return next((template for template in spec.templates if template.name == name), None)
-
-
-def _chosen_method(inputs: Inputs) -> AuthMethod | None:
-    """The method that the instance names, or the only one where it names none."""
-    if inputs.definition is None or inputs.definition.spec is None:
-        return None
-    methods = inputs.definition.spec.auth_methods
-    wanted = inputs.instance.spec.auth.method
-    if wanted is None:
-        return methods[0] if len(methods) == 1 else None
-    return next((method for method in methods if method.name == wanted), None)
-
-
-def _method_not_found(spec: DefinitionSpec, inputs: Inputs) -> Condition:
-    names = ", ".join(f"'{method.name}'" for method in spec.auth_methods)
-    wanted = inputs.instance.spec.auth.method
-    said = f"the definition has no auth method '{wanted}'" if wanted else "the definition has several auth methods"
-    return _false(c.CREDENTIALS_AVAILABLE, Reason.AUTH_METHOD_NOT_FOUND, f"spec.auth.method: {said}; choose one of {names}.")
 
 
 def _false(type_: str, reason: Reason, message: str) -> Condition:

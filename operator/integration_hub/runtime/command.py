@@ -15,7 +15,7 @@ from integration_hub.reconcile.inputs import Timing
 from integration_hub.reconcile.schedule import parse_duration
 
 
-class _DurationType(click.ParamType):
+class _DurationType(click.ParamType[timedelta]):
     name = "duration"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
@@ -27,7 +27,7 @@ class _DurationType(click.ParamType):
             self.fail(str(error), param, ctx)
 
 
-class _AddressType(click.ParamType):
+class _AddressType(click.ParamType[tuple[str, int]]):
     name = "host:port"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
@@ -44,8 +44,8 @@ class HealthServer:
             await self._runner.cleanup()
 
     @staticmethod
-    def _probe(checks: Sequence[Check]) -> Callable[[web.Request], object]:
-        async def handle(_request: web.Request) -> web.Response:
+    def _probe(checks: Sequence[Check]) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        async def handle(_request: web.Request) -> web.StreamResponse:
             wrong = [problem for problem in (check() for check in checks) if problem]
             return web.Response(status=503 if wrong else 200, text="\n".join(wrong) or "ok")
 

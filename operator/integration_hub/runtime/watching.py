@@ -20,6 +20,38 @@ from integration_hub.runtime.feed import WATCHED
 Take = Callable[[Resource, str | None, Mapping[str, Any]], None]
 
 
+class _NoDiffBase(kopf.DiffBaseStorage):
+    """Sees no difference in anything. Kopf builds one for every event, also where no handler asks for it."""
+
+    def build(self, **_: Any) -> Any:
+        return {}
+
+    def fetch(self, **_: Any) -> Any:
+        return None
+
+    def store(self, **_: Any) -> None:
+        raise NotImplementedError("no handler of ours keeps a diff base")
+
+
+class _NoProgress(kopf.ProgressStorage):
+    """Keeps no progress: `on.event` handlers are not retried, our queue is."""
+
+    def fetch(self, **_: Any) -> Any:
+        return None
+
+    def store(self, **_: Any) -> None:
+        raise NotImplementedError("no handler of ours keeps progress")
+
+    def purge(self, **_: Any) -> None:
+        return
+
+    def touch(self, **_: Any) -> None:
+        return
+
+    def clear(self, *, essence: Any) -> Any:
+        return essence
+
+
 def configure(settings: kopf.OperatorSettings) -> None:
     """Set everything that matters; each value has its reason."""
     watching = settings.watching
@@ -42,8 +74,8 @@ def configure(settings: kopf.OperatorSettings) -> None:
     settings.scanning.disabled = True  # the CRDs are there before we start; saves watching all CRDs and namespaces
     settings.peering.standalone = True  # kopf's peering is no leader election
     settings.persistence.finalizer = f"{GROUP}/unused"  # never added, since no handler asks for one
-    settings.persistence.progress_storage = kopf.StatusProgressStorage(name=GROUP)  # likewise never written
-    settings.persistence.diffbase_storage = kopf.AnnotationsDiffBaseStorage(prefix=GROUP)  # likewise
+    settings.persistence.progress_storage = _NoProgress()  # there is no progress of handlers to keep
+    settings.persistence.diffbase_storage = _NoDiffBase()  # nobody asks what changed; saves a deep copy per event
     settings.process.ultimate_exiting_timeout = 40  # below the pod's grace period of 60 s
     settings.execution.max_workers = 1  # for synchronous handlers, of which there are none
 

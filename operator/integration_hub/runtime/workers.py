@@ -97,5 +97,5 @@ class Workers:
     def _retry(self, key: Key) -> float:
         """Return the pause before the next try, in seconds: growing, bounded, spread over half of itself."""
         failed = self._failed[key] = self._failed.get(key, 0) + 1
-        pause = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** min(failed - 1, 10))
+        pause = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0 ** min(failed - 1, 10))
         return pause * (0.75 + 0.5 * random.random())  # noqa: S311 - spreads load, guards nothing

@@ -233,7 +233,7 @@ def _record(raw: Mapping[str, Any]) -> InstanceRecord:
     request = (metadata.get("annotations") or {}).get(REQUEST_ANNOTATION, "")
     if request:
         kept["annotations"] = {REQUEST_ANNOTATION: request}
-    ready = next((item for item in status.get("conditions") or [] if item.get("type") == c.READY), {})
+    ready: Mapping[str, Any] = next((item for item in status.get("conditions") or [] if item.get("type") == c.READY), {})
     return InstanceRecord(
         uid=metadata["uid"],
         generation=metadata.get("generation", 0),
