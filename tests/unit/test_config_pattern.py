@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from integration_hub.config.pattern import MAX_PATTERN, Pattern, PatternError, compiled
 
-ATOMS = st.sampled_from(["a", "b", "-", r"\.", r"\d", r"\w", r"\S", "[ab]", "[^a]", "[a-c1-3_]", r"[\d-]", ".", "^", "$"])
+ATOMS = st.sampled_from(
+    ["a", "b", "-", r"\.", r"\d", r"\w", r"\S", "[ab]", "[^a]", "[a-c1-3_]", r"[\d-]", ".", "^", "$"]
+)
 QUANTIFIED = st.tuples(ATOMS, st.sampled_from(["", "", "*", "+", "?", "{2}", "{1,}", "{0,2}", "*?"])).map(
     lambda pair: pair[0] + (pair[1] if pair[0] not in {"^", "$"} else "")
 )
@@ -32,7 +34,9 @@ def test_agrees_with_re(pattern: str, text: str) -> None:
     assert Pattern(pattern).search(text) == (reference.search(text) is not None)
 
 
-@pytest.mark.parametrize("pattern", ["^(a+)+$", "^(a|a)*$", "^(a|aa)+$", "^(a*)*b", "(x+x+)+y", "^.*.*.*.*=$", "^([a-z]+-?)+$"])
+@pytest.mark.parametrize(
+    "pattern", ["^(a+)+$", "^(a|a)*$", "^(a|aa)+$", "^(a*)*b", "(x+x+)+y", "^.*.*.*.*=$", "^([a-z]+-?)+$"]
+)
 def test_no_pattern_takes_exponential_time(pattern: str) -> None:
     text = "a" * 3000 + "!"
     begun = time.perf_counter()

@@ -40,7 +40,9 @@ values = st.one_of(
     st.sampled_from(HOSTILE),
     st.text(max_size=20),
     st.text(alphabet="ab.:/@\\#?%[]2eF0x-_*～。", max_size=16),
-    st.tuples(st.sampled_from(["https://", "http://", "HTTPS://", ""]), st.text("ab.:/@\\#?%[]2e-", max_size=14)).map("".join),
+    st.tuples(
+        st.sampled_from(["https://", "http://", "HTTPS://", ""]), st.text("ab.:/@\\#?%[]2e-", max_size=14)
+    ).map("".join),
     st.integers(-10, 70_000),
     st.floats(),
     st.booleans(),
@@ -129,7 +131,11 @@ def test_a_value_that_is_the_address_keeps_its_host_and_path_and_nothing_else(va
 @given(values)
 @example("a/../b")
 def test_a_value_in_a_path_stays_in_its_segment(value: Any) -> None:
-    for template in ("/v1/{{ config.x }}/end", "/v1/pre-{{ config.x }}/end", "/v1/{{ config.x }}.{{ config.x }}/end"):
+    for template in (
+        "/v1/{{ config.x }}/end",
+        "/v1/pre-{{ config.x }}/end",
+        "/v1/{{ config.x }}.{{ config.x }}/end",
+    ):
         with suppress(TemplateError):
             path = render_path(template, {"x": value})
             assert re.fullmatch(r"/v1/[A-Za-z0-9%._~-]+/end", path)
@@ -157,8 +163,15 @@ def test_a_header_is_one_line_of_latin_1(value: Any) -> None:
 
 @given(values)
 @example("https://h:6443/x")
-def test_an_allowed_host_is_a_host_with_an_optional_port_and_never_a_wildcard_of_the_value(value: Any) -> None:
-    for template in ("{{ config.x }}", "*.{{ config.x }}", "{{ config.x }}.example.com", "http://{{ config.x }}:80"):
+def test_an_allowed_host_is_a_host_with_an_optional_port_and_never_a_wildcard_of_the_value(
+    value: Any,
+) -> None:
+    for template in (
+        "{{ config.x }}",
+        "*.{{ config.x }}",
+        "{{ config.x }}.example.com",
+        "http://{{ config.x }}:80",
+    ):
         with suppress(TemplateError):
             rule = render_allowed_host(template, {"x": value})
             assert re.fullmatch(r"(http://)?(\*\.)?([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", rule)

@@ -70,7 +70,16 @@ def test_the_schema_of_these_tests_is_in_the_profile() -> None:
 
 def test_valid_configuration_has_no_violation_and_needs_no_secret() -> None:
     assert said() == []
-    assert said(proxy={"host": "p"}, hosting={"type": "cloud"}, tags=["a"], mail="a@b.example", address="https://h/") == []
+    assert (
+        said(
+            proxy={"host": "p"},
+            hosting={"type": "cloud"},
+            tags=["a"],
+            mail="a@b.example",
+            address="https://h/",
+        )
+        == []
+    )
 
 
 MISTAKES: list[tuple[dict[str, Any], str]] = [
@@ -126,7 +135,9 @@ def test_a_mistake_is_explained_once_in_plain_words(config: dict[str, Any], expe
 
 def test_a_secret_in_the_configuration_is_named_and_never_shown() -> None:
     (found,) = said(apiToken="hunter2-secret")
-    assert found.startswith("spec.config.apiToken: is a secret and must not stand here: put it into the Secret")
+    assert found.startswith(
+        "spec.config.apiToken: is a secret and must not stand here: put it into the Secret"
+    )
     assert "under the key 'apiToken'" in found
     assert "hunter2" not in found
 
@@ -134,7 +145,9 @@ def test_a_secret_in_the_configuration_is_named_and_never_shown() -> None:
 @pytest.mark.parametrize("name", sorted(SCHEMA["properties"]))
 def test_a_token_pasted_into_any_field_is_never_repeated(name: str) -> None:
     token = "xoxb-123456789-CanaryCanaryCanary"
-    found = said(**{name: token}) + said(**{name: {"type": token, "host": [token]}}) + said(**{name: [token, 5]})
+    found = (
+        said(**{name: token}) + said(**{name: {"type": token, "host": [token]}}) + said(**{name: [token, 5]})
+    )
     assert not any("Canary" in text for text in found)
 
 
@@ -185,7 +198,9 @@ def test_effective_puts_config_over_preset_over_defaults() -> None:
 
 def test_effective_merges_groups_one_level_deep_and_replaces_lists() -> None:
     validator = ConfigValidator(SCHEMA)
-    merged = validator.effective({"proxy": {"host": "mine"}, "tags": ["a"]}, {"proxy": {"host": "p", "port": 1}, "tags": ["b"]})
+    merged = validator.effective(
+        {"proxy": {"host": "mine"}, "tags": ["a"]}, {"proxy": {"host": "p", "port": 1}, "tags": ["b"]}
+    )
     assert merged["proxy"] == {"host": "mine", "port": 1}
     assert merged["tags"] == ["a"]
     assert validator.effective({"proxy": {"host": "h"}})["proxy"] == {"host": "h", "port": 3128}
@@ -195,8 +210,14 @@ def test_effective_merges_groups_one_level_deep_and_replaces_lists() -> None:
 def test_effective_drops_the_preset_of_another_branch() -> None:
     validator = ConfigValidator(SCHEMA)
     preset = {"hosting": {"type": "cloud", "region": "us"}}
-    assert validator.effective({"hosting": {"type": "server", "host": "h"}}, preset)["hosting"] == {"type": "server", "host": "h"}
-    assert validator.effective({"hosting": {"region": "apac"}}, preset)["hosting"] == {"type": "cloud", "region": "apac"}
+    assert validator.effective({"hosting": {"type": "server", "host": "h"}}, preset)["hosting"] == {
+        "type": "server",
+        "host": "h",
+    }
+    assert validator.effective({"hosting": {"region": "apac"}}, preset)["hosting"] == {
+        "type": "cloud",
+        "region": "apac",
+    }
     assert validator.effective({"hosting": {"type": "cloud"}})["hosting"] == {"type": "cloud", "region": "eu"}
 
 

@@ -175,7 +175,7 @@ def _field(field: Any, path: str, *, depth: int) -> Iterator[Violation]:
         yield Violation(path, f"must be a schema, not {in_words(field)}")
         return
     kind = "oneOf" if "oneOf" in field else field.get("type")
-    if kind not in ALLOWED:
+    if not isinstance(kind, str) or kind not in ALLOWED:
         yield from _no_type(field, path)
         return
     nested = {"object": _nested_group, "oneOf": _one_of, "array": _array}.get(kind, _scalar)
@@ -201,18 +201,19 @@ def _keywords(
 ) -> Iterator[Violation]:
     for keyword, value in schema.items():
         if keyword not in allowed:
-            reason = (
-                f"does not apply to {what}"
-                if keyword in _KEYWORDS
-                else "is not in the profile of configSchema"
-            )
-            yield Violation(joined(path, str(keyword)), f"{reason}{did_you_mean(keyword, allowed)}")
+            yield Violation(joined(path, str(keyword)), _not_allowed(str(keyword), allowed, what))
         elif not _KEYWORDS[keyword].holds(value):
             yield Violation(joined(path, keyword), f"must be {_KEYWORDS[keyword].expected}")
     for least, most in _ORDERED:
         low, high = schema.get(least), schema.get(most)
         if _NUMBER.holds(low) and _NUMBER.holds(high) and low > high:  # type: ignore[operator]
             yield Violation(joined(path, least), f"is above {most}")
+
+
+def _not_allowed(keyword: str, allowed: frozenset[str], what: str) -> str:
+    if keyword in _KEYWORDS:
+        return f"does not apply to {what}"
+    return f"is not in the profile of configSchema{did_you_mean(keyword, allowed)}"
 
 
 def _scalar(field: Mapping[str, Any], path: str, depth: int) -> Iterator[Violation]:
@@ -300,13 +301,14 @@ def _one_of(field: Mapping[str, Any], path: str, depth: int) -> Iterator[Violati
 
 def _own_values(field: Mapping[str, Any], path: str) -> Iterator[Violation]:
     """Check default and examples against the field, of a oneOf as a configuration would be."""
-    samples = [("default", field["default"])] if "default" in field else []
-    for place, value in (
-        *((joined(path, keyword), value) for keyword, value in samples),
-        *((joined(path, "examples", index), value) for index, value in enumerate(field.get("examples", []))),
-    ):
+    samples = [(joined(path, "default"), field["default"])] if "default" in field else []
+    samples += [
+        (joined(path, "examples", index), value) for index, value in enumerate(field.get("examples", []))
+    ]
+    for place, value in samples:
         if "oneOf" in field:
-            yield from preset_violations({"type": "object", "properties": {"x": field}}, {"x": value}, place)
+            for violation in preset_violations({"properties": {"x": field}}, {"x": value}, ""):
+                yield Violation(place + violation.path.removeprefix(".x"), violation.message)
         else:
             yield from schema_violations(field, value, place)
     if "enum" in field and len({(type_of(e), as_text(e)) for e in field["enum"]}) < len(field["enum"]):

@@ -366,7 +366,9 @@ def _url_parts(field: Field, config: Config) -> tuple[str, str, str] | None:
 
 def _literal_authority(text: str, field: Field) -> str:
     if text.count(":") > 1 and "[" not in text:
-        raise TemplateError(f"config.{field.name} must have its IPv6 address in brackets, like '[::1]'", field.name)
+        raise TemplateError(
+            f"config.{field.name} must have its IPv6 address in brackets, like '[::1]'", field.name
+        )
     host, port = _host_and_port([text] if text else [])
     rendered = _checked(checked_host, "".join(map(str, host)), field)
     if text.startswith("[") and not text.endswith("]") and port is None:
