@@ -18,7 +18,7 @@ Path = tuple[str | int, ...]
 MAX_IDENTITY = 200
 """Characters of an identity that are kept in status."""
 
-_STEP = re.compile(r"""\.(?P<name>[A-Za-z_]\w*) | \[(?P<index>\d{1,4})\] | \["(?P<key>[^"\\]{1,100})"\]""", re.VERBOSE)
+_STEP = re.compile(r"""\.(?P<name>[A-Za-z_]\w*) | \[(?P<index>\d{1,4})\] | \["(?P<key>[^"\\]{1,100})"\]""", re.VERBOSE | re.ASCII)
 
 
 def parse_path(expression: str) -> Path:

@@ -1,0 +1,121 @@
+"""Where in an answer stands who we are connected as."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from integration_hub.model.http import HttpResponse
+from integration_hub.probe.identity import MAX_IDENTITY, parse_path, read_identity
+
+names = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,8}", fullmatch=True)
+keys = st.text(
+    st.characters(blacklist_characters='"\\', blacklist_categories=["Cs"]), min_size=1, max_size=20
+)
+steps = st.lists(names | keys | st.integers(0, 9), min_size=1, max_size=6)
+
+
+def written(step: str | int, *, as_name: bool) -> str:
+    if isinstance(step, int):
+        return f"[{step}]"
+    return f".{step}" if as_name and step.isidentifier() and step.isascii() else f'["{step}"]'
+
+
+def nested(path: list[str | int], value: Any) -> Any:
+    for step in reversed(path):
+        value = {step: value} if isinstance(step, str) else [None] * step + [value]
+    return value
+
+
+def response(body: Any, headers: dict[str, str] | None = None) -> HttpResponse:
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return HttpResponse(200, headers or {}, content)
+
+
+@given(steps, st.booleans())
+def test_what_is_written_as_a_path_is_found_there(path: list[str | int], as_name: bool) -> None:
+    expression = "response.json" + "".join(written(step, as_name=as_name) for step in path)
+    assert parse_path(expression) == ("json", *path)
+    assert read_identity(parse_path(expression), response(nested(path, "ops@acme"))) == "ops@acme"
+
+
+@given(st.text(max_size=40))
+def test_any_other_text_is_refused_with_a_value_error(text: str) -> None:
+    with contextlib.suppress(ValueError):
+        assert parse_path(text)[0] in {"json", "headers"}
+
+
+@given(steps, st.binary(max_size=60) | st.text(max_size=60).map(str.encode))
+def test_reading_never_fails_whatever_the_answer_is(path: list[str | int], body: bytes) -> None:
+    found = read_identity(("json", *path), response(body))
+    assert found is None or (0 < len(found) <= MAX_IDENTITY and found.isprintable())
+
+
+@pytest.mark.parametrize(
+    ("expression", "words", "reason"),
+    [
+        ("", "must start with 'response.json'", "nothing is named"),
+        ("json.id", "must start with 'response.json'", "the source is missing"),
+        ("response", "must name a field", "the whole answer is no identity"),
+        ("response.json", "must name a field", "the whole body is no identity"),
+        ("response.text.x", "must name a field", "text has no fields"),
+        ("response.status", "must name a field", "a status is no identity"),
+        ("responsejson.id", "from character 9", "a dot is missing"),
+        ("response.json.", "from character 14", "a name is missing"),
+        ("response.json.user-name", "from character 19", "a '-' needs brackets"),
+        ("response.json.a[-1]", "from character 16", "no negative index"),
+        ("response.json.a[b]", "from character 16", "an index is a number"),
+        ("response.json['a']", "from character 14", "double quotes only"),
+        ("response.json.a() ", "from character 16", "no calls"),
+        ("response.json.naïve", "from character 17", "CEL's names are ASCII; brackets take any"),
+        ("response.json.a[٣]", "from character 16", "CEL's numbers are ASCII"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_place(expression: str, words: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=r"^(must|cannot)") as refused:
+        parse_path(expression)
+    assert words in str(refused.value), reason
+
+
+@pytest.mark.parametrize(
+    ("expression", "body", "expected", "reason"),
+    [
+        ("response.json.user.email", {"user": {"email": "a@b"}}, "a@b", "a field of a field"),
+        ("response.json[0].login", [{"login": "octo"}], "octo", "an entry of a list at the top"),
+        ('response.json["user-name"]', {"user-name": "x"}, "x", "a name in brackets"),
+        (" response.json.id ", {"id": 42}, "42", "a number, with spaces around the path"),
+        ("response.json.id", {"id": 0}, "0", "zero is a value"),
+        ("response.json.id", {"id": "  a\nb\t"}, "a b", "one line without spaces around it"),
+        ("response.json.id", {"id": "x" * 500}, "x" * MAX_IDENTITY, "a long value is cut"),
+        ("response.json.id", {"id": ""}, None, "an empty value tells nothing"),
+        ("response.json.id", {"id": " \n"}, None, "a blank value tells nothing"),
+        ("response.json.id", {"id": None}, None, "null tells nothing"),
+        ("response.json.id", {"id": True}, None, "true is no name"),
+        ("response.json.id", {"id": {"a": 1}}, None, "an object is no name"),
+        ("response.json.id", {"id": ["a"]}, None, "a list is no name"),
+        ("response.json.id", {}, None, "the field is not there"),
+        ("response.json.id[0]", {"id": "abc"}, None, "a text has no entries"),
+        ("response.json.id[3]", {"id": ["a"]}, None, "the list is shorter"),
+        ("response.json.id.x", {"id": ["a"]}, None, "a list has no names"),
+        ("response.json.id", b"<html>", None, "no JSON"),
+        ("response.json.id", b"", None, "no body"),
+        ("response.json.id", b"[" * 100_000, None, "JSON that is too deep to read"),
+        ("response.json.id", b'{"id": ' + b"9" * 5000 + b"}", None, "a number that is too long to read"),
+    ],
+)
+def test_reading(expression: str, body: Any, expected: str | None, reason: str) -> None:
+    assert read_identity(parse_path(expression), response(body)) == expected, reason
+
+
+@pytest.mark.parametrize("expression", ['response.headers["X-Account"]', 'response.headers["x-account"]'])
+def test_a_header_is_found_in_any_case(expression: str) -> None:
+    assert read_identity(parse_path(expression), response({}, {"x-account": "acme"})) == "acme"
+
+
+def test_of_a_header_there_is_nothing_below() -> None:
+    assert read_identity(("headers", "x-account", "0"), response({}, {"x-account": "acme"})) is None
