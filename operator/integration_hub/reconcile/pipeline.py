@@ -7,6 +7,7 @@ command line drive the same story with their own hands, and a test drives it wit
 from __future__ import annotations
 
 from collections.abc import Generator
+from datetime import datetime
 from typing import Any
 
 from integration_hub.auth.credentials import read_credentials, sensitive_values
@@ -60,7 +61,7 @@ def reconcile(inputs: Inputs) -> Story:
         condition = Condition(
             type=c.CREDENTIALS_AVAILABLE, status="False", reason=credentials.reason, message=credentials.message
         )
-        return _stopped(inputs, gates, (*gates.conditions, condition))
+        return _stopped(inputs, gates, (*gates.conditions, condition), due=_look_again(inputs, credentials.reason))
 
     outcome = yield from _execute(gates.passed, credentials)
     return _tested(inputs, gates, secret, outcome, diagnose(gates.passed.plan, outcome))
@@ -127,15 +128,32 @@ def _suspended(inputs: Inputs, gates: GateResult) -> Decision:
         message=f"{REASONS[Reason.SUSPENDED].meaning} {REASONS[Reason.SUSPENDED].remedy}",
     )
     decided = tuple(condition for condition in gates.conditions if condition.status == "True")
-    return _decide(inputs, ready, (*decided, *undecided(decided)), next_test_time=None)
+    # Who the connection would be connected as may have changed while it is suspended.
+    return _decide(inputs, ready, (*decided, *undecided(decided)), identity=None, next_test_time=None)
 
 
-def _stopped(inputs: Inputs, gates: GateResult, decided: tuple[Condition, ...]) -> Decision:
+def _look_again(inputs: Inputs, reason: Reason) -> datetime | None:
+    """Return when to read the Secret again: a watch tells of its changes, but none of a permission that was given."""
+    if reason is not Reason.SECRET_FORBIDDEN:
+        return None
+    return inputs.now + pause_after(
+        reason, 1, interval=interval_of(inputs), jitter=inputs.jitter, timing=inputs.timing
+    )
+
+
+def _stopped(
+    inputs: Inputs, gates: GateResult, decided: tuple[Condition, ...], *, due: datetime | None = None
+) -> Decision:
     """A gate is not True: no test is made, and no verdict about other inputs is shown."""
     ready = ready_condition(headline(decided))
     auth_type = gates.method.type if gates.method else None
     return _decide(
-        inputs, ready, (*decided, *undecided(decided)), auth_type=auth_type, identity=None, next_test_time=None
+        inputs,
+        ready,
+        (*decided, *undecided(decided)),
+        auth_type=auth_type,
+        identity=None,
+        next_test_time=timestamp(due) if due else None,
     )
 
 
