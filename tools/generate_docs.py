@@ -36,14 +36,14 @@ What happens next is one of:
 ABOUT = {
     c.READY: "Whether the connection works. Carries the reasons of all tables below, and these of its own.",
     c.DEFINITION_RESOLVED: "Whether the definition in `spec.definitionRef` exists and can be used.",
-    c.CONFIG_VALID: "Whether `spec.config` satisfies the definition. `Ready` of a definition has `Valid` too.",
+    c.CONFIG_VALID: "Whether `spec.config` satisfies the definition. A definition's `Ready` has it too.",
     c.CREDENTIALS_AVAILABLE: "Whether the Secret exists and has what the auth method needs.",
     c.REACHABLE: "Whether the external system answered over a connection that can be trusted.",
     c.AUTHENTICATED: "Whether the external system accepted the credentials.",
     c.HEALTHY: "Whether the answer is what the definition's test expects.",
     c.RECONCILING: "There while the operator goes on by itself. While it waits for something that is missing, it"
     " has the reason of `Ready`.",
-    c.STALLED: "There while a person must act. It has the reason and the message of `Ready`.",
+    c.STALLED: "There while a person must act. Reason and message are those of `Ready`.",
 }
 
 NEXT = {
