@@ -1,4 +1,4 @@
-"""The pattern matcher: the same answers as `re` within the subset, in linear time, with a clear refusal outside."""
+"""The pattern matcher: the same answers as `re` within the subset, in linear time."""
 
 from __future__ import annotations
 

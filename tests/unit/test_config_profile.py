@@ -1,5 +1,7 @@
 """The profile of configSchema: what is accepted, and that everything else is refused with its path."""
 
+# ruff: noqa: E501, RUF001 - one case is one line; digits of other scripts are what is tested
+
 from __future__ import annotations
 
 from typing import Any

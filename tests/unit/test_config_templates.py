@@ -1,5 +1,7 @@
 """Templates: what a value may do in each place, and that no value gets out of its place."""
 
+# ruff: noqa: E501, RUF001 - one case is one line; confusable characters are what is tested
+
 from __future__ import annotations
 
 import ipaddress
@@ -54,7 +56,8 @@ values = st.one_of(
 def host_of(url: str) -> tuple[str, int]:
     """Return the host and port on which two independent parsers agree, and which the text shows to a human, too."""
     ours, theirs = urlsplit(url), URL(url)
-    assert ours.hostname and theirs.host
+    assert ours.hostname
+    assert theirs.host
     # One writes '::ffff:0:0', the other '::ffff:0.0.0.0' for the same address.
     assert same_host(ours.hostname, theirs.host)
     port = ours.port or {"https": 443, "http": 80}[ours.scheme]

@@ -11,6 +11,7 @@ fortheyarewhatapersonneedstorepairthings.`is_sensitive_name`drawsthatline,byanam
 from __future__ import annotations
 
 import base64
+import json
 import re
 from collections.abc import Collection, Iterator, Mapping
 from functools import lru_cache
@@ -32,14 +33,14 @@ def redact_text(text: str, secrets: Collection[str] = ()) -> str:
     `secrets` are values known to be secret. They are masked as they are, percent-encoded, JSON-escaped, and
     in base64 at any position (as in 'Basic ' + base64(user:value)).
     """
-    literal = _literals(tuple(secrets)) if secrets else None
-    if literal is None and _HINT.search(text) is None:
+    forms = _literals(tuple(secrets)) if secrets else ()
+    if not forms and _HINT.search(text) is None:
         return text
     before = None
     while before != text:  # to the end: what one rule leaves can be what another looks for
         before = text
-        if literal is not None:
-            text = literal.sub(MASK, text)
+        for form in forms:
+            text = text.replace(form, MASK)
         if _HINT.search(text) is not None:
             text = _by_shape(text)
     return text
@@ -112,9 +113,13 @@ _SENSITIVE_HEADER: Final = re.compile(
 # -- Known values ----------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=64)
-def _literals(secrets: tuple[str, ...]) -> re.Pattern[str] | None:
-    """Return one expression for all forms of the secrets, the longest first."""
+@lru_cache(maxsize=16)
+def _literals(secrets: tuple[str, ...]) -> tuple[str, ...]:
+    """Return all forms of the secrets, the longest first so that none is left as the rest of another.
+
+    The cache is small and no regular expression is made of them (`re` keeps hundreds): secrets should not
+    stay in memory long after their use.
+    """
     forms = {
         form
         for secret in secrets
@@ -122,11 +127,7 @@ def _literals(secrets: tuple[str, ...]) -> re.Pattern[str] | None:
         for form in _forms(secret)
         if len(form) >= MIN_SECRET and form.strip("*")
     }
-    return (
-        re.compile("|".join(map(re.escape, sorted(forms, key=lambda form: (-len(form), form)))))
-        if forms
-        else None
-    )
+    return tuple(sorted(forms, key=lambda form: (-len(form), form)))
 
 
 def _forms(secret: str) -> Iterator[str]:
@@ -139,8 +140,9 @@ def _forms(secret: str) -> Iterator[str]:
     for encoded in (quote(data, safe=""), quote(data), quote_plus(data)):
         yield encoded
         yield re.sub("%[0-9A-F]{2}", lambda match: match.group().lower(), encoded)
-    yield secret.encode("unicode_escape", "backslashreplace").decode("ascii")
-    yield secret.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    yield repr(secret)[1:-1]
+    yield json.dumps(secret)[1:-1]
+    yield json.dumps(secret, ensure_ascii=False)[1:-1]
     yield from _base64_forms(data)
 
 
@@ -176,11 +178,13 @@ _PRIVATE_KEY: Final = re.compile(
     r"-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY-----.*?(?:-----END (?:[A-Z0-9]+ ){0,3}PRIVATE KEY-----|\Z)",
     re.DOTALL,
 )
-_JWT: Final = re.compile(r"eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{3,}(?:\.[A-Za-z0-9_-]*){0,3}")
+_JWT: Final = re.compile(
+    r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{3,}(?:\.[A-Za-z0-9_-]*){0,3}"
+)
 _USERINFO: Final = re.compile(r"(?<=://)[^\s/?#\"'<>]+(?=@)")
 _SCHEME_VALUE: Final = re.compile(
-    r"\b(?P<scheme>bearer|basic|ssws|token|apikey|negotiate|dpop)"
-    r"(?P<gap>[ \t]+)(?P<value>[A-Za-z0-9._~+/:=-]{6,})",
+    r"(?<![\w-])(?P<scheme>bearer|basic|ssws|token|apikey|negotiate|dpop)"
+    r"(?P<gap>[ \t]+)(?P<value>[A-Za-z0-9._~+/-]{6,}={0,2})(?![\w=:])",
     re.IGNORECASE,
 )
 _VENDOR: Final = re.compile(
