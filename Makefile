@@ -1,0 +1,65 @@
+# Everything that a person or CI runs here. Needs git, make and Python 3.11 or newer; 'make help' lists the targets.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV := .venv
+BIN := $(VENV)/bin
+# Written when all of requirements/dev.txt is installed, and when our own package is.
+REQUIREMENTS := $(VENV)/.requirements
+STAMP := $(VENV)/.installed
+
+# The example that 'make run' runs.
+EXAMPLE := 01-quickstart
+# The instances that 'make bench' creates.
+N := 1000
+
+.PHONY: help run test check format generate lock bench clean
+
+help: ## List these targets.
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */\1|/' | awk -F '|' '{ printf "make %-10s %s\n", $$1, $$2 }'
+
+run: $(STAMP) ## Run the quickstart until Ctrl-C; with ONCE=1, until its verdicts; EXAMPLE=name runs another.
+	@$(BIN)/hub example $(EXAMPLE) $(if $(filter-out 0,$(ONCE)),--once)
+
+test: check ## Do all that CI does: 'make check', the control plane's build where needed, every test.
+	@$(BIN)/python tools/bootstrap_control_plane.py
+	@$(BIN)/pytest
+
+check: $(STAMP) ## Check style, types, layers, and that generated files are up to date.
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	@for tool in tools/generate_*.py; do echo "$$tool --check"; $(BIN)/python "$$tool" --check || exit 1; done
+
+format: $(STAMP) ## Write the code in the project's style, and mend what can be mended without thinking.
+	$(BIN)/ruff check --fix-only
+	$(BIN)/ruff format
+
+generate: $(STAMP) ## Write the files that are made from the code: the CRDs and pages of the documentation.
+	@for tool in tools/generate_*.py; do echo "$$tool"; $(BIN)/python "$$tool" || exit 1; done
+
+# The lock holds for every platform and every Python that the project supports, whoever writes it.
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url
+
+lock: $(STAMP) ## Write requirements/*.txt from pyproject.toml; UPGRADE=1 takes the newest versions.
+	$(BIN)/$(LOCK) $(if $(UPGRADE),--upgrade) pyproject.toml --output-file requirements/runtime.txt
+	$(BIN)/$(LOCK) $(if $(UPGRADE),--upgrade) pyproject.toml --group dev --output-file requirements/dev.txt
+
+bench: $(STAMP) ## Measure the operator against a bare client; N=1000 says with how many instances.
+	$(BIN)/python benchmarks/bench.py -n $(N)
+
+clean: ## Remove .venv and all caches in this folder; 'hub dev down --purge' removes the development cluster.
+	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find operator tests tools benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Stamps are written last, so an interrupted installation is done again from the start.
+$(REQUIREMENTS): requirements/dev.txt tools/bootstrap.sh
+	@sh tools/bootstrap.sh requirements $(VENV)
+	@touch $@
+
+$(STAMP): $(REQUIREMENTS) pyproject.toml
+	@sh tools/bootstrap.sh package $(VENV)
+	@touch $@
