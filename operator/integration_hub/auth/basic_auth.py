@@ -68,6 +68,8 @@ class BasicAuth:
             found.append(
                 ("password", "and username are both fixed, so nothing is secret; let the Secret have one")
             )
+        elif _username_key(settings) == _password_key(settings):
+            found.append(("passwordKey", "is the key of the user name, too; each needs a key of its own"))
         found += [(name, _COLON) for name in ("username", "usernameSuffix") if ":" in settings.get(name, "")]
         return found
 

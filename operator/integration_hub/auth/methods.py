@@ -8,12 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from jsonschema import Draft202012Validator
-
 from integration_hub.auth.api_key import ApiKey
 from integration_hub.auth.basic_auth import BasicAuth
 from integration_hub.auth.flow import AuthMethodType
-from integration_hub.config.messages import translated
+from integration_hub.config.validation import schema_violations
 from integration_hub.config.values import choices, did_you_mean
 from integration_hub.config.violation import Violation
 
@@ -34,8 +32,7 @@ def settings_violations(type_: str, settings: Mapping[str, Any]) -> list[Violati
                 f"is not a known type{did_you_mean(type_, METHODS)}; known: {choices(sorted(METHODS))}",
             )
         ]
-    validator = Draft202012Validator(method.settings_schema)
-    found = [v for error in validator.iter_errors(settings) for v in translated(error, "settings")]
+    found = schema_violations(method.settings_schema, settings, "settings")
     if not found:
         found = [
             Violation(f"settings{path}", message) for path, message in _rooted(method.problems(settings))

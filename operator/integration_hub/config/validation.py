@@ -149,7 +149,7 @@ class ConfigValidator:
 
 
 def schema_violations(schema: Schema, value: Any, root: str) -> list[Violation]:
-    """Return what is wrong with a value of the field: for its default and examples."""
+    """Return what is wrong with one value: a field's default or example, or an auth method's settings."""
     validator = _Validator(_closed(dict(schema)), format_checker=None)
     found = {violation for error in validator.iter_errors(value) for violation in translated(error, root)}
     return sorted(found, key=lambda violation: (violation.path, violation.message))
