@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ from integration_hub.reconcile.inputs import SecretAnswer, SecretState
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 METADATA_ONE = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 CONNECTIONS = 50
+CONNECT_SECONDS = 5.0
 PAGE = 500
 """Objects of one page of a list: kopf's and client-go's default, and a bound on what is parsed at once."""
 
@@ -75,7 +76,7 @@ class KubeClient:
     def __init__(self, connection: KubeConnection, *, timeout: float = 30.0) -> None:
         """Sockets are opened with the first call, inside the running loop. `timeout` is in seconds, per call."""
         self._connection = connection
-        self._timeout = aiohttp.ClientTimeout(total=timeout, connect=5.0 + timeout)
+        self._timeout = aiohttp.ClientTimeout(total=timeout, sock_connect=CONNECT_SECONDS)
         self._session: aiohttp.ClientSession | None = None
         self.calls: dict[str, int] = {}
         """Calls made so far by kind, like 'PATCH integrationinstances/status': the benchmark and metrics read it."""
@@ -93,6 +94,36 @@ class KubeClient:
         answer = await self._call("GET", resource.path(namespace), query=query, headers={"Accept": accept})
         metadata = answer.get("metadata") or {}
         return answer.get("items") or [], metadata.get("continue") or "", metadata.get("resourceVersion") or ""
+
+    async def watch(self, resource: Resource, version: str, *, seconds: int, silence: float) -> AsyncIterator[dict[str, Any]]:
+        """Yield watch events from a resourceVersion on, bookmarks included, until the server ends the watch.
+
+        The server ends it after `seconds`; a connection on which nothing arrives for `silence` seconds is given up,
+        since a load balancer may have forgotten it. ApiError 410 means that the version is too old: list again.
+        """
+        query = {
+            "watch": "1", "resourceVersion": version, "allowWatchBookmarks": "true", "timeoutSeconds": str(seconds)
+        }  # fmt: skip
+        accept = METADATA_ONE if resource.metadata_only else "application/json"
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=silence)
+        self._count("WATCH")
+        path = resource.path()
+        try:
+            async with self.session().get(
+                self._connection.server + path, params=query, headers={"Accept": accept}, timeout=timeout
+            ) as response:
+                if response.status >= 400:  # noqa: PLR2004
+                    raise _api_error(response, await response.read())
+                rest = b""
+                async for chunk in response.content.iter_any():
+                    *lines, rest = (rest + chunk).split(b"\n")
+                    for line in lines:
+                        event: dict[str, Any] = orjson.loads(line)
+                        if event["type"] == "ERROR":
+                            raise _status_error(event["object"])
+                        yield event
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise ApiError(0, type(error).__name__, f"the watch of {path} broke off") from error
 
     async def read_secret(self, namespace: str, name: str) -> SecretAnswer:
         """Return a Secret's decoded data as of now."""
@@ -139,6 +170,9 @@ class KubeClient:
             self._session = new_session(self._connection)
         return self._session
 
+    def _count(self, call: str) -> None:
+        self.calls[call] = self.calls.get(call, 0) + 1
+
     async def _call(
         self,
         method: str,
@@ -149,8 +183,7 @@ class KubeClient:
         headers: Mapping[str, str] | None = None,
         counted_as: str = "",
     ) -> dict[str, Any]:
-        counted = counted_as or method
-        self.calls[counted] = self.calls.get(counted, 0) + 1
+        self._count(counted_as or method)
         sent = {"Content-Type": "application/json", **(headers or {})} if body is not None else dict(headers or {})
         try:
             async with self.session().request(
@@ -176,19 +209,17 @@ def new_session(connection: KubeConnection) -> aiohttp.ClientSession:
             request.headers["Authorization"] = f"Bearer {token}"
         return await handler(request)
 
-    async def leave_out_data(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-        """Ask for metadata only when Secrets are listed or watched: their data has no business in our memory."""
-        if request.method == "GET" and request.url.path.endswith("/secrets"):
-            watch = request.url.query.get("watch") in {"true", "1"}
-            request.headers["Accept"] = METADATA_ONE if watch else METADATA_LIST
-        return await handler(request)
-
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=CONNECTIONS, ssl=connection.ssl_context, keepalive_timeout=60),
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=False,
-        middlewares=(authorize, leave_out_data),
+        middlewares=(authorize,),
     )
+
+
+def _status_error(status: Mapping[str, Any]) -> ApiError:
+    """Return the error that a Status object in a watch stands for."""
+    return ApiError(int(status.get("code") or 0), str(status.get("reason") or ""), str(status.get("message") or ""))
 
 
 def _api_error(response: aiohttp.ClientResponse, content: bytes) -> ApiError:

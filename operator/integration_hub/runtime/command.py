@@ -88,7 +88,8 @@ def run(  # noqa: PLR0913 - one parameter for each flag
 
     # Here, since `hub run --help` and a mistake in a flag need neither kopf nor a logger.
     from integration_hub.runtime import logs  # noqa: PLC0415
-    from integration_hub.runtime.operator import Operator, Options  # noqa: PLC0415
+    from integration_hub.runtime.lifecycle import run as run_operator  # noqa: PLC0415
+    from integration_hub.runtime.operator import Options  # noqa: PLC0415
 
     logs.configure("json" if log_format == "json" else "console", log_level)
     options = Options(
@@ -101,7 +102,7 @@ def run(  # noqa: PLR0913 - one parameter for each flag
         grace_seconds=grace.total_seconds(),
     )
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(Operator(options).run())
+        runner.run(run_operator(options))
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -35,42 +35,37 @@ class Feed:
         self._metrics = metrics
         self._forget = forget
 
-    def take(self, resource: Resource, event: str | None, raw: Mapping[str, Any]) -> None:
-        """Take in one event of a watch; None as the event means that the object was listed."""
-        metadata = raw["metadata"]
+    def take(self, resource: Resource, event: str, raw: Mapping[str, Any]) -> None:
+        """Take in one event of a watch: ADDED, MODIFIED or DELETED."""
         if event == "DELETED":
-            self._wake(self._remove(Key(resource.plural, metadata.get("namespace", ""), metadata["name"])))
+            self._wake(self._remove(_key(resource, raw)))
         else:
-            priority = Priority.STARTUP if event is None else _PRIORITIES[resource.plural]
-            self._wake(self._put(resource, raw, priority))
+            self._wake(self._put(resource, raw, _PRIORITIES[resource.plural]))
 
-    async def relist(self, kube: KubeClient, *, first: bool = False) -> int:
-        """List everything and repair the store; return how many differences there were. ApiError passes through."""
-        return sum([await self._relist(kube, resource, first=first) for resource in WATCHED])
+    async def relist(self, kube: KubeClient, resource: Resource, *, first: bool = False) -> str:
+        """List a resource and make the store like it; return the resourceVersion to watch from.
 
-    async def _relist(self, kube: KubeClient, resource: Resource, *, first: bool) -> int:
-        known = self._store.versions(resource.plural)
+        No watch of the same resource may be running: its news could be newer than the list. ApiError passes through.
+        """
+        listed: set[Key] = set()
         repairs, token, as_of = 0, "", ""
         while True:
             items, token, version = await kube.list_page(resource, token)
             as_of = as_of or version
             for raw in items:
-                metadata = raw["metadata"]
-                known.pop(Key(resource.plural, metadata.get("namespace", ""), metadata["name"]), None)
+                listed.add(_key(resource, raw))
                 wakes = self._put(resource, raw, Priority.STARTUP)
                 repairs += bool(wakes)
                 self._wake(wakes)
             if not token:
                 break
-        for key, version_known in known.items():
-            # What is newer than the list was created after it was made.
-            if version_known <= int(as_of or 0):
-                repairs += 1
-                self._wake(self._remove(key))
+        for key in self._store.versions(resource.plural).keys() - listed:
+            repairs += 1
+            self._wake(self._remove(key))
         if repairs and not first:
             self._metrics.relist_repairs.labels(resource.kind).inc(repairs)
-            log.warning("a relist found what no watch had told", kind=resource.kind, objects=repairs)
-        return repairs
+            log.info("a list found what no watch had told", kind=resource.kind, objects=repairs)
+        return as_of
 
     def _put(self, resource: Resource, raw: Mapping[str, Any], priority: Priority) -> list[Wake]:
         put: dict[str, Callable[[Mapping[str, Any], Priority], list[Wake]]] = {
@@ -92,6 +87,10 @@ class Feed:
     def _wake(self, wakes: list[Wake]) -> None:
         for wake in wakes:
             self._queue.add(wake.key, wake.priority)
+
+
+def _key(resource: Resource, raw: Mapping[str, Any]) -> Key:
+    return Key(resource.plural, raw["metadata"].get("namespace", ""), raw["metadata"]["name"])
 
 
 _PRIORITIES = {

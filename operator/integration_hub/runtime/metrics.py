@@ -38,6 +38,9 @@ class Metrics:
         self.events_dropped = Counter(
             "hub_events_dropped", "Kubernetes Events dropped because too many waited, or refused.", registry=self.registry
         )
+        self.watch_failures = Counter(
+            "hub_watch_failures", "Watches and lists that broke off or were refused.", ["kind"], registry=self.registry
+        )
         self.relist_repairs = Counter(
             "hub_relist_repairs", "Changes that a relist found and no watch had told.", ["kind"], registry=self.registry
         )

@@ -1,0 +1,72 @@
+"""Kopf's part: it runs the operator's life. It signals, starts and stops; and admission webhooks will be its too.
+
+Watching is not its part any more, and its change handlers, timers, daemons and indexes never were: they write
+annotations and finalizers to users' objects, or keep whole objects in memory (docs/decisions/0004).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import Any
+
+import kopf
+
+from integration_hub.adapters.kube import new_session
+from integration_hub.adapters.kubeconfig import KubeConnection
+from integration_hub.model.base import GROUP
+from integration_hub.runtime.operator import Operator, Options
+
+
+async def run(options: Options) -> None:
+    """Run the operator until SIGINT or SIGTERM. Raise what kopf raises where it cannot go on."""
+    operator = Operator(options)
+    settings = kopf.OperatorSettings()
+    configure(settings, options)
+    stop = asyncio.Event()
+    await kopf.operator(
+        registry=registry(operator, options.connection, stop),
+        settings=settings,
+        standalone=True,
+        clusterwide=True,
+        stop_flag=stop,
+    )
+
+
+def configure(settings: kopf.OperatorSettings, options: Options) -> None:
+    """Set everything that matters; each value has its reason."""
+    settings.posting.enabled = False  # Events are posted by us, bounded
+    settings.scanning.disabled = True  # nothing is watched by kopf, so no CRDs or namespaces need watching either
+    settings.peering.standalone = True  # kopf's peering is no leader election
+    settings.persistence.finalizer = f"{GROUP}/unused"  # never added; should it ever be, not under kopf's name
+    settings.networking.request_timeout = 30
+    settings.networking.connect_timeout = 5
+    settings.networking.error_backoffs = (1, 1, 2, 3, 5, 8, *(15,) * 240)  # an hour without an API server is survived
+    settings.networking.enforce_retry_after = True
+    settings.execution.max_workers = 1  # for synchronous handlers, of which there are none
+    settings.process.ultimate_exiting_timeout = options.grace_seconds + 20  # below the pod's grace period of 60 s
+
+
+def registry(operator: Operator, connection: KubeConnection, stop: asyncio.Event) -> kopf.OperatorRegistry:
+    """Return kopf's registry with our few handlers. Ids are given: kopf's own are function names, which collide."""
+    handlers = kopf.OperatorRegistry()
+
+    @kopf.on.login(id="login", registry=handlers, errors=kopf.ErrorsMode.TEMPORARY, backoff=5)
+    async def login(**_: Any) -> kopf.AiohttpSession:
+        # Our session: a bounded pool, and tokens that are reread.
+        return kopf.AiohttpSession(
+            aiohttp_session=new_session(connection), server=connection.server, default_namespace=connection.namespace
+        )
+
+    @kopf.on.startup(id="startup", registry=handlers)
+    async def startup(**_: Any) -> None:
+        # In place of kopf's own, which fail with a traceback when a second signal follows the first.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        await operator.start()
+
+    @kopf.on.cleanup(id="cleanup", registry=handlers)
+    async def cleanup(**_: Any) -> None:
+        await operator.stop()
+
+    return handlers
