@@ -1,0 +1,94 @@
+"""`hub example`: run an example of the repository. Words and exit codes only; `examples` does the work."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+import click
+
+from integration_hub.devcluster import DevClusterError, default_home
+from integration_hub.examples import ExampleError, Runner, Settings
+
+_PACKAGE = Path(__file__).parents[1]
+_REPOSITORY = _PACKAGE.parents[1]
+
+
+@click.command()
+@click.argument("name")
+@click.option(
+    "--once", is_flag=True, help="End with the verdicts: exit code 0 if they are as promised, else 1."
+)
+@click.option(
+    "--home",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=default_home,
+    help="Folder of the control plane; what the example needs goes there too. "
+    "[default: $HUB_DEV_HOME, else the user's state folder]",
+)
+@click.option(
+    "--examples-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=_REPOSITORY / "examples",
+    help="Folder of the examples. [default: the repository's]",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=1),
+    default=60.0,
+    show_default=True,
+    help="Seconds that verdicts may take.",
+)
+def example(name: str, *, once: bool, home: Path, examples_dir: Path, timeout: float) -> None:
+    """Run an example of the repository from start to end.
+
+    Starts a control plane and the operator on this machine, applies the example's manifests, and waits for
+    the verdicts that the example promises. Keeps running until Ctrl-C, then ends all that it started.
+    """
+    home = home.expanduser().absolute()
+    settings = Settings(
+        folder=_example_folder(examples_dir, name),
+        crds=_crds(),
+        home=home,
+        hub_kubectl=_hub_kubectl(home),
+        once=once,
+        timeout=timeout,
+    )
+    try:
+        code = Runner(settings, sys.stdout).run()
+    except (ExampleError, DevClusterError) as error:
+        raise click.ClickException(str(error)) from error
+    sys.exit(code)
+
+
+def _example_folder(examples: Path, name: str) -> Path:
+    known = sorted(path.parent.name for path in examples.glob("*/example.yaml"))
+    if name not in known:
+        which = (
+            f"There are: {', '.join(known)}."
+            if known
+            else "Name the folder that has some with --examples-dir."
+        )
+        raise click.ClickException(f"There is no example '{name}' in {examples}.\n{which}")
+    return (examples / name).absolute()
+
+
+def _crds() -> Path:
+    """Return the folder of the CRDs: inside an installed package, or at the repository's root."""
+    inside = _PACKAGE / "crds"
+    return inside if inside.is_dir() else _REPOSITORY / "crds"
+
+
+def _hub_kubectl(home: Path) -> str:
+    """Return what to type in another terminal, which may lack our PATH and our HUB_DEV_HOME."""
+    words = [_hub(), "dev", "kubectl"]
+    return shlex.join(words if home == default_home({}) else [*words, "--home", str(home)])
+
+
+def _hub() -> str:
+    script = Path(sys.executable).with_name("hub")
+    if shutil.which("hub") == str(script):
+        return "hub"
+    return str(script.relative_to(Path.cwd()) if script.is_relative_to(Path.cwd()) else script)

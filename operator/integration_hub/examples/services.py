@@ -1,0 +1,127 @@
+"""The external systems that an example brings along: real servers of others, on loopback, while it runs."""
+
+from __future__ import annotations
+
+import http.client
+import shutil
+import socket
+import ssl
+import sys
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import NamedTuple
+
+from integration_hub.devcluster.files import make_private_folder, write_private
+from integration_hub.examples.certificates import make_certificates
+from integration_hub.examples.declaration import Service
+from integration_hub.examples.errors import ExampleError
+from integration_hub.examples.manifests import substitute
+from integration_hub.examples.processes import Child
+
+START_LIMIT = 60.0
+"""Seconds until a server must answer. Gunicorn with pypiserver takes one on an idle machine."""
+
+_POLL = 0.1
+_TIMEOUT = 5.0
+
+
+class RunningService(NamedTuple):
+    """A server that answers."""
+
+    child: Child
+    url: str
+    variables: dict[str, str]
+    """What the manifests may use of it."""
+
+
+def start_service(
+    service: Service,
+    folder: Path,
+    passwords: Mapping[str, str],
+    lock: int,
+    started: Callable[[Child], object],
+) -> RunningService:
+    """Prepare its folder, start it, and return when it answers. `started` learns of the process at once."""
+    if folder.exists():
+        shutil.rmtree(folder)
+    make_private_folder(folder)
+    for name in service.folders:
+        make_private_folder(folder / name)
+    authority = make_certificates(folder) if service.certificate else ""
+    if service.htpasswd:
+        users = {user: passwords[variable] for user, variable in service.htpasswd.users.items()}
+        write_htpasswd(folder / service.htpasswd.file, users)
+    port = free_port()
+    child = Child(service.name, _command(service, folder, port), folder / "server.log", lock)
+    started(child)
+    _wait_until_it_answers(child, port, authority)
+    url = f"{'https' if service.certificate else 'http'}://127.0.0.1:{port}"
+    prefix = service.name.upper()
+    variables = {f"{prefix}_URL": url} | ({f"{prefix}_CA": authority} if authority else {})
+    return RunningService(child, url, variables)
+
+
+def write_htpasswd(path: Path, users: Mapping[str, str]) -> None:
+    """Write the file that Apache's `htpasswd` would, with its default hash (apr1): every server reads it."""
+    try:
+        with warnings.catch_warnings():
+            # On Python 3.11 and 3.12 passlib looks for the standard library's crypt, which warns of its end.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            apache = import_module("passlib.apache")
+    except ImportError as error:
+        raise ExampleError(
+            f"{path.name} cannot be made: passlib is not installed.", "Run 'make run', which installs it."
+        ) from error
+    file = apache.HtpasswdFile(default_scheme="apr_md5_crypt")
+    for user, password in users.items():
+        file.set_password(user, password)
+    write_private(path, file.to_string())
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that nothing listens on now."""
+    with socket.socket() as candidate:
+        candidate.bind(("127.0.0.1", 0))
+        port: int = candidate.getsockname()[1]
+    return port
+
+
+def _command(service: Service, folder: Path, port: int) -> list[str]:
+    # Passwords are not among these: other users of the machine see command lines.
+    variables = {"PORT": str(port), "DIR": str(folder)}
+    words = [substitute(word, variables, f"service {service.name}: command") for word in service.command]
+    return [sys.executable, *words[1:]] if words[0] == "python" else words
+
+
+def _wait_until_it_answers(child: Child, port: int, authority: str) -> None:
+    deadline = time.monotonic() + START_LIMIT
+    while not _answers(port, authority):
+        child.require_running()
+        if time.monotonic() > deadline:
+            raise ExampleError(
+                f"{child.name} does not answer on 127.0.0.1:{port}.", f"See its log: {child.log}."
+            )
+        time.sleep(_POLL)
+
+
+def _answers(port: int, authority: str) -> bool:
+    """Whether it answers HTTP, with whatever status: it may well ask for a password."""
+    try:
+        connection = (
+            http.client.HTTPSConnection(
+                "127.0.0.1", port, timeout=_TIMEOUT, context=ssl.create_default_context(cadata=authority)
+            )
+            if authority
+            else http.client.HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT)
+        )
+        try:
+            connection.request("GET", "/")
+            connection.getresponse().read()
+        finally:
+            connection.close()
+    except (OSError, http.client.HTTPException):
+        return False
+    return True
