@@ -74,7 +74,7 @@ class Store:
         key = instance_key(raw)
         known = self.instances.get(key)
         new = _record(raw)
-        if known is not None and known.uid == new.uid and new.version <= known.version:
+        if known is not None and new.version <= known.version:
             return []
         self.instances[key] = new
         if known is None or _links(key, known) != _links(key, new):
@@ -82,9 +82,10 @@ class Store:
                 self._unlink(key, known)
             self._link(key, new)
         if known is None or known.uid != new.uid:
-            return [Wake(key, priority)]
+            return [Wake(key, priority), *self._rivals(key, known, new)]
         if (known.generation, known.request) != (new.generation, new.request):
-            return [Wake(key, Priority.USER), *self._rivals(key, known)]
+            renamed = known.display_name != new.display_name
+            return [Wake(key, Priority.USER), *(self._rivals(key, known, new) if renamed else ())]
         # Somebody else wrote the status: look again, so that it tells the truth.
         return [Wake(key, Priority.INPUT)] if known.status_json != new.status_json else []
 
@@ -94,9 +95,10 @@ class Store:
         known = self.instances.get(key)
         if known is not None and known.uid == raw["metadata"]["uid"]:
             new = _record(raw)
-            if new.generation == known.generation and new.request == known.request:
+            same = new.generation == known.generation and new.request == known.request
+            if same and new.version > known.version:
                 self.instances[key] = new
-            # Else the user changed the object meanwhile: the watch brings that as news of its own.
+            # Else somebody changed the object meanwhile: the watch brings that, or has brought it, as news of its own.
 
     def put_unwritten_status(self, key: Key, status: Mapping[str, Any]) -> None:
         """Remember a status that says nothing new but its clocks and was therefore not written."""
@@ -110,7 +112,8 @@ class Store:
         if known is None:
             return []
         self._unlink(key, known)
-        return self._rivals(key, known)
+        # Itself too: a reconcile that is under way may leave something behind that the next one clears.
+        return [Wake(key, Priority.INPUT), *self._rivals(key, known)]
 
     # News of definitions
 
@@ -119,10 +122,10 @@ class Store:
         metadata = raw["metadata"]
         name, version = metadata["name"], int(metadata["resourceVersion"])
         known = self.definitions.get(name)
-        same = known is not None and known.checked.uid == metadata["uid"]
-        if known is not None and same and version <= known.version:
+        if known is not None and version <= known.version:
             return []
-        unchanged = known is not None and same and known.checked.generation == metadata.get("generation", 0)
+        about = (metadata["uid"], metadata.get("generation", 0))
+        unchanged = known is not None and (known.checked.uid, known.checked.generation) == about
         checked = known.checked if known is not None and unchanged else check_definition(raw)
         self.definitions[name] = DefinitionRecord(checked, version, dict(raw.get("status") or {}))
         wakes = [Wake(definition_key(name), priority)]
@@ -131,11 +134,10 @@ class Store:
     def put_own_definition_write(self, raw: Mapping[str, Any]) -> None:
         """Take in the answer to our own status write of a definition."""
         metadata = raw["metadata"]
-        known = self.definitions.get(metadata["name"])
-        if known is not None and known.checked.uid == metadata["uid"] and known.checked.generation == metadata["generation"]:
-            self.definitions[metadata["name"]] = DefinitionRecord(
-                known.checked, int(metadata["resourceVersion"]), dict(raw.get("status") or {})
-            )
+        known, version = self.definitions.get(metadata["name"]), int(metadata["resourceVersion"])
+        about = (metadata["uid"], metadata["generation"])
+        if known is not None and (known.checked.uid, known.checked.generation) == about and version > known.version:
+            self.definitions[metadata["name"]] = DefinitionRecord(known.checked, version, dict(raw.get("status") or {}))
 
     def remove_definition(self, name: str) -> list[Wake]:
         """Forget a deleted definition; its instances must say so."""
@@ -205,9 +207,11 @@ class Store:
         yield self._by_secret, secret
         yield self._by_display_name, display_name
 
-    def _rivals(self, key: Key, record: InstanceRecord) -> list[Wake]:
-        same = self._by_display_name.get((key.namespace, record.display_name), set())
-        return self._wakes(same - {key}, Priority.INPUT)
+    def _rivals(self, key: Key, *records: InstanceRecord | None) -> list[Wake]:
+        """Wake whoever has a display name that the instance had or has: who of them may keep it can change."""
+        names = {(key.namespace, record.display_name) for record in records if record is not None}
+        same = {rival for name in names for rival in self._by_display_name.get(name, ())}
+        return self._wakes(sorted(same - {key}), Priority.INPUT)
 
     @staticmethod
     def _wakes(keys: Iterable[Key], priority: Priority) -> list[Wake]:
