@@ -8,6 +8,7 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+START = 1000.0
 
 
 class _Selector(selectors.DefaultSelector):
@@ -25,10 +26,10 @@ class _Selector(selectors.DefaultSelector):
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """Starts at 1000 s."""
+    """Starts at START."""
 
     def __init__(self) -> None:
-        self.now = 1000.0
+        self.now = START
         selector = _Selector()
         selector.loop = self
         super().__init__(selector)

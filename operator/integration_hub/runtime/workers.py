@@ -13,6 +13,7 @@ from integration_hub.adapters.kube import ApiError
 from integration_hub.runtime.metrics import Metrics
 from integration_hub.runtime.queue import QueueClosed, WorkQueue
 from integration_hub.runtime.timetable import Timetable
+from integration_hub.shell import sensitive
 from integration_hub.shell.keys import Key, Priority
 from integration_hub.shell.reconciler import Announcement, Done, Reconciler
 
@@ -57,6 +58,8 @@ class Workers:
             try:
                 await self._work(key, priority)
             finally:
+                # Only now: what `_work` logs of a failure is masked with them.
+                sensitive.in_use.set(())
                 self._queue.done(key)
 
     async def _work(self, key: Key, priority: Priority) -> None:

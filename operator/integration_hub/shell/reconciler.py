@@ -140,8 +140,12 @@ class Reconciler:
         )
 
     async def _tell(self, inputs: Inputs) -> Decision:
-        """Drive the story, doing each effect that it yields."""
-        token = sensitive.in_use.set(())
+        """Drive the story, doing each effect that it yields.
+
+        The credentials stay in `sensitive.in_use` when it ends, so that the caller can still log a failure; the
+        caller clears it.
+        """
+        sensitive.in_use.set(())
         story = reconcile(inputs)
         try:
             effect = next(story)
@@ -152,12 +156,14 @@ class Reconciler:
             return decision
         finally:
             story.close()
-            sensitive.in_use.reset(token)
 
     async def _perform(self, about: ObjectMeta, effect: Effect) -> SecretAnswer | Outcome:
         match effect:
             case ReadSecret(name):
-                return await self._kube.read_secret(about.namespace, name)
+                answer = await self._kube.read_secret(about.namespace, name)
+                # All of it, until the request says which values are used.
+                sensitive.in_use.set(tuple(value.decode(errors="replace") for value in answer.data.values()))
+                return answer
             case Send():
                 sensitive.in_use.set(effect.sensitive)
                 return await send(self._http, effect)
