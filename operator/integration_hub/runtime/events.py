@@ -85,7 +85,7 @@ def event_object(announcement: Announcement, namespace: str, now: datetime) -> d
     return {
         "apiVersion": "events.k8s.io/v1",
         "kind": "Event",
-        "metadata": {"name": f"{announcement.name[:220]}.{uuid4().hex[:16]}", "namespace": namespace},
+        "metadata": {"name": _event_name(announcement), "namespace": namespace},
         "eventTime": now.isoformat(timespec="microseconds").replace("+00:00", "Z"),
         "reportingController": f"{GROUP}/operator",
         "reportingInstance": socket.gethostname()[:128],
@@ -101,3 +101,8 @@ def event_object(announcement: Announcement, namespace: str, now: datetime) -> d
             "uid": announcement.uid,
         },
     }
+
+
+def _event_name(announcement: Announcement) -> str:
+    """Return a name of its own. What is left of a long name must still end in a letter or digit."""
+    return f"{announcement.name[:220].rstrip('-.')}.{uuid4().hex[:16]}"
