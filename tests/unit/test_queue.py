@@ -1,0 +1,187 @@
+"""The work queue: a key waits once, is worked on by one worker at a time, and is never lost."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from integration_hub.runtime.queue import QueueClosed, WorkQueue
+from integration_hub.shell.keys import Key, Priority
+from support import virtual_time
+from support.virtual_time import settle
+
+KEYS = [Key("integrationinstances", "ns", name) for name in "abcde"]
+A, B, C = KEYS[:3]
+
+
+async def take(queue: WorkQueue) -> Key:
+    """The next key, which must be there already."""
+    async with asyncio.timeout(0):
+        key, _ = await queue.get()
+    return key
+
+
+class QueueMachine(RuleBasedStateMachine):
+    """The queue against a model: what waits, what is worked on, what waits for its worker."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runner = asyncio.Runner()
+        self.queue: WorkQueue = self.runner.run(self.made())
+        self.waiting: dict[Key, Priority] = {}
+        self.working: set[Key] = set()
+        self.again: dict[Key, Priority] = {}
+
+    @staticmethod
+    async def made() -> WorkQueue:
+        return WorkQueue()
+
+    def teardown(self) -> None:
+        self.runner.close()
+
+    @rule(key=st.sampled_from(KEYS), priority=st.sampled_from(Priority))
+    def add(self, key: Key, priority: Priority) -> None:
+        self.queue.add(key, priority)
+        table = self.again if key in self.working else self.waiting
+        table[key] = min(priority, table.get(key, priority))
+
+    @precondition(lambda self: bool(self.waiting))
+    @rule()
+    def get(self) -> None:
+        key, priority = self.runner.run(self.queue.get())
+        assert key not in self.working, "a key was handed out twice at once"
+        assert priority == min(self.waiting.values()), "something more urgent waited"
+        assert self.waiting.pop(key) == priority
+        self.working.add(key)
+
+    @precondition(lambda self: not self.waiting)
+    @rule()
+    def get_waits_where_nothing_is_ready(self) -> None:
+        async def attempt() -> None:
+            getter = asyncio.ensure_future(self.queue.get())
+            await asyncio.sleep(0)
+            assert not getter.done()
+            getter.cancel()
+            await asyncio.gather(getter, return_exceptions=True)
+
+        self.runner.run(attempt())
+
+    @precondition(lambda self: bool(self.working))
+    @rule(data=st.data())
+    def done(self, data: Any) -> None:
+        key = data.draw(st.sampled_from(sorted(self.working)))
+        self.queue.done(key)
+        self.working.remove(key)
+        if key in self.again:
+            self.waiting[key] = self.again.pop(key)
+
+    @invariant()
+    def counts(self) -> None:
+        assert len(self.queue) == len(self.waiting) + len(self.again)
+        assert self.queue.working == len(self.working)
+        assert self.queue.idle == (not (self.waiting or self.again or self.working))
+
+
+TestQueue = QueueMachine.TestCase
+TestQueue.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+
+
+async def test_more_urgent_keys_go_first_and_equals_in_their_order() -> None:
+    queue = WorkQueue()
+    for key, priority in [(A, Priority.STARTUP), (B, Priority.PERIODIC), (C, Priority.USER)]:
+        queue.add(key, priority)
+    queue.add(KEYS[3], Priority.PERIODIC)
+    assert [await take(queue) for _ in range(4)] == [C, B, KEYS[3], A]
+
+
+async def test_a_waiting_key_moves_forward_and_never_back() -> None:
+    queue = WorkQueue()
+    queue.add(A, Priority.PERIODIC)
+    queue.add(B, Priority.PERIODIC)
+    queue.add(B, Priority.USER)
+    queue.add(B, Priority.STARTUP)
+    assert await queue.get() == (B, Priority.USER)
+    assert await queue.get() == (A, Priority.PERIODIC)
+
+
+async def test_news_during_the_work_are_worked_on_afterwards_by_whoever_is_free() -> None:
+    queue = WorkQueue()
+    queue.add(A, Priority.PERIODIC)
+    await queue.get()
+    queue.add(A, Priority.USER)
+    other = asyncio.ensure_future(queue.get())
+    await settle()
+    assert not other.done()
+    queue.done(A)
+    assert await other == (A, Priority.USER)
+
+
+async def test_a_worker_that_is_cancelled_while_it_waits_takes_nothing_with_it() -> None:
+    queue = WorkQueue()
+    waiting = asyncio.ensure_future(queue.get())
+    await settle()
+    waiting.cancel()
+    queue.add(A, Priority.USER)
+    await asyncio.gather(waiting, return_exceptions=True)
+    assert await take(queue) == A
+
+
+async def test_closed_it_ends_every_worker_and_hands_out_nothing_more() -> None:
+    queue = WorkQueue()
+    waiting = [asyncio.ensure_future(queue.get()) for _ in range(5)]
+    await settle()
+    queue.add(A, Priority.USER)
+    queue.close()
+    ends = await asyncio.gather(*waiting, queue.get(), return_exceptions=True)
+    assert [type(end) for end in ends] == [QueueClosed] * 6
+
+
+async def test_done_without_work_is_harmless() -> None:
+    queue = WorkQueue()
+    queue.done(A)
+    assert queue.idle
+
+
+def test_many_workers_share_the_work_without_ever_sharing_a_key() -> None:
+    async def main() -> None:
+        queue, at_work, finished = WorkQueue(), set[Key](), list[Key]()
+
+        async def worker() -> None:
+            while True:
+                try:
+                    key, _ = await queue.get()
+                except QueueClosed:
+                    return
+                assert key not in at_work
+                at_work.add(key)
+                await asyncio.sleep(1)
+                at_work.remove(key)
+                finished.append(key)
+                queue.done(key)
+
+        workers = [asyncio.ensure_future(worker()) for _ in range(3)]
+        for _ in range(4):
+            for key in KEYS:
+                queue.add(key, Priority.PERIODIC)
+            await asyncio.sleep(0.7)
+        await asyncio.sleep(60)
+        assert queue.idle
+        queue.close()
+        await asyncio.gather(*workers)
+        assert set(finished) == set(KEYS)
+        # What was added while it waited collapsed into one.
+        assert len(finished) < 4 * len(KEYS)
+
+    virtual_time.run(main())
+
+
+@pytest.mark.parametrize("priority", list(Priority))
+async def test_every_priority_is_handed_out_as_it_was_given(priority: Priority) -> None:
+    queue = WorkQueue()
+    queue.add(A, priority)
+    assert await queue.get() == (A, priority)
