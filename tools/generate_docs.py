@@ -41,8 +41,8 @@ ABOUT = {
     c.REACHABLE: "Whether the external system answered over a connection that can be trusted.",
     c.AUTHENTICATED: "Whether the external system accepted the credentials.",
     c.HEALTHY: "Whether the answer is what the definition's test expects.",
-    c.RECONCILING: "There while the operator goes on by itself. While it waits for something that is missing, it"
-    " has the reason of `Ready`.",
+    c.RECONCILING: "There while the operator goes on by itself. Where something is missing, it has the reason"
+    " of `Ready`.",
     c.STALLED: "There while a person must act. Reason and message are those of `Ready`.",
 }
 
