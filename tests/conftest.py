@@ -1,8 +1,10 @@
-"""Fixtures that every test may use: one real control plane for the whole run, kubectl, a fresh namespace."""
+"""Fixtures that every test may use: a control plane, kubectl, a fresh namespace, the operator, a system to reach."""
 
 from __future__ import annotations
 
+import json
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -10,7 +12,9 @@ from uuid import uuid4
 import pytest
 
 from integration_hub.devcluster import ControlPlane, ControlPlaneInfo, ProgressPrinter
+from support.instances import Api
 from support.operator_process import OperatorProcess
+from support.target_server import TargetServer
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -21,7 +25,7 @@ Kubectl = Callable[..., "subprocess.CompletedProcess[str]"]
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """A control plane of this run's own; what it took to build is cached for all runs."""
     plane = ControlPlane(tmp_path_factory.mktemp("control-plane"))
-    with ProgressPrinter() as progress:
+    with ProgressPrinter(sys.stderr) as progress:
         plane.up(progress)
     yield plane
     plane.down(purge=True)
@@ -34,14 +38,24 @@ def control_plane(cluster: ControlPlane) -> ControlPlaneInfo:
 
 
 def run_kubectl(
-    cluster: ControlPlane, *args: str | Path, input: str | None = None, check: bool = True  # noqa: A002 - subprocess' own word
+    cluster: ControlPlane,
+    *args: str | Path,
+    input: str | None = None,
+    check: bool = True,  # noqa: A002 - subprocess' own word
 ) -> subprocess.CompletedProcess[str]:
     """Run the embedded kubectl; on failure its words stand in the assertion's message."""
     done = subprocess.run(
-        [*cluster.kubectl_command(), *map(str, args)], input=input, capture_output=True, text=True, check=False, timeout=120
+        [*cluster.kubectl_command(), *map(str, args)],
+        input=input,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
     )
     if check and done.returncode != 0:
-        pytest.fail(f"kubectl {' '.join(map(str, args))} exited {done.returncode}:\n{done.stdout}{done.stderr}")
+        pytest.fail(
+            f"kubectl {' '.join(map(str, args))} exited {done.returncode}:\n{done.stdout}{done.stderr}"
+        )
     return done
 
 
@@ -60,7 +74,9 @@ def crds_installed(cluster: ControlPlane) -> None:
 def kubectl(cluster: ControlPlane) -> Kubectl:
     """`kubectl(*args, input=None, check=True)` against this run's control plane."""
 
-    def run(*args: str | Path, input: str | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:  # noqa: A002
+    def run(
+        *args: str | Path, input: str | None = None, check: bool = True
+    ) -> subprocess.CompletedProcess[str]:  # noqa: A002
         return run_kubectl(cluster, *args, input=input, check=check)
 
     return run
@@ -75,12 +91,65 @@ def namespace(kubectl: Kubectl) -> Iterator[str]:
     kubectl("delete", "namespace", name, "--wait=false")
 
 
+ONLY_EVENTS = ("--interval", "168h", "--relist", "168h")
+"""Flags of an operator that hears of changes by its watches alone: what it finds, no timer has found."""
+
+
 @pytest.fixture(scope="session")
 def operator(
-    control_plane: ControlPlaneInfo, crds_installed: None, tmp_path_factory: pytest.TempPathFactory
+    cluster: ControlPlane,
+    control_plane: ControlPlaneInfo,
+    crds_installed: None,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[OperatorProcess]:
-    """The operator as a process of its own, as users run it, for all tests that do not stop or restart it."""
-    process = OperatorProcess(control_plane.kubeconfig, tmp_path_factory.mktemp("operator") / "operator.log")
+    """The operator as users run it, with the rights of deploy/rbac.yaml, for tests that do not stop it."""
+    folder = tmp_path_factory.mktemp("operator")
+    run_kubectl(cluster, "apply", "-f", ROOT / "deploy" / "rbac.yaml")
+    kubeconfig = service_account_kubeconfig(cluster, control_plane, folder / "kubeconfig")
+    process = OperatorProcess(kubeconfig, folder / "operator.log", *ONLY_EVENTS, "--log-level", "debug")
     process.start()
     yield process
     process.stop()
+
+
+def service_account_kubeconfig(cluster: ControlPlane, info: ControlPlaneInfo, file: Path) -> Path:
+    """Write a kubeconfig that is the service account of deploy/rbac.yaml and nobody else."""
+    token = run_kubectl(
+        cluster, "create", "token", "integration-hub", "-n", "integration-hub", "--duration=2h"
+    ).stdout.strip()
+    entry = {"certificate-authority": str(info.ca_file), "server": info.server}
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "test", "cluster": entry}],
+        "users": [{"name": "operator", "user": {"token": token}}],
+        "contexts": [{"name": "test", "context": {"cluster": "test", "user": "operator"}}],
+        "current-context": "test",
+    }
+    file.touch(mode=0o600)
+    file.write_text(json.dumps(config))
+    return file
+
+
+@pytest.fixture(scope="session")
+def api(control_plane: ControlPlaneInfo, crds_installed: None) -> Api:
+    """The hand that applies, reads and deletes in this run's control plane."""
+    return Api(control_plane.kubeconfig)
+
+
+@pytest.fixture(scope="session")
+def target() -> Iterator[TargetServer]:
+    """The external system that tests connect to."""
+    with TargetServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def spare_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """A second control plane, for tests with operators of their own: two on one would share its objects."""
+    plane = ControlPlane(tmp_path_factory.mktemp("spare-control-plane"))
+    plane.up()
+    run_kubectl(plane, "apply", "--server-side", "-f", ROOT / "crds")
+    run_kubectl(plane, "wait", "--for=condition=Established", "-f", ROOT / "crds", "--timeout=60s")
+    yield plane
+    plane.down(purge=True)

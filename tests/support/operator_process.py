@@ -11,7 +11,13 @@ import urllib.request
 from pathlib import Path
 from typing import IO
 
+from prometheus_client.parser import text_string_to_metric_families
+
 from support.ports import free_port
+from support.waiting import wait_until
+
+Metrics = dict[tuple[str, ...], float]
+"""Values by name and label values: `("hub_objects", "Secret")`."""
 
 
 class OperatorProcess:
@@ -32,8 +38,8 @@ class OperatorProcess:
         assert self._process is not None
         return self._process.pid
 
-    def start(self) -> None:
-        """Start and wait until /readyz says so."""
+    def start(self, *, until_ready: bool = True) -> None:
+        """Start and wait until /readyz says so, or until it answers at all."""
         self._log_file = self.log.open("ab")
         self._process = subprocess.Popen(
             [
@@ -43,7 +49,8 @@ class OperatorProcess:
             ],
             stdout=self._log_file, stderr=subprocess.STDOUT,
         )  # fmt: skip
-        self.wait_for(lambda: self.get("/readyz")[0] == 200, "ready")
+        accepted = {200} if until_ready else {200, 503}
+        self.wait_for(lambda: self.get("/readyz")[0] in accepted, "ready" if until_ready else "answering")
 
     def get(self, path: str) -> tuple[int, str]:
         """Return status and text of the operator's own HTTP server; status 0 where nothing answers."""
@@ -55,6 +62,40 @@ class OperatorProcess:
                 return error.code, error.read().decode()
         except OSError:
             return 0, ""
+
+    def metrics(self) -> Metrics:
+        """Return what /metrics says of the hub."""
+        status, text = self.get("/metrics")
+        assert status == 200, text
+        return {
+            (sample.name, *sample.labels.values()): sample.value
+            for family in text_string_to_metric_families(text)
+            if family.name.startswith("hub_")
+            for sample in family.samples
+        }
+
+    def status_patches(self) -> int:
+        """Return how many statuses of instances it has asked the API server to write since its start."""
+        return int(self.metrics().get(("hub_api_calls_total", "PATCH integrationinstances/status"), 0))
+
+    def tests_made(self) -> int:
+        """Return how many tests of connections it has made since its start."""
+        return int(
+            sum(value for (name, *_), value in self.metrics().items() if name == "hub_connection_test_total")
+        )
+
+    def reconciles(self) -> float:
+        """Return how many reconciles it has ended since its start."""
+        return sum(value for (name, *_), value in self.metrics().items() if name == "hub_reconcile_total")
+
+    def wait_until_idle(self) -> None:
+        """Wait until nothing waits for a reconcile or is in one."""
+
+        def busy() -> float:
+            seen = self.metrics()
+            return seen["hub_queue_depth",] + seen["hub_queue_working",]
+
+        wait_until(busy, lambda count: count == 0, "the operator has nothing to do")
 
     def wait_for(self, condition: object, what: str, seconds: float = 60.0) -> None:
         """Wait until `condition()` is true; fail with the log's tail where it does not come or the process ends."""
