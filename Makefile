@@ -49,7 +49,7 @@ lock: $(STAMP) ## Write requirements/*.txt from pyproject.toml; UPGRADE=1 takes 
 	$(BIN)/$(LOCK) $(if $(UPGRADE),--upgrade) pyproject.toml --group dev --output-file requirements/dev.txt
 
 bench: $(STAMP) ## Measure the operator against a bare client; N=1000 says with how many instances.
-	$(BIN)/python benchmarks/bench.py -n $(N)
+	PYTHONPATH=tests $(BIN)/python benchmarks/bench.py -n $(N)
 
 clean: ## Remove .venv and all caches in this folder; 'hub dev down --purge' removes the development cluster.
 	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

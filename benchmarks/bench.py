@@ -9,20 +9,19 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import datetime
 import json
 import os
 import platform
 import secrets
 import shutil
 import signal
-import ssl
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +29,9 @@ import aiohttp
 import orjson
 import psutil
 import uvloop
-
 from api_metrics import Writes, read_writes
 from floor import Collection, for_each, run_floor
+
 from integration_hub.adapters.kube import new_session
 from integration_hub.adapters.kubeconfig import load
 from integration_hub.devcluster import ControlPlane, ProgressPrinter
@@ -110,7 +109,8 @@ def target_server(folder: Path) -> Iterator[tuple[str, str, Path]]:
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:
-        assert process.stdin is not None and process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout is not None
         process.stdin.write(f"{api_key}\n")
         process.stdin.flush()
         if process.stdout.readline().strip() != "ready":
@@ -130,14 +130,18 @@ class Bench:
 
     def kubectl(self, *args: str, stdin: str | None = None) -> str:
         """Run kubectl; raise with its words where it fails."""
-        done = subprocess.run([*self.plane.kubectl_command(), *args], input=stdin, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [*self.plane.kubectl_command(), *args], input=stdin, capture_output=True, text=True, check=False
+        )
         if done.returncode:
             raise RuntimeError(f"kubectl {' '.join(args)}: {done.stderr}")
         return done.stdout
 
     def collection(self, namespace: str) -> Collection:
         """Return where instances of the namespace are created."""
-        return Collection(self.session, f"{self.server}/apis/{API_VERSION}/namespaces/{namespace}/integrationinstances")
+        return Collection(
+            self.session, f"{self.server}/apis/{API_VERSION}/namespaces/{namespace}/integrationinstances"
+        )
 
     def prepare(self, target: str, key: str, ca_file: Path) -> None:
         """Install CRDs, namespaces, the definition and the Secrets."""
@@ -185,8 +189,14 @@ def wait_until_idle(operator: OperatorProcess, reconciles: int) -> None:
     def idle() -> bool:
         _, text = operator.get("/metrics")
         values = dict(line.rsplit(" ", 1) for line in text.splitlines() if line and not line.startswith("#"))
-        done = sum(float(v) for k, v in values.items() if k.startswith('hub_reconcile_total{kind="integrationinstances"'))
-        return done >= reconciles and float(values["hub_queue_depth"]) + float(values["hub_queue_working"]) == 0
+        done = sum(
+            float(v)
+            for k, v in values.items()
+            if k.startswith('hub_reconcile_total{kind="integrationinstances"')
+        )
+        return (
+            done >= reconciles and float(values["hub_queue_depth"]) + float(values["hub_queue_working"]) == 0
+        )
 
     operator.wait_for(idle, "idle", seconds=300)
 
@@ -222,7 +232,13 @@ async def measure(n: int, folder: Path) -> dict[str, Any]:
             for concurrency in FLOOR_CONCURRENCIES:
                 bodies = [instance("floor", number) for number in range(n)]
                 floors[concurrency] = await run_floor(
-                    bench.collection("floor"), bodies, [status] * n, f"{target}/v1/whoami", key, str(ca_file), concurrency
+                    bench.collection("floor"),
+                    bodies,
+                    [status] * n,
+                    f"{target}/v1/whoami",
+                    key,
+                    str(ca_file),
+                    concurrency,
                 )
                 print(f"floor at concurrency {concurrency}: {floors[concurrency]:.2f} s", file=sys.stderr)
                 await bench.collection("floor").delete_all()
@@ -249,7 +265,7 @@ async def measure(n: int, folder: Path) -> dict[str, Any]:
             restart_writes = (await bench.writes()) - restart_before
             wrote = after - before
             return {
-                "time": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
                 "n": n,
                 "floor_seconds": round(floor, 2),
                 "floor_seconds_by_concurrency": {str(c): round(s, 2) for c, s in floors.items()},
@@ -260,7 +276,9 @@ async def measure(n: int, folder: Path) -> dict[str, Any]:
                 "event_writes": wrote.event_writes,
                 "cpu_seconds": round(cpu, 2),
                 "peak_mib": round(max(peak, peak_memory(operator.pid)) / MIB, 1),
-                "restart_writes": restart_writes.status_patches + restart_writes.other_instance_writes + restart_writes.event_writes,
+                "restart_writes": restart_writes.status_patches
+                + restart_writes.other_instance_writes
+                + restart_writes.event_writes,
                 "restart_seconds": round(restart_seconds, 2),
                 "machine": machine(),
             }
@@ -280,7 +298,9 @@ def peak_memory(pid: int) -> int:
 
 def main() -> None:
     """Measure, print, and append one line to benchmarks/results/."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("-n", type=int, default=1000, help="instances")
     parser.add_argument("--no-record", action="store_true", help="print only")
     options = parser.parse_args()

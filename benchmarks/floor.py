@@ -36,7 +36,9 @@ class Collection:
 
     async def write_status(self, name: str, body: bytes) -> None:
         """Write one status."""
-        async with self.session.patch(f"{self.url}/{name}/status", data=body, headers=MERGE_PATCH) as response:
+        async with self.session.patch(
+            f"{self.url}/{name}/status", data=body, headers=MERGE_PATCH
+        ) as response:
             await response.read()
             response.raise_for_status()
 
@@ -60,8 +62,14 @@ async def for_each(items: Iterable[Any], work: Callable[[Any], Awaitable[None]],
             group.create_task(worker())
 
 
-async def run_floor(
-    collection: Collection, bodies: list[bytes], statuses: list[bytes], target: str, key: str, ca_file: str, concurrency: int
+async def run_floor(  # noqa: PLR0913, PLR0917
+    collection: Collection,
+    bodies: list[bytes],
+    statuses: list[bytes],
+    target: str,
+    key: str,
+    ca_file: str,
+    concurrency: int,
 ) -> float:
     """Create, request and write for every body; return the seconds from the first create to the last write."""
     trust = ssl.create_default_context(cafile=ca_file)

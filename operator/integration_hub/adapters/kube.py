@@ -87,15 +87,23 @@ class KubeClient:
             await self._session.close()
             self._session = None
 
-    async def list_page(self, resource: Resource, token: str = "", namespace: str = "") -> tuple[list[dict[str, Any]], str, str]:  # noqa: S107
+    async def list_page(
+        self, resource: Resource, token: str = "", namespace: str = ""
+    ) -> tuple[list[dict[str, Any]], str, str]:
         """Return one page of a list: its objects, the token of the next page ('' at the end), the resourceVersion."""
         query = {"limit": str(PAGE)} | ({"continue": token} if token else {})
         accept = METADATA_LIST if resource.metadata_only else "application/json"
         answer = await self._call("GET", resource.path(namespace), query=query, headers={"Accept": accept})
         metadata = answer.get("metadata") or {}
-        return answer.get("items") or [], metadata.get("continue") or "", metadata.get("resourceVersion") or ""
+        return (
+            answer.get("items") or [],
+            metadata.get("continue") or "",
+            metadata.get("resourceVersion") or "",
+        )
 
-    async def watch(self, resource: Resource, version: str, *, seconds: int, silence: float) -> AsyncIterator[dict[str, Any]]:
+    async def watch(
+        self, resource: Resource, version: str, *, seconds: int, silence: float
+    ) -> AsyncIterator[dict[str, Any]]:
         """Yield watch events from a resourceVersion on, bookmarks included, until the server ends the watch.
 
         The server ends it after `seconds`; a connection on which nothing arrives for `silence` seconds is given up,
@@ -137,7 +145,9 @@ class KubeClient:
             raise
         metadata = raw["metadata"]
         data = {key: base64.b64decode(value or "") for key, value in (raw.get("data") or {}).items()}
-        return SecretAnswer(SecretState.FOUND, uid=metadata["uid"], version=metadata["resourceVersion"], data=data)
+        return SecretAnswer(
+            SecretState.FOUND, uid=metadata["uid"], version=metadata["resourceVersion"], data=data
+        )
 
     async def patch_status(
         self, resource: Resource, namespace: str, name: str, uid: str, status: Mapping[str, Any]
@@ -173,7 +183,7 @@ class KubeClient:
     def _count(self, call: str) -> None:
         self.calls[call] = self.calls.get(call, 0) + 1
 
-    async def _call(
+    async def _call(  # noqa: PLR0913
         self,
         method: str,
         path: str,
@@ -184,10 +194,19 @@ class KubeClient:
         counted_as: str = "",
     ) -> dict[str, Any]:
         self._count(counted_as or method)
-        sent = {"Content-Type": "application/json", **(headers or {})} if body is not None else dict(headers or {})
+        sent = (
+            {"Content-Type": "application/json", **(headers or {})}
+            if body is not None
+            else dict(headers or {})
+        )
         try:
             async with self.session().request(
-                method, self._connection.server + path, params=query, data=body, headers=sent, timeout=self._timeout
+                method,
+                self._connection.server + path,
+                params=query,
+                data=body,
+                headers=sent,
+                timeout=self._timeout,
             ) as response:
                 content = await response.read()
                 if response.status >= 400:  # noqa: PLR2004
@@ -201,7 +220,9 @@ class KubeClient:
 def new_session(connection: KubeConnection) -> aiohttp.ClientSession:
     """Return a session for an API server: bounded, without proxies or cookies, with the credentials of now."""
 
-    async def authorize(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    async def authorize(
+        request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
         tokens = connection.tokens
         # An exec plugin blocks for as long as it runs, so it must not run on the loop.
         token = await asyncio.to_thread(tokens.token) if tokens.command else tokens.token()
@@ -219,7 +240,9 @@ def new_session(connection: KubeConnection) -> aiohttp.ClientSession:
 
 def _status_error(status: Mapping[str, Any]) -> ApiError:
     """Return the error that a Status object in a watch stands for."""
-    return ApiError(int(status.get("code") or 0), str(status.get("reason") or ""), str(status.get("message") or ""))
+    return ApiError(
+        int(status.get("code") or 0), str(status.get("reason") or ""), str(status.get("message") or "")
+    )
 
 
 def _api_error(response: aiohttp.ClientResponse, content: bytes) -> ApiError:

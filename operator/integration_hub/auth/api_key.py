@@ -1,7 +1,7 @@
 """API keys: a secret in a header (most systems), several headers, a cookie, or, where it must be, the query.
 
-AheaderorcookievalueissentexactlyastheSecrethasit,soitmustbevisibleASCII(RFC9110section5.5;RFC6265section
-4.1.1):whataservermakesofanythingelseisnotdefined.
+A header or cookie value is sent exactly as the Secret has it, so it must be visible ASCII (RFC 9110
+section 5.5; RFC 6265 section 4.1.1): what a server makes of anything else is not defined.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ FORBIDDEN_HEADERS: Final = frozenset(
         "upgrade",
     }
 )
-"""Headersthatdecidewhereamessagegoesorwhereitends(RFC9110section7.6.1;RFC9112section6):asecrettherewouldbreak
-therequest,orsmuggleanotherone."""
+"""Headers that decide where a message goes or where it ends (RFC 9110 section 7.6.1; RFC 9112 section 6):
+a secret there would break the request, or smuggle another one."""
 
 _NAME: Final = {
     "type": "string",

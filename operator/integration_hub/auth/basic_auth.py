@@ -75,10 +75,10 @@ class BasicAuth:
 
     def secret_keys(self, settings: Mapping[str, Any]) -> tuple[SecretKey, ...]:
         """Return the keys of what the definition does not fix."""
-        username = SecretKey(_username_key(settings), "the user name")
-        password = SecretKey(
-            _password_key(settings), "the password", required=settings.get("passwordRequired", True)
-        )
+        has_password = "password" not in settings and settings.get("passwordRequired", True)
+        # Where no password is needed the user name is the secret: Stripe's API key, for one.
+        username = SecretKey(_username_key(settings), "the user name", public=has_password)
+        password = SecretKey(_password_key(settings), "the password", required=has_password)
         return tuple(
             key for name, key in (("username", username), ("password", password)) if name not in settings
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from integration_hub.auth.flow import CredentialProblem, Credentials, SecretKey
@@ -52,14 +52,21 @@ def read_credentials(
         if fault is not None:
             return _invalid(key, secret_name, fault)
         values[key.name] = value
-    return Credentials(values)
+    return Credentials(values, public=frozenset(key.name for key in keys if key.public))
 
 
 def sensitive_values(credentials: Credentials) -> tuple[str, ...]:
-    """Return what `redact_text` must mask while these credentials are in use, longest first."""
-    return tuple(
-        sorted({value for value in credentials.values() if value}, key=lambda value: (-len(value), value))
-    )
+    """Return what `redact_text` must mask in logs while these credentials are in use, longest first."""
+    return _longest_first(credentials.values())
+
+
+def secret_values(credentials: Credentials) -> tuple[str, ...]:
+    """Return what must never be shown to anybody: the same, less what is public, like a user name."""
+    return _longest_first(value for name, value in credentials.items() if name not in credentials.public)
+
+
+def _longest_first(values: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted({value for value in values if value}, key=lambda value: (-len(value), value)))
 
 
 def _absent(key: SecretKey, data: Mapping[str, bytes], secret_name: str) -> CredentialProblem:

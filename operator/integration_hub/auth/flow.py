@@ -24,6 +24,8 @@ class SecretKey:
     name: str
     description: str
     required: bool = True
+    public: bool = False
+    """Whether the value may be shown as the identity, like a user name beside its password. Logs mask it too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +39,12 @@ class CredentialProblem:
 class Credentials(Mapping[str, str]):
     """The keys of a Secret that a method declared, as text. Neither repr nor str shows a value."""
 
-    __slots__ = ("_values",)
+    __slots__ = ("_values", "public")
 
-    def __init__(self, values: Mapping[str, str]) -> None:
-        """Keep the values; the caller drops this object when the reconcile ends."""
+    def __init__(self, values: Mapping[str, str], *, public: frozenset[str] = frozenset()) -> None:
+        """Keep the values; the caller drops this object when the reconcile ends. `public` names keys."""
         self._values = dict(values)
+        self.public = public
 
     def __getitem__(self, key: str) -> str:
         return self._values[key]

@@ -18,7 +18,9 @@ class _Command(NamedTuple):
 
 _COMMANDS: dict[str, _Command] = {
     "dev": _Command("integration_hub.cli.dev", "dev", "Run a real Kubernetes API server on this machine."),
-    "example": _Command("integration_hub.cli.example", "example", "Run an example of the repository from start to end."),
+    "example": _Command(
+        "integration_hub.cli.example", "example", "Run an example of the repository from start to end."
+    ),
     "run": _Command("integration_hub.runtime.command", "run", "Run the operator."),
 }
 """Each command's summary stands here too, so that `hub --help` need not import them all."""
@@ -43,4 +45,4 @@ class _LazyGroup(click.Group):
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="hub")
 def main() -> None:
-    """Connections to external systems as Kubernetes resources."""
+    """Work with connections to external systems as Kubernetes resources."""

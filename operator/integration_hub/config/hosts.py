@@ -1,9 +1,9 @@
 """Hosts and ports as text: the one place that decides what a host may look like.
 
-StricterthantheURLstandardsonpurpose.Twoparsersthatreadonetextastwohostsarehowacredentialgoestothewrongplace,
-soeverythingthatparsersareknowntoreaddifferentlyisrefused:anythingoutsideASCII(write'xn--...'),
-percent-encoding,userinfo,adotattheend,andnumbersthatonlysomeresolverstakeforanIPv4address('127.1',
-'0x7f.0.0.1','2130706433').
+Stricter than the URL standards on purpose. Two parsers that read one text as two hosts are how a
+credential goes to the wrong place, so everything that parsers are known to read differently is refused:
+anything outside ASCII (write 'xn--...'), percent-encoding, user info, a dot at the end, and numbers
+that only some resolvers take for an IPv4 address ('127.1', '0x7f.0.0.1', '2130706433').
 """
 
 from __future__ import annotations

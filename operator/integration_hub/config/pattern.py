@@ -1,9 +1,10 @@
 r"""A matcher for `pattern` whose time grows only linearly with the text, whatever the pattern.
 
-Definitionsbringpatternsandinstancesbringthetext,soabacktrackingenginewouldletapatternlike`(a+)+$`stopthe
-operator.Insteadofguessingwhichpatternsaredangerous,wetakethesubsetthatJSONSchemarecommends(draft2020-12Core,
-section6.4:characters,classes,quantifiers,groups,alternatives,anchors)andsimulateitsautomaton,asRE2does.What
-liesoutsideofthesubset(look-around,back-references,namedgroups)isrefusedwhenthedefinitionischecked,withits
+Definitions bring patterns and instances bring the text, so a backtracking engine would let a pattern
+like `(a+)+$` stop the operator. Instead of guessing which patterns are dangerous, we take the subset
+that JSON Schema recommends (draft 2020-12 Core, section 6.4: characters, classes, quantifiers, groups,
+alternatives, anchors) and simulate its automaton, as RE2 does. What lies outside of the subset
+(look-around, back-references, named groups) is refused when the definition is checked, with its
 position.
 
 SemanticsareECMA262'swiththe`u`flag:`$`isonlytheveryend,`\\d`and`\\w`areASCII,`.`excludeslineends.

@@ -1,8 +1,9 @@
 """The profile of JSON Schema (draft 2020-12) in which a definition's configSchema is written.
 
-Theprofileiswhateveryform,onaterminalorinabrowser,canaskfor:text,numbers,choices,listsofthem,agroupoffieldsone
-leveldeep,andachoicebetweengroups.Whatliesoutsideisrefusedwithitspathratherthanignored,becauseanignoredkeyword
-isacheckthatitsauthorbelievesinandnobodymakes.
+The profile is what every form, on a terminal or in a browser, can ask for: text, numbers, choices,
+lists of them, a group of fields one level deep, and a choice between groups. What lies outside is
+refused with its path rather than ignored, because an ignored keyword is a check that its author
+believes in and nobody makes.
 """
 
 from __future__ import annotations

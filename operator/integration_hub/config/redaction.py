@@ -1,8 +1,8 @@
-"""Theonlymasker.Everythingthatleavestheoperatorastext(log,Event,status,trace,error)goesthroughit.
-
-Twonets,onebehindtheother.Valuesthatareknowntobesecretwhiletheyareinusearemaskedwherevertheystand,alsointheir
-encodedforms.Whatisnotknowniscaughtbyitsshape:credentialsinheaders,URLsand'password=...'pairs,JWTs,private
-keys,andtokensthatcarrytheirvendor'smark.
+"""The only masker: everything that leaves the operator as text (log, Event, status, error) goes through it.
+Two nets, one behind the other. Values that are known to be secret while they are in use are masked
+wherever they stand, also in their encoded forms. What is not known is caught by its shape: credentials
+in headers, URLs and 'password=...' pairs, JWTs, private keys, and tokens that carry their vendor's
+mark.
 
 Namesarenotvalues:'secretRef:salesforce-token','token_url'or"Secret'salesforce-token'wasnotfound"stayreadable,
 fortheyarewhatapersonneedstorepairthings.`is_sensitive_name`drawsthatline,byaname'slastword.

@@ -1,9 +1,10 @@
 """Templates in a definition's strings: '{{ config.x }}' and nothing else.
 
-Thereisonefunctionforeveryplaceinwhicharenderedtextmayland,becauseeachplacehasitsownwayofbeingbrokenoutof.The
-literalpartofatemplateisthedefinition'sowner'sandistrustedasfarasitssyntaxgoes;avalueiswhateveraninstance's
-ownerwrote.Avaluecanthereforeneverchangewhichhostiscalled,leaveitspathsegment,addaqueryparameter,orendaheader:
-itisencodedwheretheplacehasanencoding,elserefused.
+There is one function for every place in which a rendered text may land, because each place has its own
+way of being broken out of. The literal part of a template is the definition's owner's and is trusted as
+far as its syntax goes; a value is whatever an instance's owner wrote. A value can therefore never
+change which host is called, leave its path segment, add a query parameter, or end a header: it is
+encoded where the place has an encoding, else refused.
 
 A template error shows the field's name and what the place needs. It never shows the value.
 """

@@ -29,7 +29,8 @@ AllowedHost = Annotated[
         max_length=300,
         json_schema_extra=cel(
             (
-                "self.matches('^(http://)?([*][.])?([A-Za-z0-9.-]|\\\\{\\\\{ *config[.][A-Za-z0-9_]+ *\\\\}\\\\})+(:[0-9]+)?$')",
+                "self.matches('^(http://)?([*][.])?"
+                "([A-Za-z0-9.-]|\\\\{\\\\{ *config[.][A-Za-z0-9_]+ *\\\\}\\\\})+(:[0-9]+)?$')",
                 "must be a host, like 'api.example.com', 'api.example.com:8443', '*.example.com' or"
                 " '{{ config.host }}'; no path, no https:// prefix (http:// marks a host that may be reached in clear)",
             )
@@ -92,7 +93,8 @@ class Expectation(Model):
     """What the answer must look like for the test to pass."""
 
     status: Annotated[
-        list[Annotated[int, Field(ge=100, le=599)]], Field(min_length=1, json_schema_extra=atomic_list(max_items=20))
+        list[Annotated[int, Field(ge=100, le=599)]],
+        Field(min_length=1, json_schema_extra=atomic_list(max_items=20)),
     ] = [200]
     """HTTP statuses that mean success. Just 200 when absent."""
 
@@ -134,7 +136,9 @@ class WizardStep(Model):
     """Heading of the page."""
     help: Description | None = None
     """Guidance shown below the heading."""
-    fields: Annotated[list[Annotated[str, Field(max_length=100)]], Field(json_schema_extra=atomic_list(max_items=50))] = []
+    fields: Annotated[
+        list[Annotated[str, Field(max_length=100)]], Field(json_schema_extra=atomic_list(max_items=50))
+    ] = []
     """Names of the configSchema's fields that this page asks for, in order."""
 
 
@@ -149,7 +153,7 @@ class TrustSettings(Model):
     """Which certificates the external system may show."""
 
     ca_bundle: Annotated[str, Field(max_length=100_000)] | None = None
-    """PEM certificates to trust instead of the system's own, usually '{{ config.caCertificate }}'. Empty: the system's."""
+    """PEM certificates to trust instead of the system's own, like '{{ config.caCertificate }}'. Empty: the system's."""
 
 
 class DefinitionSpec(Model):
@@ -175,7 +179,8 @@ class DefinitionSpec(Model):
     vendor: Annotated[str, Field(max_length=100)] | None = None
     """Who makes the external system."""
     categories: Annotated[
-        list[Annotated[str, Field(min_length=1, max_length=40)]], Field(json_schema_extra=atomic_list(max_items=10))
+        list[Annotated[str, Field(min_length=1, max_length=40)]],
+        Field(json_schema_extra=atomic_list(max_items=10)),
     ] = []
     """Categories that the catalog sorts by, like 'crm' or 'payments'."""
     icon: Annotated[str, Field(max_length=2000)] | None = None
@@ -210,11 +215,15 @@ class DefinitionSpec(Model):
         ),
     ]
     """Address below which every request goes, like 'https://{{ config.subdomain }}.example.com/api'."""
-    allowed_hosts: Annotated[list[AllowedHost], Field(min_length=1, json_schema_extra=atomic_list(max_items=20))]
+    allowed_hosts: Annotated[
+        list[AllowedHost], Field(min_length=1, json_schema_extra=atomic_list(max_items=20))
+    ]
     """Hosts that credentials may be sent to; whoever owns the definition decides this, not the instance."""
     trust: TrustSettings | None = None
     """Which certificates the external system may show. The system's trusted authorities when absent."""
-    auth_methods: Annotated[list[AuthMethod], Field(min_length=1, json_schema_extra=list_map("name", max_items=20))]
+    auth_methods: Annotated[
+        list[AuthMethod], Field(min_length=1, json_schema_extra=list_map("name", max_items=20))
+    ]
     """Ways to authenticate, the recommended one first."""
     tests: Annotated[
         list[ConnectionTest],

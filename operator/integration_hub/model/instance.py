@@ -61,7 +61,8 @@ class Permissions(Model):
     """Who may use this connection."""
 
     roles: Annotated[
-        list[Annotated[str, Field(min_length=1, max_length=100)]], Field(json_schema_extra=atomic_list(max_items=50))
+        list[Annotated[str, Field(min_length=1, max_length=100)]],
+        Field(json_schema_extra=atomic_list(max_items=50)),
     ] = []
     """Roles whose members may use this connection. Nobody is excluded when absent."""
 
@@ -84,7 +85,10 @@ class InstanceSpec(Model):
         DefinitionRef,
         Field(
             json_schema_extra=cel(
-                ("self == oldSelf", "cannot be changed: delete this instance and create it again with the other definition")
+                (
+                    "self == oldSelf",
+                    "cannot be changed: delete this instance and create it again with the other definition",
+                )
             )
         ),
     ]

@@ -1,4 +1,4 @@
-"""Every reason that a condition or an Event can carry: one enum, one table. `docs/conditions.md` is generated from it."""
+"""Every reason that a condition or an Event can carry: one enum, one table. docs/conditions.md comes from it."""
 
 from __future__ import annotations
 
@@ -104,18 +104,30 @@ _G, _W, _R, _S, _P = Course.GOOD, Course.WAITING, Course.RETRYING, Course.STALLE
 REASONS: dict[Reason, ReasonInfo] = {
     Reason.RESOLVED: ReasonInfo(_G, (c.DEFINITION_RESOLVED,), "The definition exists and is valid."),
     Reason.VALID: ReasonInfo(
-        _G, (c.CONFIG_VALID,), "The configuration satisfies the definition's configSchema; of a definition: it can be used."
+        _G,
+        (c.CONFIG_VALID,),
+        "The configuration satisfies the definition's configSchema; of a definition: it can be used.",
     ),
-    Reason.FOUND: ReasonInfo(_G, (c.CREDENTIALS_AVAILABLE,), "The Secret exists and has every key that the auth method needs."),
-    Reason.RESPONDED: ReasonInfo(_G, (c.REACHABLE,), "The external system answered over a connection that could be trusted."),
+    Reason.FOUND: ReasonInfo(
+        _G, (c.CREDENTIALS_AVAILABLE,), "The Secret exists and has every key that the auth method needs."
+    ),
+    Reason.RESPONDED: ReasonInfo(
+        _G, (c.REACHABLE,), "The external system answered over a connection that could be trusted."
+    ),
     Reason.ACCEPTED: ReasonInfo(_G, (c.AUTHENTICATED,), "The external system accepted the credentials."),
     Reason.PASSED: ReasonInfo(_G, (c.HEALTHY,), "The answer is what the test expects."),
     Reason.CONNECTED: ReasonInfo(_G, (c.READY,), "The connection works."),
     Reason.SUSPENDED: ReasonInfo(
-        _P, (c.READY,), "Tests are suspended by spec.suspend.", "Set spec.suspend to false to resume; a test follows at once."
+        _P,
+        (c.READY,),
+        "Tests are suspended by spec.suspend.",
+        "Set spec.suspend to false to resume; a test follows at once.",
     ),
     Reason.NOT_YET_KNOWN: ReasonInfo(
-        _W, c.DOMAIN_CONDITIONS, "Not decided, because an earlier condition is not True.", "See the Ready condition for the cause."
+        _W,
+        c.DOMAIN_CONDITIONS,
+        "Not decided, because an earlier condition is not True.",
+        "See the Ready condition for the cause.",
     ),
     Reason.DEFINITION_NOT_FOUND: ReasonInfo(
         _W,
@@ -136,7 +148,10 @@ REASONS: dict[Reason, ReasonInfo] = {
         "Correct the fields that the message names in spec.config.",
     ),
     Reason.TEMPLATE_NOT_FOUND: ReasonInfo(
-        _S, (c.CONFIG_VALID,), "The definition has no template of the name in spec.template.", "Use one of the names in the message."
+        _S,
+        (c.CONFIG_VALID,),
+        "The definition has no template of the name in spec.template.",
+        "Use one of the names in the message.",
     ),
     Reason.DISPLAY_NAME_TAKEN: ReasonInfo(
         _S,
@@ -175,16 +190,22 @@ REASONS: dict[Reason, ReasonInfo] = {
         "Allow the operator's service account to get Secrets in this namespace (a RoleBinding of the chart does this).",
     ),
     Reason.SECRET_KEY_MISSING: ReasonInfo(
-        _S, (c.CREDENTIALS_AVAILABLE,), "The Secret lacks a key that the auth method needs.", "Add the key that the message names."
+        _S,
+        (c.CREDENTIALS_AVAILABLE,),
+        "The Secret lacks a key that the auth method needs.",
+        "Add the key that the message names.",
     ),
     Reason.SECRET_KEY_EMPTY: ReasonInfo(
-        _S, (c.CREDENTIALS_AVAILABLE,), "A key that the auth method needs is empty.", "Give the key that the message names a value."
+        _S,
+        (c.CREDENTIALS_AVAILABLE,),
+        "A key that the auth method needs is empty.",
+        "Give the key that the message names a value.",
     ),
     Reason.SECRET_VALUE_INVALID: ReasonInfo(
         _S,
         (c.CREDENTIALS_AVAILABLE,),
         "A value in the Secret cannot be used, for instance because of a line break at its end.",
-        "Store the value again without the fault that the message names; 'printf %s' writes no line break, 'echo' does.",
+        "Store the value again without the fault that the message names; 'printf %s' adds no line break.",
     ),
     Reason.HOST_NOT_ALLOWED: ReasonInfo(
         _S,
@@ -205,10 +226,16 @@ REASONS: dict[Reason, ReasonInfo] = {
         "Paste the whole certificate, from '-----BEGIN CERTIFICATE-----' to '-----END CERTIFICATE-----'.",
     ),
     Reason.HOST_NOT_FOUND: ReasonInfo(
-        _R, (c.REACHABLE,), "The host's name does not exist in DNS.", "Check the spelling of the address in spec.config."
+        _R,
+        (c.REACHABLE,),
+        "The host's name does not exist in DNS.",
+        "Check the spelling of the address in spec.config.",
     ),
     Reason.DNS_FAILED: ReasonInfo(
-        _R, (c.REACHABLE,), "The host's name could not be looked up.", "Check the cluster's DNS; the operator tries again by itself."
+        _R,
+        (c.REACHABLE,),
+        "The host's name could not be looked up.",
+        "Check the cluster's DNS; the operator tries again by itself.",
     ),
     Reason.CONNECTION_REFUSED: ReasonInfo(
         _R,
@@ -226,13 +253,14 @@ REASONS: dict[Reason, ReasonInfo] = {
         _R,
         (c.REACHABLE,),
         "The host did not answer the attempt to connect.",
-        "Often a firewall or network policy that drops packets: allow traffic from the cluster to the address in the message.",
+        "Often a firewall or network policy: allow traffic from the cluster to the address in the message.",
     ),
     Reason.TLS_UNTRUSTED: ReasonInfo(
         _S,
         (c.REACHABLE,),
         "The host's certificate is not signed by a trusted authority.",
-        "If the system uses a private authority, put its certificate into the configuration; else find out who intercepts the traffic.",
+        "If the system uses a private authority, put its certificate into the configuration;"
+        " else find out who intercepts the traffic.",
     ),
     Reason.TLS_HOST_MISMATCH: ReasonInfo(
         _S,
@@ -253,7 +281,10 @@ REASONS: dict[Reason, ReasonInfo] = {
         "Check that the port speaks HTTPS and supports TLS 1.2 or later.",
     ),
     Reason.RESPONSE_TIMEOUT: ReasonInfo(
-        _R, (c.REACHABLE,), "The host accepted the connection and then did not answer in time.", "Check the external system's health."
+        _R,
+        (c.REACHABLE,),
+        "The host accepted the connection and then did not answer in time.",
+        "Check the external system's health.",
     ),
     Reason.CONNECTION_LOST: ReasonInfo(
         _R,
@@ -271,7 +302,8 @@ REASONS: dict[Reason, ReasonInfo] = {
         _S,
         (c.AUTHENTICATED,),
         "The external system does not accept the credentials (HTTP 401).",
-        "Get a new credential from the external system and store it in the Secret; it is tested as soon as the Secret changes.",
+        "Get a new credential from the external system and store it in the Secret;"
+        " it is tested as soon as the Secret changes.",
     ),
     Reason.PERMISSION_DENIED: ReasonInfo(
         _S,
@@ -294,7 +326,8 @@ REASONS: dict[Reason, ReasonInfo] = {
     Reason.REDIRECTED: ReasonInfo(
         _S,
         (c.HEALTHY,),
-        "The external system sent us to another address (HTTP 3xx); the operator never follows, to keep credentials where they belong.",
+        "The external system sent us to another address (HTTP 3xx);"
+        " the operator never follows, to keep credentials where they belong.",
         "Configure the final address; a redirect to a login page means that the address is not an API's.",
     ),
     Reason.SERVER_ERROR: ReasonInfo(
@@ -315,7 +348,9 @@ REASONS: dict[Reason, ReasonInfo] = {
         "The answer does not say who we are connected as, so it may come from something else than the external system.",
         "Check the address in spec.config; a login page or a proxy often answers so.",
     ),
-    Reason.RETRYING: ReasonInfo(_R, (c.RECONCILING,), "The operator tries again by itself; status.nextTestTime says when."),
+    Reason.RETRYING: ReasonInfo(
+        _R, (c.RECONCILING,), "The operator tries again by itself; status.nextTestTime says when."
+    ),
     Reason.INTERNAL_ERROR: ReasonInfo(
         _R,
         (c.READY,),

@@ -34,7 +34,7 @@ EntryName = Annotated[
         json_schema_extra=cel(
             (
                 f"self.matches('{DNS_LABEL}')",
-                "must be lower-case letters, digits and '-', starting and ending with a letter or digit, like 'api-key'",
+                "must be lower-case letters, digits and '-', beginning and ending with no '-', like 'api-key'",
             )
         ),
     ),
@@ -62,7 +62,10 @@ HttpsURL = Annotated[
     Field(
         max_length=2000,
         json_schema_extra=cel(
-            ("self.matches('^https://[^ ]+$')", "must be an absolute https:// URL, like 'https://docs.example.com/'")
+            (
+                "self.matches('^https://[^ ]+$')",
+                "must be an absolute https:// URL, like 'https://docs.example.com/'",
+            )
         ),
     ),
 ]
@@ -85,7 +88,9 @@ Duration = Annotated[
 Timestamp = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 """An RFC 3339 time, like '2026-01-31T12:00:00Z'."""
 
-JsonObject = Annotated[dict[str, Any], Field(json_schema_extra={"x-kubernetes-preserve-unknown-fields": True})]
+JsonObject = Annotated[
+    dict[str, Any], Field(json_schema_extra={"x-kubernetes-preserve-unknown-fields": True})
+]
 """An object whose fields the CRD leaves open; the operator validates them and reports by path."""
 
 JsonValue = Annotated[Any, Field(json_schema_extra={"x-kubernetes-preserve-unknown-fields": True})]

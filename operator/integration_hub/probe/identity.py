@@ -18,25 +18,32 @@ Path = tuple[str | int, ...]
 MAX_IDENTITY = 200
 """Characters of an identity that are kept in status."""
 
-_STEP = re.compile(r"""\.(?P<name>[A-Za-z_]\w*) | \[(?P<index>\d{1,4})\] | \["(?P<key>[^"\\]{1,100})"\]""", re.VERBOSE | re.ASCII)
+_STEP = re.compile(
+    r"""\.(?P<name>[A-Za-z_]\w*) | \[(?P<index>\d{1,4})\] | \["(?P<key>[^"\\]{1,100})"\]""",
+    re.VERBOSE | re.ASCII,
+)
 
 
 def parse_path(expression: str) -> Path:
     """Return the steps below `response`, starting with 'json' or 'headers'. Raise ValueError with what is expected."""
     text = expression.strip()
     if not text.startswith("response"):
-        raise ValueError("must start with 'response.json' or 'response.headers', like 'response.json.user.email'")
+        raise ValueError(
+            "must start with 'response.json' or 'response.headers', like 'response.json.user.email'"
+        )
     steps: list[str | int] = []
     position = len("response")
     while position < len(text):
         match = _STEP.match(text, position)
         if match is None:
-            raise ValueError(f"cannot be read from character {position + 1} on: use .name, [0] or [\"a name\"]")
+            raise ValueError(f'cannot be read from character {position + 1} on: use .name, [0] or ["a name"]')
         index = match["index"]
         steps.append(int(index) if index is not None else match["name"] or match["key"])
         position = match.end()
     if len(steps) < 2 or steps[0] not in {"json", "headers"}:  # noqa: PLR2004 - the source and at least one step
-        raise ValueError("must name a field below 'response.json' or 'response.headers', like 'response.json.id'")
+        raise ValueError(
+            "must name a field below 'response.json' or 'response.headers', like 'response.json.id'"
+        )
     return tuple(steps)
 
 

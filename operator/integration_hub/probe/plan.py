@@ -52,7 +52,9 @@ def plan_probe(spec: DefinitionSpec, test: ConnectionTest, config: Mapping[str, 
             method=test.request.method,
             url=render_base_url(spec.base_url, config) + render_path(test.request.path, config),
             headers=headers,
-            query=tuple((name, render_query_value(value, config)) for name, value in test.request.query.items()),
+            query=tuple(
+                (name, render_query_value(value, config)) for name, value in test.request.query.items()
+            ),
             body=body,
         ),
         allowed_hosts=tuple(render_allowed_host(entry, config) for entry in spec.allowed_hosts),

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from integration_hub.auth.methods import settings_violations
-from integration_hub.config.profile import profile_violations, secret_fields
+from integration_hub.config.profile import preset_violations, profile_violations, secret_fields
 from integration_hub.config.templates import template_problem
 from integration_hub.config.validation import ConfigValidator
 from integration_hub.config.violation import Violation
@@ -43,12 +43,14 @@ def check_definition(raw: Mapping[str, Any]) -> CheckedDefinition:
     try:
         spec = IntegrationDefinition.model_validate({"metadata": metadata, "spec": raw.get("spec")}).spec
     except ValidationError as error:
-        violations = [parse_violation(problem) for problem in error.errors(include_url=False, include_input=False)]
+        violations = [
+            parse_violation(problem) for problem in error.errors(include_url=False, include_input=False)
+        ]
     else:
         violations = list(_violations(spec))
         if not profile_violations(spec.config_schema):
             validator = ConfigValidator(spec.config_schema)
-            violations += _preset_violations(spec, validator)
+            violations += _preset_violations(spec)
     return CheckedDefinition(
         name=metadata.get("name", ""),
         uid=metadata.get("uid", ""),
@@ -68,7 +70,11 @@ def definition_status(checked: CheckedDefinition, previous: DefinitionStatus, no
             Condition(type=c.STALLED, status="True", reason=Reason.DEFINITION_INVALID, message=message),
         ]
     else:
-        conditions = [Condition(type=c.READY, status="True", reason=Reason.VALID, message="Instances can use this definition.")]
+        conditions = [
+            Condition(
+                type=c.READY, status="True", reason=Reason.VALID, message="Instances can use this definition."
+            )
+        ]
     return DefinitionStatus(
         observed_generation=checked.generation,
         conditions=merge_conditions(previous.conditions, conditions, generation=checked.generation, now=now),
@@ -106,7 +112,9 @@ def _violations(spec: DefinitionSpec) -> Iterator[Violation]:
     for number, step in enumerate(spec.wizard.steps if spec.wizard else ()):
         for name in step.fields:
             if name not in known:
-                yield Violation(f"spec.wizard.steps[{number}].fields", f"'{name}' is no field of configSchema")
+                yield Violation(
+                    f"spec.wizard.steps[{number}].fields", f"'{name}' is no field of configSchema"
+                )
 
 
 def _template_violations(spec: DefinitionSpec) -> Iterator[Violation]:
@@ -145,14 +153,10 @@ def _strings(path: str, value: Any) -> Iterator[tuple[str, str]]:
             yield from _strings(f"{path}[{index}]", below)
 
 
-def _preset_violations(spec: DefinitionSpec, validator: ConfigValidator) -> Iterator[Violation]:
-    """A template need not be complete, but what it presets must be valid, else no instance could use it."""
+def _preset_violations(spec: DefinitionSpec) -> Iterator[Violation]:
+    """Check each template: it need not be complete, but with a wrong value no instance could use it."""
     for index, template in enumerate(spec.templates):
-        prefix = f"spec.templates[{index}].config"
-        for violation in validator.violations(template.config):
-            field = violation.path.removeprefix("spec.config").lstrip(".")
-            if field.split(".")[0].split("[")[0] in template.config:
-                yield Violation(f"{prefix}.{field}", violation.message)
+        yield from preset_violations(spec.config_schema, template.config, f"spec.templates[{index}].config")
 
 
 def _field_names(spec: DefinitionSpec) -> frozenset[str]:

@@ -1,4 +1,4 @@
-"""What must hold before a test makes sense, decided in order. Each gate is a pure function named after its condition."""
+"""What must hold before a test makes sense, in order. Each gate is a pure function named after its condition."""
 
 from __future__ import annotations
 
@@ -112,7 +112,9 @@ def pass_gates(inputs: Inputs) -> GateResult:
     if considered.method is None:
         raise ValueError("the last gate lets nothing through without an auth method")
     return GateResult(
-        tuple(found), Ready(considered.plan, considered.method, METHODS[considered.method.type]), considered.method
+        tuple(found),
+        Ready(considered.plan, considered.method, METHODS[considered.method.type]),
+        considered.method,
     )
 
 
@@ -126,7 +128,10 @@ def definition_resolved(considered: Considered) -> Condition:
         message = f"IntegrationDefinition '{name}' has mistakes: {listed(definition.violations)}."
         return _false(c.DEFINITION_RESOLVED, Reason.DEFINITION_INVALID, message)
     return Condition(
-        type=c.DEFINITION_RESOLVED, status="True", reason=Reason.RESOLVED, message=f"IntegrationDefinition '{name}' is valid."
+        type=c.DEFINITION_RESOLVED,
+        status="True",
+        reason=Reason.RESOLVED,
+        message=f"IntegrationDefinition '{name}' is valid.",
     )
 
 
@@ -148,7 +153,9 @@ def config_valid(considered: Considered) -> Condition:
         _ = considered.plan
     except TemplateError as error:
         return _false(c.CONFIG_VALID, Reason.CONFIG_INVALID, f"spec.config.{error.field}: {error}.")
-    return Condition(type=c.CONFIG_VALID, status="True", reason=Reason.VALID, message="The configuration is valid.")
+    return Condition(
+        type=c.CONFIG_VALID, status="True", reason=Reason.VALID, message="The configuration is valid."
+    )
 
 
 def auth_method_chosen(considered: Considered) -> Condition | None:
@@ -157,11 +164,23 @@ def auth_method_chosen(considered: Considered) -> Condition | None:
         return None
     names = ", ".join(f"'{method.name}'" for method in considered.spec.auth_methods)
     wanted = considered.inputs.instance.spec.auth.method
-    said = f"the definition has no auth method '{wanted}'" if wanted else "the definition has several auth methods"
-    return _false(c.CREDENTIALS_AVAILABLE, Reason.AUTH_METHOD_NOT_FOUND, f"spec.auth.method: {said}; choose one of {names}.")
+    said = (
+        f"the definition has no auth method '{wanted}'"
+        if wanted
+        else "the definition has several auth methods"
+    )
+    return _false(
+        c.CREDENTIALS_AVAILABLE,
+        Reason.AUTH_METHOD_NOT_FOUND,
+        f"spec.auth.method: {said}; choose one of {names}.",
+    )
 
 
-GATES: tuple[Callable[[Considered], Condition | None], ...] = (definition_resolved, config_valid, auth_method_chosen)
+GATES: tuple[Callable[[Considered], Condition | None], ...] = (
+    definition_resolved,
+    config_valid,
+    auth_method_chosen,
+)
 """In the order of `DOMAIN_CONDITIONS`; a later gate may rely on the earlier ones."""
 
 

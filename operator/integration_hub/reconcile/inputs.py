@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from integration_hub.model.http import HttpRequest, Outcome
-from integration_hub.model.instance import IntegrationInstance, InstanceStatus
+from integration_hub.model.instance import InstanceStatus, IntegrationInstance
 from integration_hub.reconcile.definition import CheckedDefinition
 
 

@@ -10,7 +10,7 @@ from collections.abc import Generator
 from datetime import datetime
 from typing import Any
 
-from integration_hub.auth.credentials import read_credentials, sensitive_values
+from integration_hub.auth.credentials import read_credentials, secret_values, sensitive_values
 from integration_hub.auth.flow import CredentialProblem, Credentials
 from integration_hub.model import conditions as c
 from integration_hub.model.base import REQUEST_ANNOTATION
@@ -52,19 +52,31 @@ def reconcile(inputs: Inputs) -> Story:
     if gates.passed is None:
         return _stopped(inputs, gates, gates.conditions)
     due = next_test(inputs)
-    if verdict_is_current(inputs) and not is_requested(inputs, REQUEST_ANNOTATION) and due and inputs.now < due:
+    if (
+        verdict_is_current(inputs)
+        and not is_requested(inputs, REQUEST_ANNOTATION)
+        and due
+        and inputs.now < due
+    ):
         return _unchanged(inputs)
 
     secret = yield from _read_secret(inputs)
     credentials = _use(inputs, gates.passed, secret)
     if isinstance(credentials, CredentialProblem):
         condition = Condition(
-            type=c.CREDENTIALS_AVAILABLE, status="False", reason=credentials.reason, message=credentials.message
+            type=c.CREDENTIALS_AVAILABLE,
+            status="False",
+            reason=credentials.reason,
+            message=credentials.message,
         )
-        return _stopped(inputs, gates, (*gates.conditions, condition), due=_look_again(inputs, credentials.reason))
+        return _stopped(
+            inputs, gates, (*gates.conditions, condition), due=_look_again(inputs, credentials.reason)
+        )
 
     outcome = yield from _execute(gates.passed, credentials)
-    return _tested(inputs, gates, secret, outcome, diagnose(gates.passed.plan, outcome))
+    return _tested(
+        inputs, gates, secret, outcome, diagnose(gates.passed.plan, outcome, secret_values(credentials))
+    )
 
 
 def _read_secret(inputs: Inputs) -> Generator[Effect, Answer, SecretAnswer | None]:
@@ -86,7 +98,9 @@ def _use(inputs: Inputs, passed: Ready, secret: SecretAnswer | None) -> Credenti
         names = ", ".join(f"'{key.name}'" for key in keys if key.required)
         if not names:
             return Credentials({})
-        message = f"spec.auth.secretRef names no Secret; auth method '{passed.method.name}' needs one with {names}."
+        message = (
+            f"spec.auth.secretRef names no Secret; auth method '{passed.method.name}' needs one with {names}."
+        )
         return CredentialProblem(Reason.SECRET_REF_MISSING, message)
     where = f"Secret '{reference.name}' in namespace '{inputs.instance.metadata.namespace}'"
     match secret.state:
@@ -144,7 +158,7 @@ def _look_again(inputs: Inputs, reason: Reason) -> datetime | None:
 def _stopped(
     inputs: Inputs, gates: GateResult, decided: tuple[Condition, ...], *, due: datetime | None = None
 ) -> Decision:
-    """A gate is not True: no test is made, and no verdict about other inputs is shown."""
+    """Say which gate is not True: no test is made, and no verdict about other inputs is shown."""
     ready = ready_condition(headline(decided))
     auth_type = gates.method.type if gates.method else None
     return _decide(
@@ -174,7 +188,10 @@ def _tested(
     if inputs.definition is None or gates.passed is None:
         raise ValueError("a test is made only of what passed the gates")
     credentials_available = Condition(
-        type=c.CREDENTIALS_AVAILABLE, status="True", reason=Reason.FOUND, message="The credentials are complete."
+        type=c.CREDENTIALS_AVAILABLE,
+        status="True",
+        reason=Reason.FOUND,
+        message="The credentials are complete.",
     )
     domain = (
         *gates.conditions, credentials_available, diagnosis.reachable, diagnosis.authenticated, diagnosis.healthy
@@ -200,7 +217,9 @@ def _tested(
             secret_resource_version=secret.version if secret else "",
         ),
         auth_type=gates.passed.method.type,
-        credential=CredentialStatus(id=secret.uid, secret_resource_version=secret.version) if secret else None,
+        credential=CredentialStatus(id=secret.uid, secret_resource_version=secret.version)
+        if secret
+        else None,
         identity=diagnosis.identity,
         last_tested=now,
         last_test_result=diagnosis.result,

@@ -41,7 +41,9 @@ def interval_of(inputs: Inputs) -> timedelta:
     return parse_duration(monitor.interval) if monitor and monitor.interval else inputs.timing.interval
 
 
-def pause_after(reason: Reason, failures: int, *, interval: timedelta, jitter: float, timing: Timing) -> timedelta:
+def pause_after(
+    reason: Reason, failures: int, *, interval: timedelta, jitter: float, timing: Timing
+) -> timedelta:
     """Return how long to wait until the next test.
 
     `failures` counts tests in a row that did not succeed, this one included; `jitter` in 0..1 spreads the result over

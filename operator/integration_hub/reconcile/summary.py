@@ -52,7 +52,13 @@ def kstatus_conditions(ready: Condition) -> list[Condition]:
 
 
 def summarise(
-    previous: InstanceStatus, ready: Condition, domain: Sequence[Condition], *, generation: int, now: str, **fields: Any
+    previous: InstanceStatus,
+    ready: Condition,
+    domain: Sequence[Condition],
+    *,
+    generation: int,
+    now: str,
+    **fields: Any,
 ) -> InstanceStatus:
     """Return the new status. `fields` are the status' other fields that changed; the rest is kept from before."""
     conditions = merge_conditions(

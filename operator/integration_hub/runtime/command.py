@@ -30,7 +30,9 @@ class _DurationType(click.ParamType[timedelta]):
 class _AddressType(click.ParamType[tuple[str, int]]):
     name = "host:port"
 
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int]:
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, int]:
         if isinstance(value, tuple):
             return value
         host, _, port = str(value).rpartition(":")
@@ -46,20 +48,59 @@ _DURATION = _DurationType()
 @click.option("--kubeconfig", type=click.Path(path_type=Path), help="Kubeconfig file. [default: as kubectl]")
 @click.option("--context", help="Context of the kubeconfig. [default: its current one]")
 @click.option(
-    "--allow-cidr", "allow_cidrs", multiple=True, metavar="CIDR",
+    "--allow-cidr",
+    "allow_cidrs",
+    multiple=True,
+    metavar="CIDR",
     help="Network of internal systems that may be reached, like 10.20.0.0/16. May be repeated. Without it, private,"
     " loopback and other special addresses are refused.",
 )
-@click.option("--allow-http", is_flag=True, help="Permit plain HTTP to hosts that a definition marks with http://.")
-@click.option("--workers", type=click.IntRange(1, 500), default=40, show_default=True, help="Reconciles at once.")
-@click.option("--interval", type=_DURATION, default="10m", show_default=True, help="Between tests of a connection that works.")
-@click.option("--status-refresh", type=_DURATION, default="5m", show_default=True, help="Least time between writes that say nothing new.")
-@click.option("--relist", type=_DURATION, default="10m", show_default=True, help="Between full comparisons with the API server.")
-@click.option("--grace", type=_DURATION, default="20s", show_default=True, help="For running tests to end after a request to stop.")
-@click.option("--listen", type=_AddressType(), default="127.0.0.1:8080", show_default=True, help="Address of /healthz, /readyz and /metrics; port 0 takes a free one.")
+@click.option(
+    "--allow-http", is_flag=True, help="Permit plain HTTP to hosts that a definition marks with http://."
+)
+@click.option(
+    "--workers", type=click.IntRange(1, 500), default=40, show_default=True, help="Reconciles at once."
+)
+@click.option(
+    "--interval",
+    type=_DURATION,
+    default="10m",
+    show_default=True,
+    help="Between tests of a connection that works.",
+)
+@click.option(
+    "--status-refresh",
+    type=_DURATION,
+    default="5m",
+    show_default=True,
+    help="Least time between writes that say nothing new.",
+)
+@click.option(
+    "--relist",
+    type=_DURATION,
+    default="10m",
+    show_default=True,
+    help="Between full comparisons with the API server.",
+)
+@click.option(
+    "--grace",
+    type=_DURATION,
+    default="20s",
+    show_default=True,
+    help="For running tests to end after a request to stop.",
+)
+@click.option(
+    "--listen",
+    type=_AddressType(),
+    default="127.0.0.1:8080",
+    show_default=True,
+    help="Address of /healthz, /readyz and /metrics; port 0 takes a free one.",
+)
 @click.option("--log-format", type=click.Choice(["json", "console"]), default="console", show_default=True)
-@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True)
-def run(  # noqa: PLR0913 - one parameter for each flag
+@click.option(
+    "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
+)
+def run(  # noqa: PLR0913, PLR0917
     kubeconfig: Path | None,
     context: str | None,
     allow_cidrs: tuple[str, ...],

@@ -15,7 +15,9 @@ Check = Callable[[], str | None]
 class HealthServer:
     """Answers probes and metrics on one address."""
 
-    def __init__(self, registry: CollectorRegistry, *, alive: Sequence[Check], ready: Sequence[Check]) -> None:
+    def __init__(
+        self, registry: CollectorRegistry, *, alive: Sequence[Check], ready: Sequence[Check]
+    ) -> None:
         """`alive` decides over /healthz (a restart helps), `ready` over /readyz (waiting helps)."""
         self._registry = registry
         self._alive = alive

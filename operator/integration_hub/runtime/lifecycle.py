@@ -36,15 +36,29 @@ async def run(options: Options) -> None:
 def configure(settings: kopf.OperatorSettings, options: Options) -> None:
     """Set everything that matters; each value has its reason."""
     settings.posting.enabled = False  # Events are posted by us, bounded
-    settings.scanning.disabled = True  # nothing is watched by kopf, so no CRDs or namespaces need watching either
+    settings.scanning.disabled = (
+        True  # nothing is watched by kopf, so no CRDs or namespaces need watching either
+    )
     settings.peering.standalone = True  # kopf's peering is no leader election
-    settings.persistence.finalizer = f"{GROUP}/unused"  # never added; should it ever be, not under kopf's name
+    settings.persistence.finalizer = (
+        f"{GROUP}/unused"  # never added; should it ever be, not under kopf's name
+    )
     settings.networking.request_timeout = 30
     settings.networking.connect_timeout = 5
-    settings.networking.error_backoffs = (1, 1, 2, 3, 5, 8, *(15,) * 240)  # an hour without an API server is survived
+    settings.networking.error_backoffs = (
+        1,
+        1,
+        2,
+        3,
+        5,
+        8,
+        *(15,) * 240,
+    )  # an hour without an API server is survived
     settings.networking.enforce_retry_after = True
     settings.execution.max_workers = 1  # for synchronous handlers, of which there are none
-    settings.process.ultimate_exiting_timeout = options.grace_seconds + 20  # below the pod's grace period of 60 s
+    settings.process.ultimate_exiting_timeout = (
+        options.grace_seconds + 20
+    )  # below the pod's grace period of 60 s
 
 
 def registry(operator: Operator, connection: KubeConnection, stop: asyncio.Event) -> kopf.OperatorRegistry:
@@ -55,7 +69,9 @@ def registry(operator: Operator, connection: KubeConnection, stop: asyncio.Event
     async def login(**_: Any) -> kopf.AiohttpSession:
         # Our session: a bounded pool, and tokens that are reread.
         return kopf.AiohttpSession(
-            aiohttp_session=new_session(connection), server=connection.server, default_namespace=connection.namespace
+            aiohttp_session=new_session(connection),
+            server=connection.server,
+            default_namespace=connection.namespace,
         )
 
     @kopf.on.startup(id="startup", registry=handlers)

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections import Counter as Tally
 from collections.abc import Iterator, Mapping
 
-from prometheus_client import CollectorRegistry, Counter, GCCollector, Histogram, PlatformCollector, ProcessCollector
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    GCCollector,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+)
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -29,20 +36,35 @@ class Metrics:
             "hub_reconcile", "Reconciles by kind and result.", ["kind", "result"], registry=self.registry
         )
         self.seconds = Histogram(
-            "hub_reconcile_duration_seconds", "Time of one reconcile.", ["kind"], buckets=_BUCKETS, registry=self.registry
+            "hub_reconcile_duration_seconds",
+            "Time of one reconcile.",
+            ["kind"],
+            buckets=_BUCKETS,
+            registry=self.registry,
         )
         self.tests = Counter(
-            "hub_connection_test", "Connection tests by definition and reason.", ["definition", "reason"], registry=self.registry
+            "hub_connection_test",
+            "Connection tests by definition and reason.",
+            ["definition", "reason"],
+            registry=self.registry,
         )
         self.events_posted = Counter("hub_events_posted", "Kubernetes Events posted.", registry=self.registry)
         self.events_dropped = Counter(
-            "hub_events_dropped", "Kubernetes Events dropped because too many waited, or refused.", registry=self.registry
+            "hub_events_dropped",
+            "Kubernetes Events dropped because too many waited, or refused.",
+            registry=self.registry,
         )
         self.watch_failures = Counter(
-            "hub_watch_failures", "Watches and lists that broke off or were refused.", ["kind"], registry=self.registry
+            "hub_watch_failures",
+            "Watches and lists that broke off or were refused.",
+            ["kind"],
+            registry=self.registry,
         )
         self.relist_repairs = Counter(
-            "hub_relist_repairs", "Changes that a relist found and no watch had told.", ["kind"], registry=self.registry
+            "hub_relist_repairs",
+            "Changes that a relist found and no watch had told.",
+            ["kind"],
+            registry=self.registry,
         )
 
     def watch(self, store: Store, queue: WorkQueue, api_calls: Mapping[str, int]) -> None:

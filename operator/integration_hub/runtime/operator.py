@@ -73,7 +73,12 @@ class Operator:
         """Serve health at once, fill the store, then begin to work. Returns when all is running."""
         host, port = self._options.listen
         port = await self._health.start(host, port)
-        log.info("operator starting", version=__version__, server=self._options.connection.server, health=f"http://{host}:{port}")
+        log.info(
+            "operator starting",
+            version=__version__,
+            server=self._options.connection.server,
+            health=f"http://{host}:{port}",
+        )
         await self._sync()
         for reflector in self._reflectors:
             self._spawn(f"reflector-{reflector.resource.plural}", reflector.run())
@@ -97,7 +102,7 @@ class Operator:
         log.info("operator stopped")
 
     async def _sync(self) -> None:
-        """Fill the store before the first worker starts; wait for as long as the API server or the CRDs are not there."""
+        """Fill the store before the first worker starts; wait as long as the API server or the CRDs are missing."""
         pause = 1.0
         while not self._synced:
             try:
@@ -105,7 +110,11 @@ class Operator:
                     await reflector.list(first=True)
                 self._synced = True
             except ApiError as error:
-                hint = "install the CRDs with 'kubectl apply -f crds/'" if error.gone else "is the API server up?"
+                hint = (
+                    "install the CRDs with 'kubectl apply -f crds/'"
+                    if error.gone
+                    else "is the API server up?"
+                )
                 log.warning("cannot list yet; will try again", error=str(error), pause=pause, hint=hint)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 15.0)
@@ -117,7 +126,7 @@ class Operator:
     # Health
 
     def _dead_task(self) -> str | None:
-        """Say which task has ended that never should: a watch, a worker, the timetable. Only a restart brings it back."""
+        """Say which task has ended that never should: a watch, a worker, the timetable. Only a restart helps."""
         dead = [task.get_name() for task in self._tasks if task.done() and not self._stopping]
         return f"ended: {', '.join(dead)}" if dead else None
 

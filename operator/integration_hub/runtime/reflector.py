@@ -31,7 +31,9 @@ TOO_SHORT_SECONDS = 1.0
 class Reflector:
     """Reflects one resource into the store. One `run` at a time."""
 
-    def __init__(self, resource: Resource, kube: KubeClient, feed: Feed, metrics: Metrics, *, relist_seconds: float) -> None:
+    def __init__(
+        self, resource: Resource, kube: KubeClient, feed: Feed, metrics: Metrics, *, relist_seconds: float
+    ) -> None:
         """`relist_seconds` is the longest time without a list, which finds what a watch lost."""
         self.resource = resource
         self._kube = kube
@@ -74,7 +76,9 @@ class Reflector:
     async def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
         until_relist = max(1, round(self._relist_at - loop.time()))
         seconds = min(WATCH_SECONDS, until_relist)
-        async for event in self._kube.watch(self.resource, self._version, seconds=seconds, silence=SILENCE_SECONDS):
+        async for event in self._kube.watch(
+            self.resource, self._version, seconds=seconds, silence=SILENCE_SECONDS
+        ):
             self._version = event["object"]["metadata"]["resourceVersion"]
             if event["type"] != "BOOKMARK":
                 self._feed.take(self.resource, event["type"], event["object"])

@@ -19,6 +19,7 @@ from integration_hub.model import conditions as c
 from integration_hub.model.base import ObjectMeta
 from integration_hub.model.conditions import Condition, merge_conditions
 from integration_hub.model.definition import DefinitionStatus
+from integration_hub.model.http import Failure, FailureKind, Outcome
 from integration_hub.model.instance import InstanceStatus, IntegrationInstance
 from integration_hub.model.reasons import REASONS, Course, Reason
 from integration_hub.reconcile.definition import definition_status, listed, parse_violation
@@ -26,7 +27,6 @@ from integration_hub.reconcile.inputs import Decision, Effect, Inputs, ReadSecre
 from integration_hub.reconcile.pipeline import reconcile
 from integration_hub.reconcile.schedule import timestamp
 from integration_hub.reconcile.summary import kstatus_conditions, ready_condition
-from integration_hub.model.http import Failure, FailureKind, Outcome
 from integration_hub.shell import sensitive
 from integration_hub.shell.keys import Key
 from integration_hub.shell.merge_patch import merge_patch
@@ -176,7 +176,9 @@ class Reconciler:
             if error.transient:
                 raise
             # Deleted, or deleted and created again under the same name: the watch brings the news.
-            log.info("status not written: the object is another or gone", instance=str(key), status=error.status)
+            log.info(
+                "status not written: the object is another or gone", instance=str(key), status=error.status
+            )
             return
         self._store.put_own_write(written)
 
@@ -185,18 +187,24 @@ class Reconciler:
     ) -> Done:
         """Say of an object that passed an older or newer CRD why this operator cannot read it."""
         problems = listed(parse_violation(p) for p in error.errors(include_url=False, include_input=False))
-        finding = Condition(type=c.CONFIG_VALID, status="False", reason=Reason.SPEC_INVALID, message=f"{problems}.")
+        finding = Condition(
+            type=c.CONFIG_VALID, status="False", reason=Reason.SPEC_INVALID, message=f"{problems}."
+        )
         ready = ready_condition(finding)
         previous = raw.get("status") or {}
-        kept = [Condition.model_validate(item) for item in previous.get("conditions") or [] if item.get("type")]
-        conditions = merge_conditions(
-            kept, [ready, finding, *kstatus_conditions(ready)], generation=record.generation, now=timestamp(self._clock())
-        )
-        status = InstanceStatus(observed_generation=record.generation, phase="Error", conditions=conditions).to_wire()
+        kept = [
+            Condition.model_validate(item) for item in previous.get("conditions") or [] if item.get("type")
+        ]
+        found = [ready, finding, *kstatus_conditions(ready)]
+        conditions = merge_conditions(kept, found, generation=record.generation, now=timestamp(self._clock()))
+        status = InstanceStatus(
+            observed_generation=record.generation, phase="Error", conditions=conditions
+        ).to_wire()
         changed = status["conditions"] != previous.get("conditions")
         if changed:
             await self._write(key, record.uid, previous, status)
-        return Done(announcement=_announcement(key, record.uid, ready) if changed else None, reason=ready.reason, wrote=changed)
+        announcement = _announcement(key, record.uid, ready) if changed else None
+        return Done(announcement=announcement, reason=ready.reason, wrote=changed)
 
     async def _reconcile_definition(self, key: Key) -> Done:
         record = self._store.definitions.get(key.name)
@@ -231,7 +239,9 @@ async def send(http: HttpClient, effect: Send) -> Outcome:
         rules = [_host_rule(text) for text in effect.allowed_hosts]
     except ValueError as error:
         host = effect.request.url.split("/", 3)[2]
-        return Outcome(None, Failure(FailureKind.HOST_NOT_ALLOWED, host, str(error)), 0.0, effect.request.purpose)
+        return Outcome(
+            None, Failure(FailureKind.HOST_NOT_ALLOWED, host, str(error)), 0.0, effect.request.purpose
+        )
     return await http.send(effect.request, allowed_hosts=rules, ca_bundle=effect.ca_bundle)
 
 

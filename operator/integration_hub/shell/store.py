@@ -136,8 +136,14 @@ class Store:
         metadata = raw["metadata"]
         known, version = self.definitions.get(metadata["name"]), int(metadata["resourceVersion"])
         about = (metadata["uid"], metadata["generation"])
-        if known is not None and (known.checked.uid, known.checked.generation) == about and version > known.version:
-            self.definitions[metadata["name"]] = DefinitionRecord(known.checked, version, dict(raw.get("status") or {}))
+        if (
+            known is not None
+            and (known.checked.uid, known.checked.generation) == about
+            and version > known.version
+        ):
+            self.definitions[metadata["name"]] = DefinitionRecord(
+                known.checked, version, dict(raw.get("status") or {})
+            )
 
     def remove_definition(self, name: str) -> list[Wake]:
         """Forget a deleted definition; its instances must say so."""
@@ -186,8 +192,8 @@ class Store:
         """Return the name of the oldest other instance with the same display name, if it is older than this one."""
         own = self.instances[key]
         rivals = self._by_display_name.get((key.namespace, own.display_name), set()) - {key}
-        older = [(self.instances[r].created, r.name) for r in rivals if _seniority(self.instances[r], r) < _seniority(own, key)]
-        return min(older)[1] if older else None
+        oldest = min((_seniority(self.instances[rival], rival) for rival in rivals), default=None)
+        return oldest[1] if oldest is not None and oldest < _seniority(own, key) else None
 
     # Inside
 
@@ -228,7 +234,15 @@ def definition_key(name: str) -> Key:
     return Key(DEFINITIONS.plural, "", name)
 
 
-_METADATA = ("name", "namespace", "uid", "generation", "resourceVersion", "creationTimestamp", "deletionTimestamp")
+_METADATA = (
+    "name",
+    "namespace",
+    "uid",
+    "generation",
+    "resourceVersion",
+    "creationTimestamp",
+    "deletionTimestamp",
+)
 
 
 def _record(raw: Mapping[str, Any]) -> InstanceRecord:
@@ -237,7 +251,8 @@ def _record(raw: Mapping[str, Any]) -> InstanceRecord:
     request = (metadata.get("annotations") or {}).get(REQUEST_ANNOTATION, "")
     if request:
         kept["annotations"] = {REQUEST_ANNOTATION: request}
-    ready: Mapping[str, Any] = next((item for item in status.get("conditions") or [] if item.get("type") == c.READY), {})
+    conditions: list[dict[str, Any]] = status.get("conditions") or []
+    ready = next((item for item in conditions if item.get("type") == c.READY), {})
     return InstanceRecord(
         uid=metadata["uid"],
         generation=metadata.get("generation", 0),
