@@ -1,4 +1,5 @@
 """The only masker: everything that leaves the operator as text (log, Event, status, error) goes through it.
+
 Two nets, one behind the other. Values that are known to be secret while they are in use are masked
 wherever they stand, also in their encoded forms. What is not known is caught by its shape: credentials
 in headers, URLs and 'password=...' pairs, JWTs, private keys, and tokens that carry their vendor's
