@@ -1,0 +1,133 @@
+"""What is wrong in a definition, by path."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from integration_hub.config.violation import Violation
+from integration_hub.model import conditions as c
+from integration_hub.model.definition import DefinitionStatus
+from integration_hub.model.reasons import Reason
+from integration_hub.reconcile.definition import MAX_NAMED, check_definition, definition_status, listed
+from support.builders import definition
+
+NOW, LATER = "2026-03-01T12:00:00Z", "2026-03-01T13:00:00Z"
+SECRET_FIELD = {
+    "type": "object",
+    "properties": {"region": {"type": "string"}, "pin": {"type": "string", "x-hub-secret": True}},
+}
+
+
+def one_test(**request: Any) -> list[dict[str, Any]]:
+    return [{"name": "t", "default": True, "request": request}]
+
+
+MISTAKES: list[tuple[dict[str, Any], str, str]] = [
+    ({"baseURL": None}, "spec.baseURL", "a required field is missing"),
+    ({"tests": "none"}, "spec.tests", "a field has another type"),
+    ({"tests": [{"name": "t", "default": True, "request": {"method": "FETCH"}}]}, "spec.tests[0].request.method", "an unknown word"),
+    ({"configSchema": {"type": "object", "properties": {"region": {"type": "string"}}, "if": {}}}, "spec.configSchema.if", "outside of the profile"),
+    (
+        {"configSchema": {"type": "object", "properties": {"region": {"type": "text"}}}},
+        "spec.configSchema.properties.region.type",
+        "a field of no type",
+    ),
+    ({"baseURL": "https://{{ config.regoin }}.acme.example"}, "spec.baseURL", "a template names no field"),
+    ({"baseURL": "https://{{ region }}.acme.example"}, "spec.baseURL", "a template that cannot be read"),
+    ({"allowedHosts": ["a.example", "{{ config.x }}"]}, "spec.allowedHosts[1]", "in a list"),
+    ({"trust": {"caBundle": "{{ config.x }}"}}, "spec.trust.caBundle", "in the trust"),
+    ({"tests": one_test(path="/{{ config.x }}")}, "spec.tests[0].request.path", "in a path"),
+    ({"tests": one_test(query={"q": "{{ config.x }}"})}, "spec.tests[0].request.query.q", "in a query"),
+    ({"tests": one_test(headers={"H": "{{ config.x }}"})}, "spec.tests[0].request.headers.H", "in a header"),
+    ({"tests": one_test(body={"a": [1, {"b": "{{ config.x }}"}]})}, "spec.tests[0].request.body.a[1].b", "deep in a body"),
+    ({"configSchema": SECRET_FIELD, "tests": one_test(path="/{{ config.pin }}")}, "spec.tests[0].request.path", "a secret in a URL"),
+    ({"authMethods": [{"name": "key", "type": "magic"}]}, "spec.authMethods[0].type", "an unknown type"),
+    (
+        {"authMethods": [{"name": "key", "type": "apiKey", "settings": {"in": "body"}}]},
+        "spec.authMethods[0].settings.in",
+        "a setting that the method does not know",
+    ),
+    ({"tests": [{"name": "t", "default": True, "identity": "json.id"}]}, "spec.tests[0].identity", "an identity that is no path"),
+    (
+        {"wizard": {"steps": [{"title": "One", "fields": ["region", "nope"]}]}},
+        "spec.wizard.steps[0].fields",
+        "a page that asks for no field",
+    ),
+    (
+        {"templates": [{"name": "ok", "config": {"region": "eu"}}, {"name": "bad", "config": {"region": "mars"}}]},
+        "spec.templates[1].config.region",
+        "a template presets what the schema refuses",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("spec", "path", "reason"), MISTAKES, ids=[f"{row[1]}: {row[2]}" for row in MISTAKES]
+)
+def test_a_mistake_is_named_by_its_path(spec: dict[str, Any], path: str, reason: str) -> None:
+    checked = check_definition(definition(**spec))
+    assert [violation.path for violation in checked.violations] == [path], reason
+
+
+def test_a_definition_without_mistakes_is_prepared_for_its_instances() -> None:
+    checked = check_definition(definition(generation=4))
+    assert checked.violations == ()
+    assert checked.spec is not None
+    assert checked.validator is not None
+    assert (checked.name, checked.uid, checked.generation) == ("acme", "d-1", 4)
+
+
+def test_a_template_need_not_be_complete() -> None:
+    # 'region' is required of an instance, not of a preset.
+    assert (
+        check_definition(definition(templates=[{"name": "blue", "config": {"team": "blue"}}])).violations
+        == ()
+    )
+
+
+@pytest.mark.parametrize(
+    "raw", [{}, {"spec": None}, {"metadata": None, "spec": {}}, {"metadata": {"name": "x"}}]
+)
+def test_whatever_the_object_is_the_check_ends_with_words(raw: dict[str, Any]) -> None:
+    checked = check_definition(raw)
+    assert checked.violations
+    assert (checked.spec, checked.validator) == (None, None)
+
+
+def test_of_many_mistakes_the_first_are_named_and_the_rest_counted() -> None:
+    every = [Violation(f"spec.f{n}", "is wrong") for n in range(8)]
+    assert listed(every[:1]) == "spec.f0: is wrong"
+    assert listed(every[:MAX_NAMED]).count("is wrong") == MAX_NAMED
+    assert "more" not in listed(every[:MAX_NAMED])
+    assert listed(every).endswith("spec.f4: is wrong (and 3 more)")
+
+
+class TestStatus:
+    BROKEN = definition(authMethods=[{"name": "key", "type": "magic"}], generation=2)
+
+    def test_a_usable_one_is_ready(self) -> None:
+        status = definition_status(check_definition(definition()), DefinitionStatus(), NOW)
+        assert status.observed_generation == 1
+        assert [(x.type, x.status, x.reason, x.observed_generation) for x in status.conditions] == [
+            (c.READY, "True", Reason.VALID, 1)
+        ]
+
+    def test_one_with_mistakes_is_stalled_and_says_where(self) -> None:
+        status = definition_status(check_definition(self.BROKEN), DefinitionStatus(), NOW)
+        assert [(x.type, x.status, x.reason) for x in status.conditions] == [
+            (c.READY, "False", Reason.DEFINITION_INVALID),
+            (c.STALLED, "True", Reason.DEFINITION_INVALID),
+        ]
+        assert all("spec.authMethods[0].type" in x.message for x in status.conditions)
+
+    def test_the_same_again_is_equal_so_that_nothing_is_written(self) -> None:
+        for raw in (definition(), self.BROKEN):
+            once = definition_status(check_definition(raw), DefinitionStatus(), NOW)
+            assert definition_status(check_definition(raw), once, LATER) == once
+
+    def test_corrected_the_time_moves_and_stalled_goes(self) -> None:
+        broken = definition_status(check_definition(self.BROKEN), DefinitionStatus(), NOW)
+        (ready,) = definition_status(check_definition(definition(generation=3)), broken, LATER).conditions
+        assert (ready.type, ready.status, ready.last_transition_time) == (c.READY, "True", LATER)
