@@ -242,7 +242,7 @@ def test_names_and_presets(api: Api, namespace: str, operator: OperatorProcess, 
 def test_what_is_deleted_and_created_again_at_once_is_not_lost(
     api: Api, namespace: str, operator: OperatorProcess, target: TargetServer
 ) -> None:
-    """`kubectl replace --force` and a GitOps tool's 'replace' do so. The news of both objects come by their own ways."""
+    """`kubectl replace --force` does so, and GitOps tools can. The news of the two objects may come in any order."""
     acme = definition(namespace, target)
     names = [f"again-{number}" for number in range(12)]
     instances = [instance(namespace, name, namespace) for name in names]

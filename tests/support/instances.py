@@ -117,6 +117,22 @@ def verdict(obj: Object) -> tuple[str, str]:
     return ready.get("status", ""), ready.get("reason", "")
 
 
+def kstatus(obj: Object) -> str:
+    """Return what kstatus, and with it Flux, `kapp` and `kustomize`, make of an object.
+
+    After cli-utils' `status.Compute` for kinds that it does not know: deletion, generation, Reconciling and Stalled,
+    Ready, in this order.
+    """
+    if obj["metadata"].get("deletionTimestamp"):
+        return "Terminating"
+    if obj.get("status", {}).get("observedGeneration") != obj["metadata"]["generation"]:
+        return "InProgress"
+    for item in obj["status"].get("conditions", []):
+        if item["status"] == "True" and item["type"] in {"Reconciling", "Stalled"}:
+            return "InProgress" if item["type"] == "Reconciling" else "Failed"
+    return "Current" if verdict(obj)[0] in {"True", ""} else "InProgress"
+
+
 class Version(NamedTuple):
     """One state that an object was in: what a watch tells."""
 
