@@ -49,7 +49,7 @@ class Service(_Part):
     command: Annotated[tuple[str, ...], Field(min_length=1)]
     """The words of the command; `python` as the first one is the interpreter that runs the example."""
     certificate: bool = False
-    """Whether it speaks HTTPS: ${DIR}/server.crt and server.key are then made, signed by a private authority."""
+    """Whether it speaks HTTPS. Then ${DIR}/server.crt and server.key are made, signed by a new authority."""
     folders: tuple[FileName, ...] = ()
     """Empty folders to make in ${DIR}."""
     htpasswd: Htpasswd | None = None

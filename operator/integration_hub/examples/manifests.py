@@ -71,9 +71,8 @@ def write_manifests(manifests: tuple[Manifest, ...], folder: Path) -> None:
         old.unlink()
     for manifest in manifests:
         header = f"# Made by 'hub example' from {manifest.path}, with the ${{...}} filled in.\n"
-        text = yaml.dump_all(
-            manifest.documents, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110
-        )
+        # Not as Unicode: PyYAML would write the odd line breaks among it, like U+0085, in a way that loses them.
+        text = yaml.dump_all(manifest.documents, Dumper=_Dumper, sort_keys=False, width=110)
         write_private(folder / manifest.path.name, (header + text).encode())
 
 
@@ -84,6 +83,12 @@ def objects_of_kind(manifests: tuple[Manifest, ...], kind: str) -> Iterator[tupl
             if document["kind"] == kind:
                 metadata = document["metadata"]
                 yield metadata.get("namespace", ""), metadata["name"]
+
+
+def namespaced_kinds(manifests: tuple[Manifest, ...]) -> set[str]:
+    """Return the kinds of the objects that are in a namespace."""
+    documents = [document for manifest in manifests for document in manifest.documents]
+    return {document["kind"] for document in documents if "namespace" in document["metadata"]}
 
 
 def _documents(path: Path) -> tuple[dict[str, Any], ...]:

@@ -26,6 +26,7 @@ from integration_hub.examples.manifests import (
     Manifest,
     fill_in,
     load_manifests,
+    namespaced_kinds,
     objects_of_kind,
     substitute,
     write_manifests,
@@ -102,7 +103,7 @@ class Runner:
         folder = self._ends.enter_context(RunFolder(self._plane.home.root / "examples"))
         own_folder = folder.root / self._settings.folder.name
         self._install_crds(kubectl)
-        self._reset(kubectl, [name for _, name in objects_of_kind(manifests, "Namespace")])
+        self._reset(kubectl, manifests)
         self._start_operator(info, folder)
         variables = self._variables(info) | self._start_services(declaration, own_folder, folder.children)
         written = self._apply(kubectl, manifests, variables, own_folder / "manifests")
@@ -149,14 +150,19 @@ class Runner:
             _retry(lambda: kubectl("get", "integrationdefinitions,integrationinstances", "-A"), seconds=30)
             done("installed")
 
-    def _reset(self, kubectl: Kubectl, namespaces: Sequence[str]) -> None:
-        """Delete what an earlier run left: its Secrets, for instance, would change what is promised."""
+    def _reset(self, kubectl: Kubectl, manifests: tuple[Manifest, ...]) -> None:
+        """Delete what an earlier run left: its Secrets, for instance, would change what is promised.
+
+        Not the namespace itself: Kubernetes waits five seconds before it begins with that.
+        """
         present = {item["metadata"]["name"] for item in kubectl.items("namespaces")}
-        old = [name for name in namespaces if name in present]
+        old = [name for _, name in objects_of_kind(manifests, "Namespace") if name in present]
+        kinds = ",".join(sorted(namespaced_kinds(manifests) | {"Secret"}))
         if old:
             with self._terminal.step("Namespace") as done:
-                kubectl("delete", "namespace", *old, "--timeout=60s")
-                done(f"{', '.join(old)} of an earlier run deleted, to begin anew")
+                for name in old:
+                    kubectl("delete", kinds, "--all", "-n", name, "--timeout=60s")
+                done(f"{', '.join(old)}: emptied of what an earlier run left")
 
     def _start_operator(self, info: ControlPlaneInfo, folder: RunFolder) -> None:
         port = free_port()
@@ -329,7 +335,7 @@ def _example_password() -> str:
 
 @contextmanager
 def _interruptible() -> Iterator[Callable[[], None]]:
-    """Let SIGTERM do what Ctrl-C does. The function it gives ends that: what follows is not to be cut short."""
+    """Let SIGTERM do what Ctrl-C does. The function it gives ends that, for what must not be cut short."""
 
     def interrupt(_signal: int, _frame: object) -> None:
         shield()
