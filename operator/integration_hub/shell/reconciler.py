@@ -102,7 +102,7 @@ class Reconciler:
         try:
             instance = IntegrationInstance.model_validate(raw)
         except ValidationError as error:
-            return await self._refuse_unreadable(key, record, raw, error)
+            return await self._refuse_unreadable(key, record, error)
         inputs = self._gather(key, instance)
         decision = await self._tell(inputs)
         if decision.failures:
@@ -114,7 +114,7 @@ class Reconciler:
         if not decision.write:
             self._store.put_unwritten_status(key, decision.status.to_wire())
         else:
-            await self._write(key, record.uid, raw.get("status") or {}, decision.status.to_wire())
+            await self._write(key, record, decision.status.to_wire())
         ready = decision.status.condition(c.READY)
         return Done(
             due=decision.due,
@@ -168,30 +168,25 @@ class Reconciler:
                 sensitive.in_use.set(effect.sensitive)
                 return await send(self._http, effect)
 
-    async def _write(self, key: Key, uid: str, before: dict[str, Any], after: dict[str, Any]) -> None:
-        patch = merge_patch(before, after)
+    async def _write(self, key: Key, record: InstanceRecord, status: dict[str, Any]) -> None:
+        """Write what differs. ApiError passes through, but for an object that is gone."""
+        patch = merge_patch(record.written_status(), status)
         try:
-            written = await self._kube.patch_status(INSTANCES, key.namespace, key.name, uid, patch)
+            written = await self._kube.patch_status(INSTANCES, key.namespace, key.name, record.version, patch)
         except ApiError as error:
-            if error.transient:
+            if not error.gone:
                 raise
-            # Deleted, or deleted and created again under the same name: the watch brings the news.
-            log.info(
-                "status not written: the object is another or gone", instance=str(key), status=error.status
-            )
-            return
+            return  # the watch tells of the deletion
         self._store.put_own_write(written)
 
-    async def _refuse_unreadable(
-        self, key: Key, record: InstanceRecord, raw: dict[str, Any], error: ValidationError
-    ) -> Done:
+    async def _refuse_unreadable(self, key: Key, record: InstanceRecord, error: ValidationError) -> Done:
         """Say of an object that passed an older or newer CRD why this operator cannot read it."""
         problems = listed(parse_violation(p) for p in error.errors(include_url=False, include_input=False))
         finding = Condition(
             type=c.CONFIG_VALID, status="False", reason=Reason.SPEC_INVALID, message=f"{problems}."
         )
         ready = ready_condition(finding)
-        previous = raw.get("status") or {}
+        previous = record.written_status()
         kept = [
             Condition.model_validate(item) for item in previous.get("conditions") or [] if item.get("type")
         ]
@@ -202,7 +197,7 @@ class Reconciler:
         ).to_wire()
         changed = status["conditions"] != previous.get("conditions")
         if changed:
-            await self._write(key, record.uid, previous, status)
+            await self._write(key, record, status)
         announcement = _announcement(key, record.uid, ready) if changed else None
         return Done(announcement=announcement, reason=ready.reason, wrote=changed)
 
@@ -218,12 +213,11 @@ class Reconciler:
         ready = status.conditions[0]
         if status == previous:
             return Done(reason=ready.reason)
+        patch = merge_patch(record.status, status.to_wire())
         try:
-            written = await self._kube.patch_status(
-                DEFINITIONS, "", key.name, record.checked.uid, merge_patch(record.status, status.to_wire())
-            )
+            written = await self._kube.patch_status(DEFINITIONS, "", key.name, record.version, patch)
         except ApiError as error:
-            if error.transient:
+            if not error.gone:
                 raise
             return Done()
         self._store.put_own_definition_write(written)

@@ -38,12 +38,19 @@ class InstanceRecord:
     status_json: bytes
     object_json: bytes
     """metadata (the part that is read) and spec."""
+    unwritten_json: bytes = b""
+    """A newer status that differs from the written one in its clocks only; empty where there is none."""
 
     def raw(self) -> dict[str, Any]:
         """Return the object as the API server would, less what nobody reads."""
         raw: dict[str, Any] = orjson.loads(self.object_json)
-        raw["status"] = orjson.loads(self.status_json)
+        raw["status"] = orjson.loads(self.unwritten_json or self.status_json)
         return raw
+
+    def written_status(self) -> dict[str, Any]:
+        """Return the status as the API server has it: what a patch starts from."""
+        status: dict[str, Any] = orjson.loads(self.status_json)
+        return status
 
 
 @dataclass(slots=True)
@@ -76,6 +83,8 @@ class Store:
         new = _record(raw)
         if known is not None and new.version <= known.version:
             return []
+        if known is not None and known.uid == new.uid and known.status_json == new.status_json:
+            new.unwritten_json = known.unwritten_json
         self.instances[key] = new
         if known is None or _links(key, known) != _links(key, new):
             if known is not None:
@@ -104,7 +113,7 @@ class Store:
         """Remember a status that says nothing new but its clocks and was therefore not written."""
         known = self.instances.get(key)
         if known is not None:
-            known.status_json = orjson.dumps(status)
+            known.unwritten_json = orjson.dumps(status)
 
     def remove_instance(self, key: Key) -> list[Wake]:
         """Forget a deleted instance. Whoever shared its display name may have it now."""
