@@ -77,8 +77,14 @@ def load(kubeconfig: str | Path | None = None, context: str | None = None) -> Ku
     """
     if kubeconfig is None and not os.environ.get("KUBECONFIG") and (SERVICE_ACCOUNT / "token").exists():
         return _in_cluster()
-    named = str(kubeconfig) if kubeconfig else os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
-    paths = [Path(part).expanduser() for part in named.split(os.pathsep) if part]
+    named = (
+        str(kubeconfig)
+        if kubeconfig
+        else os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
+    )
+    # A list of files is what KUBECONFIG can hold; a file that is given may have ':' in its name.
+    parts = [named] if kubeconfig else named.split(os.pathsep)
+    paths = [Path(part).expanduser() for part in parts if part]
     documents = [(path, _read(path)) for path in paths if path.exists()]
     if not documents:
         raise KubeconfigError(
@@ -115,16 +121,31 @@ def _read(path: Path) -> dict[str, Any]:
 def _from_documents(documents: list[tuple[Path, dict[str, Any]]], wanted: str | None) -> KubeConnection:
     current = wanted or next((d["current-context"] for _, d in documents if d.get("current-context")), None)
     if not current:
-        raise KubeconfigError(f"The kubeconfig {documents[0][0]} sets no current-context; choose one with --context.")
+        raise KubeconfigError(
+            f"The kubeconfig {documents[0][0]} sets no current-context; choose one with --context."
+        )
     context, _ = _entry(documents, "contexts", "context", current)
     cluster, cluster_path = _entry(documents, "clusters", "cluster", context.get("cluster", ""))
-    user, user_path = _entry(documents, "users", "user", context["user"]) if context.get("user") else ({}, cluster_path)
+    user, user_path = (
+        _entry(documents, "users", "user", context["user"]) if context.get("user") else ({}, cluster_path)
+    )
     server = str(cluster.get("server", "")).rstrip("/")
     if not server.startswith("https://"):
-        raise KubeconfigError(f"Context '{current}' in {cluster_path}: the server must be an https:// address.")
+        raise KubeconfigError(
+            f"Context '{current}' in {cluster_path}: the server must be an https:// address."
+        )
+    try:
+        ssl_context = _ssl_context(cluster, cluster_path.parent, user, user_path.parent)
+    except (OSError, ValueError) as error:  # SSLError is an OSError; wrong base64 is a ValueError
+        what = type(error).__name__
+        if isinstance(error, OSError) and error.filename:
+            what = f"{error.filename}: {error.strerror}"
+        raise KubeconfigError(
+            f"Context '{current}' in {cluster_path}: its certificates or key cannot be read ({what})."
+        ) from error
     return KubeConnection(
         server=server,
-        ssl_context=_ssl_context(cluster, cluster_path.parent, user, user_path.parent),
+        ssl_context=ssl_context,
         tokens=_token_source(user, user_path),
         namespace=str(context.get("namespace") or "default"),
     )
@@ -139,16 +160,23 @@ def _entry(
             if entry.get("name") == name:
                 return entry.get(key) or {}, path
     known = ", ".join(str(e.get("name")) for _, d in documents for e in d.get(section) or []) or "none"
-    raise KubeconfigError(f"The kubeconfig {documents[0][0]} has no entry '{name}' in {section}; it has: {known}.")
+    raise KubeconfigError(
+        f"The kubeconfig {documents[0][0]} has no entry '{name}' in {section}; it has: {known}."
+    )
 
 
-def _ssl_context(cluster: dict[str, Any], cluster_dir: Path, user: dict[str, Any], user_dir: Path) -> ssl.SSLContext:
+def _ssl_context(
+    cluster: dict[str, Any], cluster_dir: Path, user: dict[str, Any], user_dir: Path
+) -> ssl.SSLContext:
     ca = _material(cluster, "certificate-authority", cluster_dir)
     context = ssl.create_default_context(cadata=ca.decode() if ca else None)
     if cluster.get("insecure-skip-tls-verify"):
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-    certificate, key = _material(user, "client-certificate", user_dir), _material(user, "client-key", user_dir)
+    certificate, key = (
+        _material(user, "client-certificate", user_dir),
+        _material(user, "client-key", user_dir),
+    )
     if certificate and key:
         # The ssl module reads a key from files only: keep it for no longer than the call, readable by nobody else.
         with tempfile.TemporaryDirectory(prefix="hub-") as folder:
@@ -170,7 +198,9 @@ def _material(entry: dict[str, Any], name: str, folder: Path) -> bytes | None:
 
 def _token_source(user: dict[str, Any], path: Path) -> TokenSource:
     if "auth-provider" in user or "username" in user:
-        raise KubeconfigError(f"{path}: auth-provider and username/password are no longer supported; use an exec plugin.")
+        raise KubeconfigError(
+            f"{path}: auth-provider and username/password are no longer supported; use an exec plugin."
+        )
     if user.get("token"):
         return TokenSource(fixed=str(user["token"]))
     if user.get("tokenFile"):
@@ -184,7 +214,12 @@ def _token_source(user: dict[str, Any], path: Path) -> TokenSource:
                 "spec": {"interactive": False},
             }
         )
-        return TokenSource(command=(str(plugin["command"]), *map(str, plugin.get("args") or [])), environment=environment)
+        command = str(plugin["command"])
+        if (
+            os.sep in command
+        ):  # as client-go does: a bare name is looked up in PATH, a path is meant from the file
+            command = str(path.parent / command)
+        return TokenSource(command=(command, *map(str, plugin.get("args") or [])), environment=environment)
     return TokenSource()
 
 
@@ -192,14 +227,26 @@ def _run_plugin(command: tuple[str, ...], environment: Mapping[str, str]) -> tup
     """Run a client-go credential plugin; return its token and how long it is good for, in seconds."""
     try:
         done = subprocess.run(  # noqa: S603 - the command stands in the user's own kubeconfig
-            command, env={**os.environ, **environment}, capture_output=True, timeout=EXEC_TIMEOUT_SECONDS, check=True
+            command,
+            env={**os.environ, **environment},
+            capture_output=True,
+            timeout=EXEC_TIMEOUT_SECONDS,
+            check=True,
         )
         status = json.loads(done.stdout)["status"]
         token = str(status["token"])
+        expires = status.get("expirationTimestamp")
+        seconds = (
+            (datetime.fromisoformat(expires) - datetime.now().astimezone()).total_seconds()
+            if expires
+            else 300.0
+        )
     except FileNotFoundError as error:
-        raise KubeconfigError(f"The credential plugin '{command[0]}' named in the kubeconfig is not installed.") from error
-    except (subprocess.SubprocessError, ValueError, KeyError, TypeError) as error:
-        raise KubeconfigError(f"The credential plugin '{command[0]}' gave no token ({type(error).__name__}).") from error
-    expires = status.get("expirationTimestamp")
-    seconds = (datetime.fromisoformat(expires) - datetime.now().astimezone()).total_seconds() if expires else 300.0
+        raise KubeconfigError(
+            f"The credential plugin '{command[0]}' named in the kubeconfig is not installed."
+        ) from error
+    except (OSError, subprocess.SubprocessError, ValueError, KeyError, TypeError) as error:
+        raise KubeconfigError(
+            f"The credential plugin '{command[0]}' gave no token ({type(error).__name__})."
+        ) from error
     return token, max(seconds - 60, 1.0)

@@ -1,0 +1,380 @@
+"""How the way to the API server is found: as kubectl finds it, with words where it cannot be."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import ssl
+import stat
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from integration_hub.adapters import kubeconfig
+from integration_hub.adapters.kubeconfig import KubeconfigError, TokenSource, load
+from support.builders import CANARY
+from support.certificates import Authority, Identity, self_signed
+
+Raw = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def authority() -> Authority:
+    return Authority("test")
+
+
+@pytest.fixture(scope="module")
+def client() -> Identity:
+    return self_signed("client.example")
+
+
+@pytest.fixture(autouse=True)
+def nobodys_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No KUBECONFIG, an empty home, no service account."""
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(kubeconfig, "SERVICE_ACCOUNT", tmp_path / "serviceaccount")
+
+
+def config(*, user: Raw | None = None, cluster: Raw | None = None, name: str = "dev", **fields: Any) -> Raw:
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": name, "cluster": {"server": f"https://{name}.example:6443"} | (cluster or {})}],
+        "users": [{"name": name, "user": user or {}}],
+        "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
+        "current-context": name,
+    } | fields
+
+
+def written(folder: Path, raw: Raw, name: str = "config") -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / name
+    path.write_text(yaml.safe_dump(raw))
+    return path
+
+
+def script(path: Path, text: str) -> Path:
+    """A credential plugin: a real program, with what it prints."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!{sys.executable}\n{text}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return path
+
+
+PRINTS_TOKEN = """
+import json, os, sys
+info = json.loads(os.environ["KUBERNETES_EXEC_INFO"])
+assert info["kind"] == "ExecCredential" and info["spec"]["interactive"] is False
+print(json.dumps({"apiVersion": info["apiVersion"], "kind": "ExecCredential",
+                  "status": {"token": os.environ.get("PREFIX", "") + "-".join(sys.argv[1:])}}))
+"""
+
+
+class TestWhichFile:
+    def test_the_one_that_is_given(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("KUBECONFIG", str(written(tmp_path, config(name="other"), "other")))
+        assert load(written(tmp_path, config())).server == "https://dev.example:6443"
+
+    def test_one_with_a_colon_in_its_name_is_one_file(self, tmp_path: Path) -> None:
+        assert load(written(tmp_path, config(), "a:b")).server == "https://dev.example:6443"
+
+    def test_then_kubeconfig(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("KUBECONFIG", str(written(tmp_path, config())))
+        written(tmp_path / "home" / ".kube", config(name="home"))
+        assert load().server == "https://dev.example:6443"
+
+    def test_then_the_pods_service_account(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, authority: Authority
+    ) -> None:
+        written(tmp_path / "home" / ".kube", config(name="home"))
+        account = tmp_path / "serviceaccount"
+        account.mkdir()
+        (account / "token").write_text("pod\n")
+        (account / "ca.crt").write_text(authority.pem)
+        (account / "namespace").write_text("hub\n")
+        monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "fd00::1")
+        monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
+        connection = load()
+        assert (connection.server, connection.namespace) == ("https://[fd00::1]:443", "hub")
+        assert connection.tokens.token() == "pod"
+
+    def test_a_service_account_without_an_address_is_explained(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+        (tmp_path / "serviceaccount").mkdir()
+        (tmp_path / "serviceaccount" / "token").write_text("pod")
+        with pytest.raises(KubeconfigError, match="KUBERNETES_SERVICE_HOST is not set"):
+            load()
+
+    def test_then_the_one_at_home(self, tmp_path: Path) -> None:
+        written(tmp_path / "home" / ".kube", config(name="home"))
+        assert load().server == "https://home.example:6443"
+
+    def test_of_several_the_first_that_says_something_is_heard(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # Contexts may stand in one file and clusters in another; what does not exist is passed over.
+        one, two = config(name="one"), config(name="two")
+        del one["current-context"]
+        two["clusters"].append({"name": "one", "cluster": {"server": "https://wrong.example"}})
+        paths = [tmp_path / "absent", written(tmp_path, one, "1"), written(tmp_path, two, "2")]
+        monkeypatch.setenv("KUBECONFIG", os.pathsep.join(["", *map(str, paths)]))
+        assert load().server == "https://two.example:6443"
+        assert load(context="one").server == "https://one.example:6443"
+
+
+class TestWhatIsWrong:
+    @pytest.mark.parametrize(
+        ("raw", "words", "reason"),
+        [
+            (
+                {"current-context": None},
+                "sets no current-context; choose one with --context",
+                "no context is chosen",
+            ),
+            (
+                {"current-context": "prod"},
+                "no entry 'prod' in contexts; it has: dev",
+                "the context is missing",
+            ),
+            ({"clusters": []}, "no entry 'dev' in clusters; it has: none", "the cluster is missing"),
+            ({"users": None}, "no entry 'dev' in users; it has: none", "the user is missing"),
+            ({"cluster": {"server": "http://dev.example"}}, "must be an https:// address", "in clear"),
+            ({"cluster": {"server": ""}}, "must be an https:// address", "no address"),
+            (
+                {"user": {"username": "u", "password": "p"}},
+                "no longer supported; use an exec plugin",
+                "basic auth",
+            ),
+            ({"user": {"auth-provider": {"name": "gcp"}}}, "no longer supported", "an old provider"),
+            (
+                {"cluster": {"certificate-authority": "nope.pem"}},
+                "nope.pem: No such file",
+                "the authority's file is missing",
+            ),
+            (
+                {"cluster": {"certificate-authority-data": "AAAA"}},
+                "Context 'dev'",
+                "the authority is no certificate",
+            ),
+            ({"cluster": {"certificate-authority-data": "x"}}, "Context 'dev'", "the authority is no base64"),
+            (
+                {"user": {"client-certificate": "c.pem", "client-key": "k.pem"}},
+                "c.pem: No such file",
+                "the certificate is missing",
+            ),
+        ],
+    )
+    def test_is_said_with_where(self, tmp_path: Path, raw: Raw, words: str, reason: str) -> None:
+        path = written(tmp_path, config(**raw))
+        with pytest.raises(KubeconfigError) as refused:
+            load(path)
+        assert words in str(refused.value), reason
+        assert str(path) in str(refused.value), reason
+
+    def test_no_file_at_all(self, tmp_path: Path) -> None:
+        with pytest.raises(KubeconfigError, match=r"no kubeconfig at .*nowhere.*hub dev up"):
+            load(tmp_path / "nowhere")
+
+    @pytest.mark.parametrize("text", ["", "[]", "a: [", "\x00", "just text"])
+    def test_a_file_that_is_no_kubeconfig(self, tmp_path: Path, text: str) -> None:
+        (tmp_path / "config").write_text(text)
+        with pytest.raises(KubeconfigError, match=str(tmp_path / "config")):
+            load(tmp_path / "config")
+
+    def test_a_folder(self, tmp_path: Path) -> None:
+        with pytest.raises(KubeconfigError, match="cannot be read: IsADirectoryError"):
+            load(tmp_path)
+
+
+class TestTrust:
+    def test_an_authority_in_the_file_or_beside_it_is_trusted_alone(
+        self, tmp_path: Path, authority: Authority
+    ) -> None:
+        (tmp_path / "ca.pem").write_text(authority.pem)
+        data = base64.b64encode(authority.pem.encode()).decode()
+        for cluster in ({"certificate-authority": "ca.pem"}, {"certificate-authority-data": data}):
+            context = load(written(tmp_path, config(cluster=cluster))).ssl_context
+            assert len(context.get_ca_certs()) == 1
+            assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
+
+    def test_only_on_express_wish_nothing_is_checked(self, tmp_path: Path) -> None:
+        context = load(written(tmp_path, config(cluster={"insecure-skip-tls-verify": True}))).ssl_context
+        assert (context.verify_mode, context.check_hostname) == (ssl.CERT_NONE, False)
+
+    def test_a_client_certificate_is_loaded_and_its_key_left_nowhere(
+        self, tmp_path: Path, client: Identity, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
+        (tmp_path / "tmp").mkdir()
+        loaded: list[tuple[bytes, int]] = []
+        load_chain = ssl.SSLContext.load_cert_chain
+
+        def seen(context: ssl.SSLContext, chain: Path, key: Path) -> None:
+            loaded.append((key.read_bytes(), stat.S_IMODE(key.stat().st_mode)))
+            load_chain(context, chain, key)
+
+        monkeypatch.setattr(ssl.SSLContext, "load_cert_chain", seen)
+        encoded = {
+            "client-certificate-data": base64.b64encode(client.chain.encode()).decode(),
+            "client-key-data": base64.b64encode(client.key.encode()).decode(),
+        }
+        load(written(tmp_path, config(user=encoded)))
+        assert loaded == [(client.key.encode(), 0o600)]
+        assert list((tmp_path / "tmp").iterdir()) == []
+
+    def test_a_client_certificate_beside_the_file(self, tmp_path: Path, client: Identity) -> None:
+        (tmp_path / "c.pem").write_text(client.chain)
+        (tmp_path / "k.pem").write_text(client.key)
+        load(written(tmp_path, config(user={"client-certificate": "c.pem", "client-key": "k.pem"})))
+
+
+class TestTokens:
+    def token(self, folder: Path, user: Raw) -> str | None:
+        return load(written(folder, config(user=user))).tokens.token()
+
+    def test_in_the_file(self, tmp_path: Path) -> None:
+        assert self.token(tmp_path, {"token": CANARY}) == CANARY
+
+    def test_none(self, tmp_path: Path) -> None:
+        assert self.token(tmp_path, {}) is None
+        raw = config()
+        del raw["contexts"][0]["context"]["user"]
+        assert load(written(tmp_path, raw)).tokens.token() is None
+
+    def test_in_another_file_beside_it(self, tmp_path: Path) -> None:
+        (tmp_path / "t").write_text(f" {CANARY}\n")
+        assert self.token(tmp_path, {"tokenFile": "t"}) == CANARY
+
+    def test_a_token_file_is_reread_after_a_minute(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        now = 1000.0
+        monkeypatch.setattr("time.monotonic", lambda: now)
+        (tmp_path / "t").write_text("one")
+        source = TokenSource(file=tmp_path / "t")
+        assert source.token() == "one"
+        (tmp_path / "t").write_text("two")
+        now += 59
+        assert source.token() == "one"
+        now += 2
+        assert source.token() == "two"
+
+    def test_no_repr_shows_one(self, tmp_path: Path) -> None:
+        (tmp_path / "t").write_text(CANARY)
+        source = TokenSource(file=tmp_path / "t")
+        source.token()
+        connection = load(written(tmp_path, config(user={"token": CANARY})))
+        assert CANARY not in f"{source!r}{connection!r}{connection.tokens}"
+
+
+class TestPlugin:
+    """An exec plugin, as clouds hand out."""
+
+    def source(self, folder: Path, **exec_: Any) -> TokenSource:
+        return load(written(folder, config(user={"exec": exec_}))).tokens
+
+    def test_is_run_with_its_arguments_and_environment(self, tmp_path: Path) -> None:
+        plugin = script(tmp_path / "plugin", PRINTS_TOKEN)
+        source = self.source(
+            tmp_path, command=str(plugin), args=["a", 1], env=[{"name": "PREFIX", "value": "p-"}],
+            apiVersion="client.authentication.k8s.io/v1beta1",
+        )  # fmt: skip
+        assert source.token() == "p-a-1"
+
+    def test_its_path_is_meant_from_the_file(self, tmp_path: Path) -> None:
+        script(tmp_path / "bin" / "plugin", PRINTS_TOKEN)
+        assert self.source(tmp_path, command="./bin/plugin", args=["x"]).token() == "x"
+
+    def test_a_bare_name_is_looked_up_in_path(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        script(tmp_path / "bin" / "our-plugin", PRINTS_TOKEN)
+        monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=os.pathsep)
+        assert self.source(tmp_path, command="our-plugin", args=["x"], env=None).token() == "x"
+
+    @pytest.mark.parametrize(
+        ("expires_in", "later", "runs", "reason"),
+        [
+            (None, 299 - 60, 1, "without an end it is good for five minutes, less a minute"),
+            (None, 301 - 60, 2, "and not for longer"),
+            (3600, 3500, 1, "with an end it is good until a minute before"),
+            (3600, 3541, 2, "and not for longer"),
+            (-10, 0.5, 1, "one that has ended is not asked for again in the same second"),
+            (-10, 1.5, 2, "but in the next"),
+        ],
+    )
+    def test_is_run_again_when_its_token_ends(  # noqa: PLR0917 - one for each column of the table
+        self,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        expires_in: float | None,
+        later: float,
+        runs: int,
+        reason: str,
+    ) -> None:
+        now = 1000.0
+        monkeypatch.setattr("time.monotonic", lambda: now)
+        status: Raw = {"token": "t"}
+        if expires_in is not None:
+            # The cases leave 40 s between now and the moment when the plugin looks at its clock.
+            status["expirationTimestamp"] = (datetime.now(UTC) + timedelta(seconds=expires_in)).isoformat()
+        body = json.dumps({"status": status})
+        plugin = script(
+            tmp_path / "plugin", f"open({str(tmp_path / 'runs')!r}, 'a').write('x'); print({body!r})"
+        )
+        source = self.source(tmp_path, command=str(plugin))
+        source.token()
+        now += later
+        source.token()
+        assert len((tmp_path / "runs").read_text()) == runs, reason
+
+    @pytest.mark.parametrize(
+        ("text", "reason"),
+        [
+            ("import sys; sys.exit(1)", "it fails"),
+            ("print('no json')", "it prints something else"),
+            ("print('{}')", "there is no status"),
+            ("print('[]')", "no object"),
+            ("""print('{"status": {"clientCertificateData": "x"}}')""", "it gives a certificate, no token"),
+            ("""print('{"status": {"token": "t", "expirationTimestamp": "soon"}}')""", "its end is no time"),
+            (
+                """print('{"status": {"token": "t", "expirationTimestamp": "2026-01-01T00:00:00"}}')""",
+                "its end has no zone",
+            ),
+        ],
+    )
+    def test_that_gives_no_token_is_named(self, tmp_path: Path, text: str, reason: str) -> None:
+        plugin = script(tmp_path / "plugin", text)
+        with pytest.raises(KubeconfigError, match=rf"'{plugin}' gave no token") as refused:
+            self.source(tmp_path, command=str(plugin)).token()
+        assert "status" not in str(refused.value), reason
+
+    def test_that_is_not_installed_is_named(self, tmp_path: Path) -> None:
+        with pytest.raises(
+            KubeconfigError, match="'no-such-plugin' named in the kubeconfig is not installed"
+        ):
+            self.source(tmp_path, command="no-such-plugin").token()
+
+    def test_that_may_not_be_run_is_named(self, tmp_path: Path) -> None:
+        plugin = script(tmp_path / "plugin", "")
+        plugin.chmod(0o600)
+        with pytest.raises(KubeconfigError, match=r"gave no token \(PermissionError\)"):
+            self.source(tmp_path, command=str(plugin)).token()
+
+
+def test_the_namespace_is_the_contexts(tmp_path: Path) -> None:
+    raw = config()
+    assert load(written(tmp_path, raw)).namespace == "default"
+    raw["contexts"][0]["context"]["namespace"] = "team-a"
+    assert load(written(tmp_path, raw)).namespace == "team-a"
+
+
+def test_a_slash_at_the_servers_end_is_dropped(tmp_path: Path) -> None:
+    raw = config(cluster={"server": "https://h.example:6443/k8s/clusters/c-1/"})
+    assert load(written(tmp_path, raw)).server == "https://h.example:6443/k8s/clusters/c-1"
