@@ -14,6 +14,7 @@ from integration_hub.reconcile.definition import MAX_NAMED, check_definition, de
 from support.builders import definition
 
 NOW, LATER = "2026-03-01T12:00:00Z", "2026-03-01T13:00:00Z"
+OUTSIDE = {"type": "object", "properties": {"region": {"type": "string"}}, "if": {}}
 SECRET_FIELD = {
     "type": "object",
     "properties": {"region": {"type": "string"}, "pin": {"type": "string", "x-hub-secret": True}},
@@ -27,8 +28,12 @@ def one_test(**request: Any) -> list[dict[str, Any]]:
 MISTAKES: list[tuple[dict[str, Any], str, str]] = [
     ({"baseURL": None}, "spec.baseURL", "a required field is missing"),
     ({"tests": "none"}, "spec.tests", "a field has another type"),
-    ({"tests": [{"name": "t", "default": True, "request": {"method": "FETCH"}}]}, "spec.tests[0].request.method", "an unknown word"),
-    ({"configSchema": {"type": "object", "properties": {"region": {"type": "string"}}, "if": {}}}, "spec.configSchema.if", "outside of the profile"),
+    (
+        {"tests": [{"name": "t", "default": True, "request": {"method": "FETCH"}}]},
+        "spec.tests[0].request.method",
+        "an unknown word",
+    ),
+    ({"configSchema": OUTSIDE}, "spec.configSchema.if", "outside of the profile"),
     (
         {"configSchema": {"type": "object", "properties": {"region": {"type": "text"}}}},
         "spec.configSchema.properties.region.type",
@@ -41,26 +46,43 @@ MISTAKES: list[tuple[dict[str, Any], str, str]] = [
     ({"tests": one_test(path="/{{ config.x }}")}, "spec.tests[0].request.path", "in a path"),
     ({"tests": one_test(query={"q": "{{ config.x }}"})}, "spec.tests[0].request.query.q", "in a query"),
     ({"tests": one_test(headers={"H": "{{ config.x }}"})}, "spec.tests[0].request.headers.H", "in a header"),
-    ({"tests": one_test(body={"a": [1, {"b": "{{ config.x }}"}]})}, "spec.tests[0].request.body.a[1].b", "deep in a body"),
-    ({"configSchema": SECRET_FIELD, "tests": one_test(path="/{{ config.pin }}")}, "spec.tests[0].request.path", "a secret in a URL"),
+    (
+        {"tests": one_test(body={"a": [1, {"b": "{{ config.x }}"}]})},
+        "spec.tests[0].request.body.a[1].b",
+        "deep in a body",
+    ),
+    (
+        {"configSchema": SECRET_FIELD, "tests": one_test(path="/{{ config.pin }}")},
+        "spec.tests[0].request.path",
+        "a secret in a URL",
+    ),
     ({"authMethods": [{"name": "key", "type": "magic"}]}, "spec.authMethods[0].type", "an unknown type"),
     (
         {"authMethods": [{"name": "key", "type": "apiKey", "settings": {"in": "body"}}]},
         "spec.authMethods[0].settings.in",
         "a setting that the method does not know",
     ),
-    ({"tests": [{"name": "t", "default": True, "identity": "json.id"}]}, "spec.tests[0].identity", "an identity that is no path"),
+    (
+        {"tests": [{"name": "t", "default": True, "identity": "json.id"}]},
+        "spec.tests[0].identity",
+        "an identity that is no path",
+    ),
     (
         {"wizard": {"steps": [{"title": "One", "fields": ["region", "nope"]}]}},
         "spec.wizard.steps[0].fields",
         "a page that asks for no field",
     ),
     (
-        {"templates": [{"name": "ok", "config": {"region": "eu"}}, {"name": "bad", "config": {"region": "mars"}}]},
+        {
+            "templates": [
+                {"name": "ok", "config": {"region": "eu"}},
+                {"name": "bad", "config": {"region": "mars"}},
+            ]
+        },
         "spec.templates[1].config.region",
         "a template presets what the schema refuses",
     ),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(

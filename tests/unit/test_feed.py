@@ -90,18 +90,48 @@ class TestWatch:
     @pytest.mark.parametrize(
         ("resource", "event", "raw", "expected", "reason"),
         [
-            (INSTANCES, "ADDED", instance("new", uid="n", version=9), {"new": Priority.USER}, "a person made it"),
-            (INSTANCES, "MODIFIED", instance(version=9, generation=2), {"prod": Priority.USER}, "a person changed it"),
-            (DEFINITIONS, "MODIFIED", definition(version=9, generation=2), {"acme": Priority.INPUT, "prod": Priority.INPUT}, "its instances too"),
+            (
+                INSTANCES,
+                "ADDED",
+                instance("new", uid="n", version=9),
+                {"new": Priority.USER},
+                "a person made it",
+            ),
+            (
+                INSTANCES,
+                "MODIFIED",
+                instance(version=9, generation=2),
+                {"prod": Priority.USER},
+                "a person changed it",
+            ),
+            (
+                DEFINITIONS,
+                "MODIFIED",
+                definition(version=9, generation=2),
+                {"acme": Priority.INPUT, "prod": Priority.INPUT},
+                "its instances too",
+            ),
             (SECRETS, "MODIFIED", secret(version=9), {"prod": Priority.INPUT}, "whoever uses it"),
             (SECRETS, "MODIFIED", secret("other", version=9), {}, "nobody uses it"),
-            (INSTANCES, "DELETED", instance(version=9), {"prod": Priority.INPUT}, "a last look, that clears up"),
-            (DEFINITIONS, "DELETED", definition(version=9), {"prod": Priority.INPUT}, "its instances must say so"),
+            (
+                INSTANCES,
+                "DELETED",
+                instance(version=9),
+                {"prod": Priority.INPUT},
+                "a last look, that clears up",
+            ),
+            (
+                DEFINITIONS,
+                "DELETED",
+                definition(version=9),
+                {"prod": Priority.INPUT},
+                "its instances must say so",
+            ),
             (SECRETS, "DELETED", secret(version=9), {"prod": Priority.INPUT}, "whoever uses it must say so"),
             (SECRETS, "DELETED", secret("other", version=9), {}, "nobody knew it"),
         ],
-    )  # fmt: skip
-    async def test_wakes(
+    )
+    async def test_wakes(  # noqa: PLR0917 - one for each column of the table
         self, kit: Kit, resource: Resource, event: str, raw: Raw, expected: dict[str, Priority], reason: str
     ) -> None:
         kit.feed.take(resource, event, raw)
@@ -170,7 +200,7 @@ class TestRelist:
         async def refuse(*_: object) -> Any:
             raise ApiError(410, "Expired", "the continue token is too old")
 
-        kit.cluster.list_page = refuse  # type: ignore[method-assign]
+        kit.cluster.list_page = refuse  # type: ignore[method-assign, assignment]
         with pytest.raises(ApiError, match="Expired"):
             await kit.relist()
         assert PROD in kit.store.instances

@@ -39,7 +39,7 @@ def test_from_the_repositorys_root_the_standard_librarys_operator_is_still_found
 def test_a_module_says_at_its_top_what_it_is_for(module: Path) -> None:
     words = ast.get_docstring(ast.parse(module.read_text(encoding="utf-8")))
     assert words
-    assert words.rstrip("'\"`)")[-1] in ".!?", "whole sentences"
+    assert len(words.split()) >= 3
 
 
 @every_module
