@@ -1,6 +1,7 @@
 """The operator's client of the Kubernetes API: few calls, straight on aiohttp and orjson (docs/decisions/0003).
 
-Every call is bounded in time and in connections. A failed call raises ApiError; nothing here retries, since the queue does.
+Every call is bounded in time and in connections. A failed call raises ApiError; nothing here
+retries, since the queue does.
 """
 
 from __future__ import annotations
@@ -14,12 +15,16 @@ from typing import Any
 import aiohttp
 import orjson
 
+from integration_hub import __version__
 from integration_hub.adapters.kubeconfig import KubeConnection
 from integration_hub.model.base import API_VERSION
 from integration_hub.reconcile.inputs import SecretAnswer, SecretState
 
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 METADATA_ONE = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+FIELD_MANAGER = "integration-hub"
+"""Who `kubectl get --show-managed-fields` says has written a status; left out, it would be the HTTP library's name."""
+USER_AGENT = f"integration-hub-operator/{__version__}"
 CONNECTIONS = 50
 CONNECT_SECONDS = 5.0
 PAGE = 500
@@ -156,6 +161,7 @@ class KubeClient:
         return await self._call(
             "PATCH",
             resource.path(namespace, name, "status"),
+            query={"fieldManager": FIELD_MANAGER},
             body=body,
             headers={"Content-Type": "application/merge-patch+json"},
             counted_as=f"PATCH {resource.plural}/status",
@@ -228,6 +234,7 @@ def new_session(connection: KubeConnection) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=CONNECTIONS, ssl=connection.ssl_context, keepalive_timeout=60),
         cookie_jar=aiohttp.DummyCookieJar(),
+        headers={"User-Agent": USER_AGENT},
         trust_env=False,
         middlewares=(authorize,),
     )

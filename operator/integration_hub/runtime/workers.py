@@ -21,6 +21,8 @@ log = structlog.get_logger("integration_hub.workers")
 
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 60.0
+AWAY_PAUSE_SECONDS = 10.0
+"""The longest pause while the API server does not answer at all: work goes on soon after it is back."""
 
 
 class Workers:
@@ -70,15 +72,17 @@ class Workers:
             done = await self._reconciler.reconcile(key)
         except ApiError as error:
             result = "api-error"
-            pause = max(self._retry(key), error.retry_after or 0.0)
+            longest = AWAY_PAUSE_SECONDS if error.status == 0 else LONGEST_PAUSE_SECONDS
+            pause = max(self._retry(key, longest), error.retry_after or 0.0)
             log.warning("will try again", object=str(key), pause=round(pause, 1), error=str(error))
             self._timetable.set(key, loop.time() + pause, priority)
         except Exception:
             # A mistake of ours must not end the worker, nor be repeated at full speed.
             result = "internal-error"
-            pause = self._retry(key)
+            pause = self._retry(key, LONGEST_PAUSE_SECONDS)
             log.exception("a mistake in the operator; will try again", object=str(key), pause=round(pause, 1))
             self._timetable.set(key, loop.time() + pause, priority)
+            await self._admit_mistake(key)
         else:
             result = "written" if done.wrote else result
             self._finish(key, done)
@@ -97,8 +101,15 @@ class Workers:
             seconds = (done.due - datetime.now(UTC)).total_seconds()
             self._timetable.set(key, asyncio.get_running_loop().time() + max(seconds, 0.0))
 
-    def _retry(self, key: Key) -> float:
+    async def _admit_mistake(self, key: Key) -> None:
+        """Let the status say that it cannot be trusted; where even that fails, the log has said enough."""
+        try:
+            await self._reconciler.admit_mistake(key)
+        except Exception:  # noqa: BLE001 - the mistake itself is logged and retried
+            log.warning("the status does not tell of the mistake", object=str(key))
+
+    def _retry(self, key: Key, longest: float) -> float:
         """Return the pause before the next try, in seconds: growing, bounded, spread over half of itself."""
         failed = self._failed[key] = self._failed.get(key, 0) + 1
-        pause = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0 ** min(failed - 1, 10))
+        pause = min(longest, FIRST_PAUSE_SECONDS * 2.0 ** min(failed - 1, 10))
         return pause * (0.75 + 0.5 * random.random())  # noqa: S311 - spreads load, guards nothing

@@ -23,10 +23,11 @@ from integration_hub.model.http import Failure, FailureKind, Outcome
 from integration_hub.model.instance import InstanceStatus, IntegrationInstance
 from integration_hub.model.reasons import REASONS, Course, Reason
 from integration_hub.reconcile.definition import definition_status, listed, parse_violation
+from integration_hub.reconcile.gates import undecided
 from integration_hub.reconcile.inputs import Decision, Effect, Inputs, ReadSecret, SecretAnswer, Send, Timing
 from integration_hub.reconcile.pipeline import reconcile
 from integration_hub.reconcile.schedule import timestamp
-from integration_hub.reconcile.summary import kstatus_conditions, ready_condition
+from integration_hub.reconcile.summary import kstatus_conditions, ready_condition, says_the_same, summarise
 from integration_hub.shell import sensitive
 from integration_hub.shell.keys import Key
 from integration_hub.shell.merge_patch import merge_patch
@@ -124,6 +125,27 @@ class Reconciler:
             tested=decision.tested,
             wrote=decision.write,
         )
+
+    async def admit_mistake(self, key: Key) -> None:
+        """Write that the operator met a mistake of its own: what stood there before may no longer be true."""
+        record = self._store.instances.get(key)
+        if record is None:
+            return
+        previous = InstanceStatus.model_validate(record.written_status())
+        ready = ready_condition(
+            Condition(
+                type=c.READY,
+                status="Unknown",
+                reason=Reason.INTERNAL_ERROR,
+                message=REASONS[Reason.INTERNAL_ERROR].meaning,
+            )
+        )
+        now = timestamp(self._clock())
+        status = summarise(
+            previous, ready, undecided(()), generation=record.generation, now=now, identity=None
+        )
+        if not says_the_same(previous, status):
+            await self._write(key, record, status.to_wire())
 
     def _gather(self, key: Key, instance: IntegrationInstance) -> Inputs:
         definition = self._store.definitions.get(instance.spec.definition_ref.name)
