@@ -319,7 +319,7 @@ def test_credentials_arrive_where_the_auth_method_says(
 ) -> None:
     settings, expected = METHODS[method]
     (seen,) = target.seen(account(NAMESPACE, f"by-{method}"))
-    for name in {"authorization", "x-api-key", "x-app", "x-also", "cookie"}:
+    for name in ("authorization", "x-api-key", "x-app", "x-also", "cookie"):
         assert seen.headers.get(name) == expected.get(name)
     assert seen.query == ({"k": "the-right-key"} if method == "query" else {})
     assert found[f"by-{method}"]["status"]["authType"] == settings["type"]

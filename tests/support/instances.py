@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
 
 from integration_hub.adapters.kubeconfig import load
-from integration_hub.model.base import API_VERSION, GROUP
+from integration_hub.model.base import API_VERSION
 from support.target_server import GOOD_KEY, TargetServer
 from support.waiting import DEADLINE, wait_until
 
@@ -25,8 +25,10 @@ Object = dict[str, Any]
 MANAGER = "a-user"
 """The field manager under which tests apply."""
 
+DEFINITIONS_PATH = f"/apis/{API_VERSION}/integrationdefinitions"
+
 _PATHS = {
-    "IntegrationDefinition": f"/apis/{API_VERSION}/integrationdefinitions",
+    "IntegrationDefinition": DEFINITIONS_PATH,
     "IntegrationInstance": f"/apis/{API_VERSION}/namespaces/{{}}/integrationinstances",
     "Secret": "/api/v1/namespaces/{}/secrets",
     "ConfigMap": "/api/v1/namespaces/{}/configmaps",
@@ -291,8 +293,3 @@ def path_of(obj: Object) -> str:
     """Return the URL path of an object."""
     metadata = obj["metadata"]
     return f"{_PATHS[obj['kind']].format(metadata.get('namespace', ''))}/{quote(metadata['name'])}"
-
-
-def is_ours(name: str) -> bool:
-    """Tell whether an annotation, label or finalizer belongs to the hub or to kopf."""
-    return GROUP in name or "kopf" in name.lower()
