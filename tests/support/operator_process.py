@@ -97,7 +97,7 @@ class OperatorProcess:
 
         wait_until(busy, lambda count: count == 0, "the operator has nothing to do")
 
-    def wait_for(self, condition: object, what: str, seconds: float = 60.0) -> None:
+    def wait_for(self, condition: object, what: str, seconds: float = 60.0, pause: float = 0.05) -> None:
         """Wait until `condition()` is true; fail with the log's tail where it does not come or the process ends."""
         assert callable(condition)
         deadline = time.monotonic() + seconds
@@ -107,7 +107,7 @@ class OperatorProcess:
             if ended is not None or time.monotonic() > deadline:
                 tail = self.log.read_text()[-3000:]
                 raise AssertionError(f"the operator is not {what} (exit code {ended}); its log ends:\n{tail}")
-            time.sleep(0.05)
+            time.sleep(pause)
 
     def terminate(self) -> int:
         """Send SIGTERM and return the exit code."""
