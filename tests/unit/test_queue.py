@@ -185,3 +185,16 @@ async def test_every_priority_is_handed_out_as_it_was_given(priority: Priority) 
     queue = WorkQueue()
     queue.add(A, priority)
     assert await queue.get() == (A, priority)
+
+
+async def test_an_entry_that_was_overtaken_lends_its_urgency_to_nobody_later() -> None:
+    # The heap still holds A as INPUT when A comes back with nobody waiting for it.
+    queue = WorkQueue()
+    queue.add(A, Priority.INPUT)
+    queue.add(A, Priority.USER)
+    await queue.get()
+    queue.done(A)
+    queue.add(B, Priority.PERIODIC)
+    queue.add(A, Priority.STARTUP)
+    assert await queue.get() == (B, Priority.PERIODIC)
+    assert await queue.get() == (A, Priority.STARTUP)
