@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
+from integration_hub.model import conditions as c
 from integration_hub.model.reasons import REASONS, Course, Reason
 from integration_hub.reconcile.inputs import Inputs, Timing
 
@@ -59,16 +60,22 @@ def pause_after(
 
 
 def verdict_is_current(inputs: Inputs) -> bool:
-    """Tell whether the last verdict in status is about exactly the inputs of now."""
-    tested = inputs.instance.status.tested
-    if tested is None or inputs.definition is None:
+    """Tell whether the last verdict in status is about exactly the inputs of now, and stands there unspoilt."""
+    status, generation = inputs.instance.status, inputs.instance.metadata.generation
+    tested, ready = status.tested, status.condition(c.READY)
+    if tested is None or ready is None or inputs.definition is None:
         return False
-    return (
-        tested.generation == inputs.instance.metadata.generation
+    same_inputs = (
+        tested.generation == generation
         and tested.definition_generation == inputs.definition.generation
         and tested.definition_uid == inputs.definition.uid
         and tested.secret_resource_version == (inputs.secret_version or "")
     )
+    # Somebody else may have written the status: what contradicts itself is no verdict.
+    consistent = status.observed_generation == generation and (ready.status == "True") == (
+        status.last_test_result == "Success"
+    )
+    return same_inputs and consistent
 
 
 def is_requested(inputs: Inputs, annotation: str) -> bool:

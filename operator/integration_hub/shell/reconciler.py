@@ -127,7 +127,7 @@ class Reconciler:
         )
 
     async def admit_mistake(self, key: Key) -> None:
-        """Write that the operator met a mistake of its own: what stood there before may no longer be true."""
+        """Write that the operator met a mistake of its own: no verdict holds until the next test."""
         record = self._store.instances.get(key)
         if record is None:
             return

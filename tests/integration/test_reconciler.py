@@ -1,0 +1,105 @@
+"""The reconciler itself against a real API server, for what an operator as a whole hardly ever gets into."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from ipaddress import ip_network
+
+import pytest
+
+from integration_hub.adapters.egress import EgressPolicy
+from integration_hub.adapters.kube import DEFINITIONS, INSTANCES, SECRETS, ApiError
+from integration_hub.adapters.kubeconfig import load
+from integration_hub.devcluster import ControlPlaneInfo
+from integration_hub.reconcile.inputs import Timing
+from integration_hub.shell.keys import Key
+from integration_hub.wiring import Engine, build_engine
+from support.instances import Api, condition, definition, instance, secret
+from support.target_server import TargetServer
+
+pytestmark = pytest.mark.cluster
+
+
+@pytest.fixture
+async def engine(control_plane: ControlPlaneInfo, crds_installed: None) -> AsyncIterator[Engine]:
+    policy = EgressPolicy(allowed_cidrs=(ip_network("127.0.0.0/8"),))
+    engine = build_engine(load(control_plane.kubeconfig), policy, Timing())
+    yield engine
+    await engine.close()
+
+
+async def look(engine: Engine) -> None:
+    """Take in what the API server has now, as a list at the start does."""
+    put = {
+        DEFINITIONS: engine.store.put_definition,
+        SECRETS: engine.store.put_secret,
+        INSTANCES: engine.store.put_instance,
+    }
+    for resource, take in put.items():
+        for raw in (await engine.kube.list_page(resource))[0]:
+            take(raw)
+
+
+async def test_a_mistake_of_the_operator_is_admitted_and_then_made_good(
+    engine: Engine, api: Api, namespace: str, target: TargetServer
+) -> None:
+    prod = instance(namespace, "prod", namespace)
+    api.apply(definition(namespace, target), secret(namespace), prod)
+    key = Key(INSTANCES.plural, namespace, "prod")
+    await look(engine)
+    await engine.reconciler.reconcile(key)
+    assert condition(api.get(prod), "Ready")["status"] == "True"
+
+    await engine.reconciler.admit_mistake(key)
+    ready = condition(api.get(prod), "Ready")
+    assert (ready["status"], ready["reason"]) == ("Unknown", "InternalError")
+    assert "identity" not in api.get(prod)["status"], "what stood there before may no longer be true"
+    version = api.get(prod)["metadata"]["resourceVersion"]
+    await engine.reconciler.admit_mistake(key)
+    assert api.get(prod)["metadata"]["resourceVersion"] == version, "the same mistake is written once"
+
+    await engine.reconciler.reconcile(key)
+    ready = condition(api.get(prod), "Ready")
+    assert (ready["status"], ready["reason"]) == ("True", "Connected"), (
+        "the next reconcile tells the truth again"
+    )
+
+
+async def test_a_verdict_is_never_written_over_an_object_that_changed(
+    engine: Engine, api: Api, namespace: str, target: TargetServer
+) -> None:
+    prod = instance(namespace, "prod", namespace)
+    api.apply(definition(namespace, target), secret(namespace), prod)
+    key = Key(INSTANCES.plural, namespace, "prod")
+    await look(engine)
+    # Deleted and created again under the same name, before the operator hears of it: another object.
+    api.delete(prod)
+    api.apply(prod)
+    with pytest.raises(ApiError) as refused:
+        await engine.reconciler.reconcile(key)
+    assert refused.value.status == 409
+    assert "status" not in api.get(prod)
+
+    await look(engine)
+    await engine.reconciler.reconcile(key)
+    assert condition(api.get(prod), "Ready")["reason"] == "Connected"
+
+
+async def test_a_status_that_somebody_else_wrote_is_put_right(
+    engine: Engine, api: Api, namespace: str, target: TargetServer
+) -> None:
+    prod = instance(namespace, "prod", namespace)
+    api.apply(definition(namespace, target), secret(namespace, apiKey="wrong"), prod)
+    key = Key(INSTANCES.plural, namespace, "prod")
+    await look(engine)
+    await engine.reconciler.reconcile(key)
+    told = api.get(prod)["status"]["conditions"]
+    lie = [
+        item | {"status": "True", "reason": "Connected"} if item["type"] == "Ready" else item for item in told
+    ]
+    api.merge(prod, {"status": {"conditions": lie}}, sub="/status")
+
+    await look(engine)
+    await engine.reconciler.reconcile(key)
+    ready = condition(api.get(prod), "Ready")
+    assert (ready["status"], ready["reason"]) == ("False", "CredentialsRejected")
