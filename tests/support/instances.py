@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -157,7 +158,20 @@ class Api:
         self._connection = load(kubeconfig)
 
     def call(self, method: str, path: str, body: Any = None, content_type: str = "application/json") -> str:
-        """Make one call and return its answer's text; Refused where it is an error."""
+        """Make one call and return its answer's text; Refused where it is an error.
+
+        An API server that has just started asks for patience (429); this has it, as kubectl has.
+        """
+        for _ in range(30):
+            try:
+                return self._call(method, path, body, content_type)
+            except Refused as refusal:
+                if refusal.status != 429:
+                    raise
+                time.sleep(0.3)
+        raise AssertionError("the API server asks for patience, and goes on asking")
+
+    def _call(self, method: str, path: str, body: Any, content_type: str) -> str:
         request = urllib.request.Request(
             self._connection.server + path,
             method=method,

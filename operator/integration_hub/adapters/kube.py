@@ -16,7 +16,7 @@ import aiohttp
 import orjson
 
 from integration_hub import __version__
-from integration_hub.adapters.kubeconfig import KubeConnection
+from integration_hub.adapters.kubeconfig import KubeconfigError, KubeConnection
 from integration_hub.model.base import API_VERSION
 from integration_hub.reconcile.inputs import SecretAnswer, SecretState
 
@@ -129,8 +129,8 @@ class KubeClient:
                         if event["type"] == "ERROR":
                             raise _status_error(event["object"])
                         yield event
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise ApiError(0, type(error).__name__, f"the watch of {path} broke off") from error
+        except _NO_ANSWER as error:
+            raise ApiError(0, type(error).__name__, f"the watch of {path} broke off{_why(error)}") from error
 
     async def read_secret(self, namespace: str, name: str) -> SecretAnswer:
         """Return a Secret's decoded data as of now."""
@@ -212,8 +212,9 @@ class KubeClient:
                 content = await response.read()
                 if response.status >= 400:  # noqa: PLR2004
                     raise _api_error(response, content)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise ApiError(0, type(error).__name__, f"{method} {path} did not get an answer") from error
+        except _NO_ANSWER as error:
+            message = f"{method} {path} did not get an answer{_why(error)}"
+            raise ApiError(0, type(error).__name__, message) from error
         answer: dict[str, Any] = orjson.loads(content)
         return answer
 
@@ -238,6 +239,15 @@ def new_session(connection: KubeConnection) -> aiohttp.ClientSession:
         trust_env=False,
         middlewares=(authorize,),
     )
+
+
+_NO_ANSWER = (aiohttp.ClientError, TimeoutError, OSError, KubeconfigError)
+"""All that can keep a call from getting an answer; the last: a credential plugin that fails."""
+
+
+def _why(error: Exception) -> str:
+    """Return a plugin's own words, which tell what to do; those of sockets repeat the address and no more."""
+    return f": {error}" if isinstance(error, KubeconfigError) else ""
 
 
 def _status_error(status: Mapping[str, Any]) -> ApiError:

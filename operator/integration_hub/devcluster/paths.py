@@ -74,7 +74,7 @@ class Home:
     @property
     def entries(self) -> list[Path]:
         """All that may lie in the folder; anything else is not ours to remove."""
-        ours = ("pki", "etcd", "kubectl-cache", "kubeconfig", "state.json")
+        ours = ("pki", "etcd", "kubectl-cache", "kubeconfig", "state.json", "examples")
         patterns = (*ours, "etcd*.sock", "server.log*", ".state.json.*", ".kubeconfig.*", "server.lock")
         return [path for pattern in patterns for path in self.root.glob(pattern)]
 

@@ -102,6 +102,8 @@ def _violations(spec: DefinitionSpec) -> Iterator[Violation]:
     for index, method in enumerate(spec.auth_methods):
         for violation in settings_violations(method.type, method.settings):
             yield Violation(f"spec.authMethods[{index}].{violation.path}", violation.message)
+    if sum(test.default for test in spec.tests) != 1:
+        yield Violation("spec.tests", "exactly one test must have 'default: true'")
     for index, test in enumerate(spec.tests):
         if test.identity is not None:
             try:

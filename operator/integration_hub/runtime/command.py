@@ -18,13 +18,19 @@ from integration_hub.reconcile.schedule import parse_duration
 class _DurationType(click.ParamType[timedelta]):
     name = "duration"
 
+    def __init__(self, least: timedelta = timedelta()) -> None:
+        self._least = least
+
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
         if isinstance(value, timedelta):
             return value
         try:
-            return parse_duration(str(value))
+            duration = parse_duration(str(value))
         except ValueError as error:
             self.fail(str(error), param, ctx)
+        if duration < self._least:
+            self.fail(f"'{value}' is too short: at least {self._least.total_seconds():.0f}s", param, ctx)
+        return duration
 
 
 class _AddressType(click.ParamType[tuple[str, int]]):
@@ -42,6 +48,8 @@ class _AddressType(click.ParamType[tuple[str, int]]):
 
 
 _DURATION = _DurationType()
+_PERIOD = _DurationType(least=timedelta(seconds=10))
+"""As short as the CRD lets an instance's own interval be: whatever is done that often is done all the time."""
 
 
 @click.command()
@@ -63,7 +71,7 @@ _DURATION = _DurationType()
 )
 @click.option(
     "--interval",
-    type=_DURATION,
+    type=_PERIOD,
     default="10m",
     show_default=True,
     help="Between tests of a connection that works.",
@@ -77,7 +85,7 @@ _DURATION = _DurationType()
 )
 @click.option(
     "--relist",
-    type=_DURATION,
+    type=_PERIOD,
     default="10m",
     show_default=True,
     help="Between full comparisons with the API server.",

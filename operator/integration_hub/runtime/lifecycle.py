@@ -76,13 +76,15 @@ def registry(operator: Operator, connection: KubeConnection, stop: asyncio.Event
 
     @kopf.on.startup(id="startup", registry=handlers)
     async def startup(**_: Any) -> None:
-        # In place of kopf's own, which fail with a traceback when a second signal follows the first.
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
         await operator.start()
 
     @kopf.on.cleanup(id="cleanup", registry=handlers)
     async def cleanup(**_: Any) -> None:
+        # Kopf waits 5 s for this flag if it stops for another cause, and its own signal handlers fail with a traceback
+        # when a second signal follows the first.
+        stop.set()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
         await operator.stop()
 
     return handlers

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -209,15 +210,20 @@ class Reconciler:
         )
         ready = ready_condition(finding)
         previous = record.written_status()
-        kept = [
-            Condition.model_validate(item) for item in previous.get("conditions") or [] if item.get("type")
-        ]
         found = [ready, finding, *kstatus_conditions(ready)]
-        conditions = merge_conditions(kept, found, generation=record.generation, now=timestamp(self._clock()))
+        conditions = merge_conditions(
+            _readable(previous.get("conditions")),
+            found,
+            generation=record.generation,
+            now=timestamp(self._clock()),
+        )
         status = InstanceStatus(
-            observed_generation=record.generation, phase="Error", conditions=conditions
+            observed_generation=record.generation,
+            phase="Error",
+            conditions=conditions,
+            last_handled_request=record.request or None,
         ).to_wire()
-        changed = status["conditions"] != previous.get("conditions")
+        changed = status != previous
         if changed:
             await self._write(key, record, status)
         announcement = _announcement(key, record.uid, ready) if changed else None
@@ -264,6 +270,15 @@ async def send(http: HttpClient, effect: Send) -> Outcome:
 @lru_cache(maxsize=4096)
 def _host_rule(text: str) -> HostRule:
     return HostRule.parse(text)
+
+
+def _readable(conditions: object) -> list[Condition]:
+    """Return the conditions that this version of the operator understands."""
+    found = []
+    for item in conditions if isinstance(conditions, list) else ():
+        with suppress(ValidationError):
+            found.append(Condition.model_validate(item))
+    return found
 
 
 def _announcement(key: Key, uid: str, ready: Condition) -> Announcement:
