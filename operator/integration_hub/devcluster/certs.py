@@ -3,38 +3,24 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from integration_hub.devcluster.files import make_private_folder, write_private
+from integration_hub.devcluster.issuing import Leaf, Pair, certificate_pem, make_ca, make_leaf, private_pem
 
 CA_LIFE = timedelta(days=3650)
 LEAF_LIFE = timedelta(days=365)
 RENEW_BEFORE = timedelta(days=30)
 """A certificate with less time than this left is made anew at the next start."""
 
-_CLOCK_SKEW = timedelta(minutes=5)
-
-
-@dataclass(frozen=True, slots=True)
-class _Leaf:
-    """A certificate to be signed by the cluster's authority."""
-
-    name: str
-    common_name: str
-    usage: x509.ObjectIdentifier
-    organization: str | None = None
-    alternative_names: tuple[x509.GeneralName, ...] = ()
-
-
 _LEAVES = (
-    _Leaf(
+    Leaf(
         "server",
         "kube-apiserver",
         ExtendedKeyUsageOID.SERVER_AUTH,
@@ -45,7 +31,7 @@ _LEAVES = (
         ),
     ),
     # RBAC lets this group do everything, and cannot take it away again: a person cannot lock themselves out.
-    _Leaf("admin", "admin", ExtendedKeyUsageOID.CLIENT_AUTH, organization="system:masters"),
+    Leaf("admin", "admin", ExtendedKeyUsageOID.CLIENT_AUTH, organization="system:masters"),
 )
 
 
@@ -61,18 +47,15 @@ def ensure_certificates(folder: Path, now: datetime | None = None) -> None:
         _write_signing_key(folder)
     ca = _load(folder, "ca")
     if ca is None or not _is_good(ca[0], now):
-        ca = _make_ca(now)
+        ca = make_ca("integration-hub-dev-ca", now, CA_LIFE)
         _store(folder, "ca", ca)
     for leaf in _LEAVES:
         made = _load(folder, leaf.name)
         if made is None or not _is_good(made[0], now) or not _is_signed_by(made[0], ca[0]):
-            _store(folder, leaf.name, _make_leaf(leaf, ca, now))
+            _store(folder, leaf.name, make_leaf(leaf, ca, now, LEAF_LIFE))
 
 
-_Pair = tuple[x509.Certificate, ec.EllipticCurvePrivateKey]
-
-
-def _load(folder: Path, name: str) -> _Pair | None:
+def _load(folder: Path, name: str) -> Pair | None:
     """Return a certificate and its key, or None where they are absent, damaged or do not belong together."""
     try:
         certificate = x509.load_pem_x509_certificate((folder / f"{name}.crt").read_bytes())
@@ -84,9 +67,9 @@ def _load(folder: Path, name: str) -> _Pair | None:
     return certificate, key
 
 
-def _store(folder: Path, name: str, pair: _Pair) -> None:
-    write_private(folder / f"{name}.key", _private_pem(pair[1]))
-    write_private(folder / f"{name}.crt", pair[0].public_bytes(serialization.Encoding.PEM))
+def _store(folder: Path, name: str, pair: Pair) -> None:
+    write_private(folder / f"{name}.key", private_pem(pair[1]))
+    write_private(folder / f"{name}.crt", certificate_pem(pair[0]))
 
 
 def _is_good(certificate: x509.Certificate, now: datetime) -> bool:
@@ -101,80 +84,10 @@ def _is_signed_by(certificate: x509.Certificate, ca: x509.Certificate) -> bool:
     return True
 
 
-def _make_ca(now: datetime) -> _Pair:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = _name("integration-hub-dev-ca")
-    usage = _key_usage(certificate_authority=True)
-    builder = (
-        _builder(name, name, key.public_key(), now, CA_LIFE)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(usage, critical=True)
-    )
-    return builder.sign(key, hashes.SHA256()), key
-
-
-def _make_leaf(leaf: _Leaf, ca: _Pair, now: datetime) -> _Pair:
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = _name(leaf.common_name, leaf.organization)
-    # Python's strict verification wants every one of these extensions.
-    builder = (
-        _builder(subject, ca[0].subject, key.public_key(), now, LEAF_LIFE)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_key_usage(certificate_authority=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([leaf.usage]), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca[1].public_key()), critical=False)
-    )
-    if leaf.alternative_names:
-        builder = builder.add_extension(x509.SubjectAlternativeName(leaf.alternative_names), critical=False)
-    return builder.sign(ca[1], hashes.SHA256()), key
-
-
-def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, now: datetime, life: timedelta
-) -> x509.CertificateBuilder:
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - _CLOCK_SKEW)
-        .not_valid_after(now + life)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
-    )
-
-
-def _key_usage(*, certificate_authority: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=True,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=certificate_authority,
-        crl_sign=certificate_authority,
-        encipher_only=False,
-        decipher_only=False,
-    )
-
-
-def _name(common_name: str, organization: str | None = None) -> x509.Name:
-    parts = [x509.NameAttribute(NameOID.COMMON_NAME, common_name)]
-    if organization:
-        parts.append(x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization))
-    return x509.Name(parts)
-
-
 def _write_signing_key(folder: Path) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
-    write_private(folder / "sa.key", _private_pem(key))
+    write_private(folder / "sa.key", private_pem(key))
     public = key.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )
     write_private(folder / "sa.pub", public)
-
-
-def _private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
