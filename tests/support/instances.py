@@ -158,7 +158,7 @@ class Api:
         self._connection = load(kubeconfig)
 
     def call(self, method: str, path: str, body: Any = None, content_type: str = "application/json") -> str:
-        """Make one call and return its answer's text; Refused where it is an error.
+        """Make one call and return its answer's text; Refused where it is an error. Bytes are sent as they are.
 
         An API server that has just started asks for patience (429); this has it, as kubectl has.
         """
@@ -172,10 +172,11 @@ class Api:
         raise AssertionError("the API server asks for patience, and goes on asking")
 
     def _call(self, method: str, path: str, body: Any, content_type: str) -> str:
+        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         request = urllib.request.Request(
             self._connection.server + path,
             method=method,
-            data=None if body is None else json.dumps(body).encode(),
+            data=data,
             headers={"Content-Type": content_type},
         )
         if token := self._connection.tokens.token():

@@ -17,6 +17,7 @@ import orjson
 
 from integration_hub import __version__
 from integration_hub.adapters.kubeconfig import KubeconfigError, KubeConnection
+from integration_hub.adapters.wire import parsed
 from integration_hub.model.base import API_VERSION
 from integration_hub.reconcile.inputs import SecretAnswer, SecretState
 
@@ -125,7 +126,7 @@ class KubeClient:
                 async for chunk in response.content.iter_any():
                     *lines, rest = (rest + chunk).split(b"\n")
                     for line in lines:
-                        event: dict[str, Any] = orjson.loads(line)
+                        event: dict[str, Any] = _read(line, "watch", path)
                         if event["type"] == "ERROR":
                             raise _status_error(event["object"])
                         yield event
@@ -215,8 +216,7 @@ class KubeClient:
         except _NO_ANSWER as error:
             message = f"{method} {path} did not get an answer{_why(error)}"
             raise ApiError(0, type(error).__name__, message) from error
-        answer: dict[str, Any] = orjson.loads(content)
-        return answer
+        return _read(content, method, path)
 
 
 def new_session(connection: KubeConnection) -> aiohttp.ClientSession:
@@ -248,6 +248,17 @@ _NO_ANSWER = (aiohttp.ClientError, TimeoutError, OSError, KubeconfigError)
 def _why(error: Exception) -> str:
     """Return a plugin's own words, which tell what to do; those of sockets repeat the address and no more."""
     return f": {error}" if isinstance(error, KubeconfigError) else ""
+
+
+def _read(content: bytes, method: str, path: str) -> dict[str, Any]:
+    """Return an object of an answer. What is none came from something in between: as good as no answer."""
+    try:
+        answer = parsed(content)
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict):
+        raise ApiError(0, "Unreadable", f"{method} {path} was answered with something that is no JSON object")
+    return answer
 
 
 def _status_error(status: Mapping[str, Any]) -> ApiError:
