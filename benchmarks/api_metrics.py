@@ -20,6 +20,11 @@ class Writes:
     """Every other write to an instance, creates included."""
     event_writes: int
 
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.status_patches + self.other_instance_writes + self.event_writes
+
     def __sub__(self, earlier: Writes) -> Writes:
         return Writes(
             self.status_patches - earlier.status_patches,
