@@ -119,3 +119,10 @@ def test_a_header_is_found_in_any_case(expression: str) -> None:
 
 def test_of_a_header_there_is_nothing_below() -> None:
     assert read_identity(("headers", "x-account", "0"), response({}, {"x-account": "acme"})) is None
+
+
+@pytest.mark.parametrize("before", [0, 5, MAX_IDENTITY - 10])
+def test_a_secret_that_is_longer_than_an_identity_is_masked_before_it_is_cut(before: int) -> None:
+    token = "".join(chr(ord("A") + number % 26) for number in range(3 * MAX_IDENTITY))
+    found = read_identity(("json", "id"), response({"id": "x" * before + token}), (token,))
+    assert found == "x" * before + "***"

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import NamedTuple
 
-from integration_hub.config.redaction import redact_text
 from integration_hub.model import conditions as c
 from integration_hub.model.conditions import Condition, ConditionStatus
 from integration_hub.model.http import Failure, FailureKind, HttpResponse, Outcome
@@ -156,8 +155,7 @@ def _diagnose_response(plan: ProbePlan, response: HttpResponse, secrets: Collect
         return _conclude(row, row.text.format_map(words))
     identity = None
     if plan.test.identity:
-        found = read_identity(parse_path(plan.test.identity), response)
-        identity = redact_text(found, secrets) if found else None
+        identity = read_identity(parse_path(plan.test.identity), response, secrets)
         if identity is None:
             text = "{host} answered {request} with {status}, but without {path}."
             text = text.format_map(words | {"path": plan.test.identity})

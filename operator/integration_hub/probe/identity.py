@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from integration_hub.config.redaction import redact_text
 from integration_hub.model.http import HttpResponse
 
 Path = tuple[str | int, ...]
@@ -47,8 +48,11 @@ def parse_path(expression: str) -> Path:
     return tuple(steps)
 
 
-def read_identity(path: Path, response: HttpResponse) -> str | None:
-    """Return the value at the path as one line of text, None where there is no scalar value there."""
+def read_identity(path: Path, response: HttpResponse, secrets: Collection[str] = ()) -> str | None:
+    """Return the value at the path as one line of text, None where there is no scalar value there.
+
+    `secrets` are masked in it, before it is cut: the first half of a token would no longer be known as one.
+    """
     source, *steps = path
     value: Any = response.headers
     if source == "json":
@@ -63,7 +67,7 @@ def read_identity(path: Path, response: HttpResponse) -> str | None:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
     text = "".join(character if character.isprintable() else " " for character in str(value)).strip()
-    return text[:MAX_IDENTITY] or None
+    return redact_text(text, secrets)[:MAX_IDENTITY] or None
 
 
 def _below(value: Any, step: str | int) -> Any:
