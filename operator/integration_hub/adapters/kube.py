@@ -149,6 +149,10 @@ class KubeClient:
             SecretState.FOUND, uid=metadata["uid"], version=metadata["resourceVersion"], data=data
         )
 
+    async def read(self, resource: Resource, namespace: str, name: str) -> dict[str, Any]:
+        """Return an object as of now."""
+        return await self._call("GET", resource.path(namespace, name))
+
     async def patch_status(
         self, resource: Resource, namespace: str, name: str, version: int, status: Mapping[str, Any]
     ) -> dict[str, Any]:

@@ -32,7 +32,7 @@ from integration_hub.reconcile.summary import kstatus_conditions, ready_conditio
 from integration_hub.shell import sensitive
 from integration_hub.shell.keys import Key
 from integration_hub.shell.merge_patch import merge_patch
-from integration_hub.shell.store import InstanceRecord, Store
+from integration_hub.shell.store import InstanceRecord, Store, record_of
 
 log = structlog.get_logger("integration_hub.reconcile")
 audit = structlog.get_logger("integration_hub.audit")
@@ -64,7 +64,7 @@ class Done:
 
 
 class Reconciler:
-    """Reconciles one key at a time; holds no state of its own but the failures in a row of each instance."""
+    """Reconciles one key at a time; remembers of each instance only what went wrong last."""
 
     def __init__(
         self,
@@ -82,20 +82,40 @@ class Reconciler:
         self._timing = timing
         self._clock = clock
         self._failures: dict[Key, int] = {}
+        self._unsure: set[Key] = set()
+        """Instances whose last write failed: perhaps it was done all the same, perhaps somebody else's came first."""
 
     def forget(self, key: Key) -> None:
         """Drop what is remembered of a deleted object."""
         self._failures.pop(key, None)
+        self._unsure.discard(key)
 
     async def reconcile(self, key: Key) -> Done:
         """Bring one object's status up to date. ApiError where the API server could not be asked or told."""
         if key.plural == DEFINITIONS.plural:
             return await self._reconcile_definition(key)
         record = self._store.instances.get(key)
+        if record is not None and key in self._unsure:
+            record = await self._look_again(key)
         if record is None:
             self.forget(key)
             return Done()
         return await self._reconcile_instance(key, record)
+
+    async def _look_again(self, key: Key) -> InstanceRecord | None:
+        """Read an instance of which the store may be behind, None where it is gone.
+
+        While an API server comes back, watches are the last to tell. Without this, each try to write a verdict would
+        cost the external system another test; with a wrong password, tests too many lock an account.
+        """
+        try:
+            raw = await self._kube.read(INSTANCES, key.namespace, key.name)
+        except ApiError as error:
+            if not error.gone:
+                raise
+            return None
+        self._unsure.discard(key)
+        return record_of(raw) if key in self._store.instances else None
 
     async def _reconcile_instance(self, key: Key, record: InstanceRecord) -> Done:
         raw = record.raw()
@@ -198,6 +218,7 @@ class Reconciler:
             written = await self._kube.patch_status(INSTANCES, key.namespace, key.name, record.version, patch)
         except ApiError as error:
             if not error.gone:
+                self._unsure.add(key)
                 raise
             return  # the watch tells of the deletion
         self._store.put_own_write(written)

@@ -80,7 +80,7 @@ class Store:
         """Take in an instance as a watch, a list or a write's answer shows it. Older news than we have is ignored."""
         key = instance_key(raw)
         known = self.instances.get(key)
-        new = _record(raw)
+        new = record_of(raw)
         if known is not None and new.version <= known.version:
             return []
         if known is not None and known.uid == new.uid and known.status_json == new.status_json:
@@ -103,7 +103,7 @@ class Store:
         key = instance_key(raw)
         known = self.instances.get(key)
         if known is not None and known.uid == raw["metadata"]["uid"]:
-            new = _record(raw)
+            new = record_of(raw)
             same = new.generation == known.generation and new.request == known.request
             if same and new.version > known.version:
                 self.instances[key] = new
@@ -254,7 +254,8 @@ _METADATA = (
 )
 
 
-def _record(raw: Mapping[str, Any]) -> InstanceRecord:
+def record_of(raw: Mapping[str, Any]) -> InstanceRecord:
+    """Return what is kept of an instance as the API server shows it."""
     metadata, spec, status = raw["metadata"], raw.get("spec") or {}, raw.get("status") or {}
     kept: dict[str, Any] = {name: metadata[name] for name in _METADATA if metadata.get(name) is not None}
     request = (metadata.get("annotations") or {}).get(REQUEST_ANNOTATION, "")
