@@ -76,7 +76,13 @@ def registry(operator: Operator, connection: KubeConnection, stop: asyncio.Event
 
     @kopf.on.startup(id="startup", registry=handlers)
     async def startup(**_: Any) -> None:
-        await operator.start()
+        try:
+            await operator.start()
+        except asyncio.CancelledError:
+            # Told to stop while it waits for an API server: of a startup that did not end kopf does no cleanup.
+            stop.set()
+            await operator.stop()
+            raise
 
     @kopf.on.cleanup(id="cleanup", registry=handlers)
     async def cleanup(**_: Any) -> None:

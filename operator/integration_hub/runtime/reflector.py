@@ -62,9 +62,10 @@ class Reflector:
                 worked = loop.time() - started >= TOO_SHORT_SECONDS
             except ApiError as error:
                 worked = False
+                log.info("watch ended", resource=self.resource.plural, error=str(error), failures=failures)
                 if error.status == 410:  # noqa: PLR2004 - Gone: the version is older than what the server remembers
                     self._version = ""
-                log.info("watch ended", resource=self.resource.plural, error=str(error), failures=failures)
+                    failures = 0  # it is there again: what we missed must not wait for as long as it was away
             if worked:
                 failures = 0
                 continue
