@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -41,7 +42,7 @@ def run_kubectl(
     cluster: ControlPlane,
     *args: str | Path,
     input: str | None = None,
-    check: bool = True,  # noqa: A002 - subprocess' own word
+    check: bool = True,
 ) -> subprocess.CompletedProcess[str]:
     """Run the embedded kubectl; on failure its words stand in the assertion's message."""
     done = subprocess.run(
@@ -76,7 +77,7 @@ def kubectl(cluster: ControlPlane) -> Kubectl:
 
     def run(
         *args: str | Path, input: str | None = None, check: bool = True
-    ) -> subprocess.CompletedProcess[str]:  # noqa: A002
+    ) -> subprocess.CompletedProcess[str]:
         return run_kubectl(cluster, *args, input=input, check=check)
 
     return run
@@ -153,3 +154,30 @@ def spare_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlP
     run_kubectl(plane, "wait", "--for=condition=Established", "-f", ROOT / "crds", "--timeout=60s")
     yield plane
     plane.down(purge=True)
+
+
+@pytest.fixture
+def spare_api(spare_cluster: ControlPlane) -> Api:
+    """The hand in the second control plane, which is up again if the test before this one has failed midway."""
+    return Api(spare_cluster.up().kubeconfig)
+
+
+@pytest.fixture
+def start_operator(spare_cluster: ControlPlane, tmp_path: Path) -> Iterator[Callable[..., OperatorProcess]]:
+    """`start_operator(*flags)` starts one in the second control plane; it is ended with the test, whatever happens."""
+    started: list[OperatorProcess] = []
+
+    def start(
+        *flags: str, until_ready: bool = True, kubeconfig: Path | None = None, **options: Any
+    ) -> OperatorProcess:
+        log = tmp_path / f"operator-{len(started)}.log"
+        process = OperatorProcess(
+            kubeconfig or spare_cluster.home.kubeconfig, log, *ONLY_EVENTS, *flags, **options
+        )
+        started.append(process)
+        process.start(until_ready=until_ready)
+        return process
+
+    yield start
+    for process in started:
+        process.stop()

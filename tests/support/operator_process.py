@@ -8,6 +8,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
@@ -23,8 +24,14 @@ Metrics = dict[tuple[str, ...], float]
 class OperatorProcess:
     """Starts and ends `hub run`; its log goes to a file."""
 
-    def __init__(self, kubeconfig: Path, log: Path, *flags: str) -> None:
-        """`flags` follow those that every test needs: loopback allowed, a free port for health."""
+    def __init__(
+        self, kubeconfig: Path, log: Path, *flags: str, program: Sequence[str] = ("-m", "integration_hub")
+    ) -> None:
+        """`flags` follow those that every test needs: loopback allowed, a free port for health.
+
+        `program` is what Python runs: the operator, or the operator with a fault built in.
+        """
+        self.program = program
         self.kubeconfig = kubeconfig
         self.log = log
         self.flags = flags
@@ -43,7 +50,7 @@ class OperatorProcess:
         self._log_file = self.log.open("ab")
         self._process = subprocess.Popen(
             [
-                sys.executable, "-W", "error", "-m", "integration_hub", "run",
+                sys.executable, "-W", "error", *self.program, "run",
                 "--kubeconfig", str(self.kubeconfig), "--allow-cidr", "127.0.0.0/8",
                 "--listen", f"127.0.0.1:{self.port}", "--log-format", "json", *self.flags,
             ],
@@ -88,6 +95,13 @@ class OperatorProcess:
         """Return how many reconciles it has ended since its start."""
         return sum(value for (name, *_), value in self.metrics().items() if name == "hub_reconcile_total")
 
+    def memory(self) -> tuple[float, float]:
+        """Return what it holds in memory, and the most that it ever held, in MiB."""
+        lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
+        fields = dict(line.split(":", 1) for line in lines)
+        resident, peak = (int(fields[name].split()[0]) / 1024 for name in ("VmRSS", "VmHWM"))
+        return resident, peak
+
     def wait_until_idle(self) -> None:
         """Wait until nothing waits for a reconcile or is in one."""
 
@@ -124,7 +138,11 @@ class OperatorProcess:
     def stop(self) -> None:
         """End the process if it runs, whatever state it is in."""
         if self._process is not None and self._process.poll() is None:
-            self.terminate()
+            try:
+                self.terminate()
+            except subprocess.TimeoutExpired:
+                self.kill()
+                raise
 
     def _wait(self) -> int:
         assert self._process is not None
