@@ -44,7 +44,7 @@ NOT_YET_VALID = (FailureKind.TLS_EXPIRED, "certificate not yet valid")
 OTHER_ADDRESS = (FailureKind.TLS_HOST_MISMATCH, "certificate is for another address")
 OTHER_PURPOSE = (FailureKind.TLS_UNTRUSTED, "certificate is not for servers")
 SELF_SIGNED = (FailureKind.TLS_UNTRUSTED, "self-signed certificate")
-NO_ISSUER = (FailureKind.TLS_UNTRUSTED, "unable to get issuer")
+NO_ISSUER = (FailureKind.TLS_UNTRUSTED, "the authority that issued it is not known")
 
 
 @pytest.fixture(scope="module")

@@ -38,15 +38,15 @@ def message(reason: Reason, **data: bytes) -> str:
 
 def test_a_missing_key_lists_what_is_there() -> None:
     said = message(Reason.SECRET_KEY_MISSING, user=b"canary", pass_=b"canary")
-    assert said == "Secret 'stripe' has no key 'username', which needs the user name; it has pass_, user."
+    assert said == "Secret 'stripe' has no key 'username' (the user name); it has 'pass_', 'user'."
     assert message(Reason.SECRET_KEY_MISSING).endswith("it has no keys at all.")
     many = message(Reason.SECRET_KEY_MISSING, **{f"key{number:02}": b"x" for number in range(15)})
-    assert many.endswith("key08, key09 and 5 more.")
+    assert many.endswith("'key08', 'key09' and 5 more.")
 
 
 def test_an_empty_key_is_not_a_missing_one() -> None:
     assert message(Reason.SECRET_KEY_EMPTY, username=b"") == (
-        "Secret 'stripe': the key 'username' is empty; it needs the user name."
+        "Secret 'stripe': the key 'username' is empty; expected is the user name."
     )
 
 

@@ -109,7 +109,7 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"region": "EU"}, "region: must be one of: eu, us, apac (did you mean 'eu'?)"),
     ({"region": "mars"}, "region: must be one of: eu, us, apac"),
     ({"mail": "jane"}, "mail: must be an e-mail address, like 'jane@example.com'"),
-    ({"address": "https://u:p@h"}, "address: must be a web address without user name, like 'https://api.example.com/v1'"),
+    ({"address": "https://u:p@h"}, "address: must be a web address without spaces or user name, like 'https://api.example.com/v1'"),
     ({"tags": []}, "tags: must not be empty"),
     ({"tags": ["a", "b", "c"]}, "tags: must have at most 2 entries (it has 3)"),
     ({"tags": ["a", "a"]}, "tags: must not have the same entry twice"),

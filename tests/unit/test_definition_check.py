@@ -43,6 +43,7 @@ MISTAKES: list[tuple[dict[str, Any], str, str]] = [
     ({"baseURL": "https://{{ region }}.acme.example"}, "spec.baseURL", "a template that cannot be read"),
     ({"allowedHosts": ["a.example", "{{ config.x }}"]}, "spec.allowedHosts[1]", "in a list"),
     ({"trust": {"caBundle": "{{ config.x }}"}}, "spec.trust.caBundle", "in the trust"),
+    ({"trust": {"caBundle": "/etc/ssl/ca.pem"}}, "spec.trust.caBundle", "a path in place of a certificate"),
     ({"tests": one_test(path="/{{ config.x }}")}, "spec.tests[0].request.path", "in a path"),
     ({"tests": one_test(query={"q": "{{ config.x }}"})}, "spec.tests[0].request.query.q", "in a query"),
     ({"tests": one_test(headers={"H": "{{ config.x }}"})}, "spec.tests[0].request.headers.H", "in a header"),

@@ -159,7 +159,15 @@ def test_an_expected_status_is_listed_with_the_others() -> None:
 
 def test_braces_of_a_path_are_no_placeholders() -> None:
     tests = [{"name": "t", "default": True, "request": {"path": "/{host}/{}"}}]
-    assert "GET /{host}/{} with 404" in diagnose(plan(tests=tests), answered(404)).message
+    assert "GET /%7Bhost%7D/%7B%7D with 404" in diagnose(plan(tests=tests), answered(404)).message
+
+
+def test_the_path_that_was_really_asked_is_named() -> None:
+    asked = plan(
+        baseURL="https://eu.acme.example/base",
+        tests=[{"name": "t", "default": True, "request": {"path": "/a b"}}],
+    )
+    assert "GET /base/a%20b with 404" in diagnose(asked, answered(404)).message
 
 
 def test_an_outcome_with_neither_answer_nor_failure_is_a_mistake_of_ours() -> None:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
 import ssl
 from functools import lru_cache
 
+from integration_hub.config.pem import UNREADABLE, certificates, pem_fault
 from integration_hub.model.http import FailureKind
 
 # X509_V_ERR_* of OpenSSL's x509_vfy.h, which Python does not name. The words are ours, not the certificate's.
 _UNTRUSTED = {
-    2: "unable to get issuer",
+    2: "the authority that issued it is not known",
     18: "self-signed certificate",
     19: "self-signed certificate in the chain",
-    20: "unable to get issuer",
+    20: "the authority that issued it is not known",
     21: "unable to verify the first certificate of an incomplete chain",
     22: "certificate chain too long",
     23: "revoked certificate",
@@ -77,9 +77,6 @@ def handshake_fault(error: ssl.SSLError) -> str:
     return HANDSHAKE_FAULTS.get(error.reason, error.reason.replace("_", " ").lower())
 
 
-_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----\s[A-Za-z0-9+/=\s]*-----END CERTIFICATE-----")
-
-
 def client_context(ca_bundle: str | None = None) -> ssl.SSLContext:
     """Return the context that trusts the given PEM bundle and nothing else; without one, the system's trust.
 
@@ -104,13 +101,13 @@ def _context(ca_bundle: str) -> ssl.SSLContext:
         context.load_default_certs(ssl.Purpose.SERVER_AUTH)
         return context
     # Only whole certificates are handed on: OpenSSL stops silently at the first thing that it cannot read.
-    certificates = _CERTIFICATE.findall(ca_bundle)
-    if not certificates or len(certificates) != ca_bundle.count("-----BEGIN "):
-        raise TrustInvalidError("not PEM certificates")
+    fault = pem_fault(ca_bundle)
+    if fault:
+        raise TrustInvalidError(fault)
     try:
-        context.load_verify_locations(cadata="\n".join(certificates))
+        context.load_verify_locations(cadata="\n".join(certificates(ca_bundle)))
     except (ssl.SSLError, ValueError):
-        raise TrustInvalidError("not PEM certificates") from None
+        raise TrustInvalidError(UNREADABLE) from None
     # Whoever pastes an intermediate authority means to trust it, as Go's and curl's users know it.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     return context

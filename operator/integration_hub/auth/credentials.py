@@ -15,7 +15,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _FAULTS: Final[Sequence[tuple[Callable[[str], bool], str]]] = (
     (
         lambda value: value.endswith(("\n", "\r")),
-        "ends with a line break; store it again without one, for instance with printf instead of echo",
+        "ends with a line break, which 'echo' adds",
     ),
     (lambda value: "\n" in value or "\r" in value, "contains a line break"),
     (
@@ -73,11 +73,11 @@ def _absent(key: SecretKey, data: Mapping[str, bytes], secret_name: str) -> Cred
     if key.name in data:
         return CredentialProblem(
             Reason.SECRET_KEY_EMPTY,
-            f"Secret '{secret_name}': the key '{key.name}' is empty; it needs {_needed(key)}.",
+            f"Secret '{secret_name}': the key '{key.name}' is empty; expected is {_needed(key)}.",
         )
     return CredentialProblem(
         Reason.SECRET_KEY_MISSING,
-        f"Secret '{secret_name}' has no key '{key.name}', which needs {_needed(key)}; {_names(data)}.",
+        f"Secret '{secret_name}' has no key '{key.name}' ({_needed(key)}); {_names(data)}.",
     )
 
 
@@ -90,7 +90,8 @@ def _names(data: Mapping[str, bytes]) -> str:
         return "it has no keys at all"
     names = sorted(data)
     more = len(names) - _MAX_NAMES
-    return f"it has {', '.join(names[:_MAX_NAMES])}" + (f" and {more} more" if more > 0 else "")
+    shown = ", ".join(f"'{name}'" for name in names[:_MAX_NAMES])
+    return f"it has {shown}" + (f" and {more} more" if more > 0 else "")
 
 
 def _invalid(key: SecretKey, secret_name: str, fault: str) -> CredentialProblem:

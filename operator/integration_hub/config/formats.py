@@ -64,7 +64,7 @@ def _parses(parse: Callable[[str], object], shape: re.Pattern[str]) -> Callable[
 
 
 FORMATS: Final[dict[str, Format]] = {
-    "uri": Format(_is_uri, "a web address without user name, like 'https://api.example.com/v1'"),
+    "uri": Format(_is_uri, "a web address without spaces or user name, like 'https://api.example.com/v1'"),
     "hostname": Format(_is_hostname, "a host name, like 'api.example.com' (no https://, no path)"),
     "email": Format(_is_email, "an e-mail address, like 'jane@example.com'"),
     "ipv4": Format(

@@ -151,7 +151,7 @@ REASONS: dict[Reason, ReasonInfo] = {
         _S,
         (c.CONFIG_VALID,),
         "The definition has no template of the name in spec.template.",
-        "Use one of the names in the message.",
+        "Use one of the names in the message, or leave spec.template out.",
     ),
     Reason.DISPLAY_NAME_TAKEN: ReasonInfo(
         _S,
@@ -222,7 +222,7 @@ REASONS: dict[Reason, ReasonInfo] = {
     Reason.TRUST_INVALID: ReasonInfo(
         _S,
         (c.REACHABLE,),
-        "The configured certificate authority is not a PEM certificate.",
+        "The configured certificate authority is not one or more whole PEM certificates.",
         "Paste the whole certificate, from '-----BEGIN CERTIFICATE-----' to '-----END CERTIFICATE-----'.",
     ),
     Reason.HOST_NOT_FOUND: ReasonInfo(

@@ -10,6 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from integration_hub.model import conditions as c
 from integration_hub.model.conditions import Condition, ConditionStatus
@@ -54,9 +55,9 @@ _FAILURES: dict[FailureKind, _Row] = {
     ),
     FailureKind.ADDRESS_NOT_ALLOWED: _Row(Reason.ADDRESS_NOT_ALLOWED, "{host} may not be reached: {detail}."),
     FailureKind.TRUST_INVALID: _Row(
-        Reason.TRUST_INVALID, "The certificate authority configured for {host} is not a PEM certificate."
+        Reason.TRUST_INVALID, "The certificate authority configured for {host} cannot be used: {detail}."
     ),
-    FailureKind.HOST_NOT_FOUND: _Row(Reason.HOST_NOT_FOUND, "DNS knows no host of the name in {host}."),
+    FailureKind.HOST_NOT_FOUND: _Row(Reason.HOST_NOT_FOUND, "DNS does not know the host name in {host}."),
     FailureKind.DNS_FAILED: _Row(
         Reason.DNS_FAILED, "The name in {host} could not be looked up in DNS.", "Unknown"
     ),
@@ -207,7 +208,7 @@ def _host(plan: ProbePlan) -> str:
 
 
 def _request_words(plan: ProbePlan) -> str:
-    return f"{plan.request.method} {plan.test.request.path or '/'}"
+    return f"{plan.request.method} {urlsplit(plan.request.url).path or '/'}"
 
 
 def _status_words(status: int) -> str:

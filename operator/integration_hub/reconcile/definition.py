@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from integration_hub.auth.methods import settings_violations
+from integration_hub.config.pem import pem_fault
 from integration_hub.config.profile import preset_violations, profile_violations, secret_fields
 from integration_hub.config.templates import template_problem
 from integration_hub.config.validation import ConfigValidator
@@ -125,6 +126,10 @@ def _template_violations(spec: DefinitionSpec) -> Iterator[Violation]:
         problem = template_problem(text, known, secret)
         if problem:
             yield Violation(path, problem)
+    bundle = spec.trust.ca_bundle if spec.trust else None
+    fault = pem_fault(bundle) if bundle and "{{" not in bundle else None
+    if fault:
+        yield Violation("spec.trust.caBundle", f"is no PEM certificate: {fault}")
 
 
 def _templated(spec: DefinitionSpec) -> Iterator[tuple[str, str]]:

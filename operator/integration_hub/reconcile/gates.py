@@ -143,8 +143,9 @@ def config_valid(considered: Considered) -> Condition:
         return _false(c.CONFIG_VALID, Reason.DISPLAY_NAME_TAKEN, message)
     wanted = inputs.instance.spec.template
     if wanted is not None and considered.template is None:
-        names = ", ".join(f"'{template.name}'" for template in considered.spec.templates) or "none"
-        message = f"spec.template: the definition has no template '{wanted}'; it has {names}."
+        names = ", ".join(f"'{template.name}'" for template in considered.spec.templates)
+        has = f"it has {names}" if names else "it has none at all"
+        message = f"spec.template: the definition has no template '{wanted}'; {has}."
         return _false(c.CONFIG_VALID, Reason.TEMPLATE_NOT_FOUND, message)
     violations = considered.validator.violations(considered.config)
     if violations:

@@ -98,8 +98,10 @@ def _use(inputs: Inputs, passed: Ready, secret: SecretAnswer | None) -> Credenti
         names = ", ".join(f"'{key.name}'" for key in keys if key.required)
         if not names:
             return Credentials({})
+        word = "keys" if ", " in names else "key"
+        method = passed.method.name
         message = (
-            f"spec.auth.secretRef names no Secret; auth method '{passed.method.name}' needs one with {names}."
+            f"spec.auth.secretRef names no Secret; auth method '{method}' needs one with the {word} {names}."
         )
         return CredentialProblem(Reason.SECRET_REF_MISSING, message)
     where = f"Secret '{reference.name}' in namespace '{inputs.instance.metadata.namespace}'"

@@ -138,7 +138,7 @@ def run(  # noqa: PLR0913, PLR0917
     # Here, since `hub run --help` and a mistake in a flag need neither kopf nor a logger.
     from integration_hub.runtime import logs  # noqa: PLC0415
     from integration_hub.runtime.lifecycle import run as run_operator  # noqa: PLC0415
-    from integration_hub.runtime.operator import Options  # noqa: PLC0415
+    from integration_hub.runtime.operator import CannotStartError, Options  # noqa: PLC0415
 
     logs.configure("json" if log_format == "json" else "console", log_level)
     options = Options(
@@ -150,8 +150,11 @@ def run(  # noqa: PLR0913, PLR0917
         relist_seconds=relist.total_seconds(),
         grace_seconds=grace.total_seconds(),
     )
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(run_operator(options))
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(run_operator(options))
+    except CannotStartError as error:
+        raise click.ClickException(str(error)) from error
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

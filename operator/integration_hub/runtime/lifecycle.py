@@ -15,22 +15,28 @@ import kopf
 from integration_hub.adapters.kube import new_session
 from integration_hub.adapters.kubeconfig import KubeConnection
 from integration_hub.model.base import GROUP
-from integration_hub.runtime.operator import Operator, Options
+from integration_hub.runtime.operator import CannotStartError, Operator, Options
 
 
 async def run(options: Options) -> None:
-    """Run the operator until SIGINT or SIGTERM. Raise what kopf raises where it cannot go on."""
+    """Run the operator until SIGINT or SIGTERM. Raise CannotStartError, or what kopf raises, where it cannot go on."""
     operator = Operator(options)
     settings = kopf.OperatorSettings()
     configure(settings, options)
     stop = asyncio.Event()
-    await kopf.operator(
-        registry=registry(operator, options.connection, stop),
-        settings=settings,
-        standalone=True,
-        clusterwide=True,
-        stop_flag=stop,
-    )
+    failures: list[CannotStartError] = []
+    try:
+        await kopf.operator(
+            registry=registry(operator, options.connection, stop, failures),
+            settings=settings,
+            standalone=True,
+            clusterwide=True,
+            stop_flag=stop,
+        )
+    except Exception:
+        if failures:
+            raise failures[0] from None
+        raise
 
 
 def configure(settings: kopf.OperatorSettings, options: Options) -> None:
@@ -61,8 +67,13 @@ def configure(settings: kopf.OperatorSettings, options: Options) -> None:
     )  # below the pod's grace period of 60 s
 
 
-def registry(operator: Operator, connection: KubeConnection, stop: asyncio.Event) -> kopf.OperatorRegistry:
-    """Return kopf's registry with our few handlers. Ids are given: kopf's own are function names, which collide."""
+def registry(
+    operator: Operator, connection: KubeConnection, stop: asyncio.Event, failures: list[CannotStartError]
+) -> kopf.OperatorRegistry:
+    """Return kopf's registry with our few handlers. Ids are given: kopf's own are function names, which collide.
+
+    What keeps the operator from starting is put into `failures`.
+    """
     handlers = kopf.OperatorRegistry()
 
     @kopf.on.login(id="login", registry=handlers, errors=kopf.ErrorsMode.TEMPORARY, backoff=5)
@@ -78,6 +89,12 @@ def registry(operator: Operator, connection: KubeConnection, stop: asyncio.Event
     async def startup(**_: Any) -> None:
         try:
             await operator.start()
+        except CannotStartError as error:
+            # Of another exception kopf would print a traceback, and try the same again after a minute.
+            failures.append(error)
+            stop.set()
+            await operator.stop()
+            raise kopf.PermanentError(str(error)) from None
         except asyncio.CancelledError:
             # Told to stop while it waits for an API server: of a startup that did not end kopf does no cleanup.
             stop.set()
