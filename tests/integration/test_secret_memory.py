@@ -1,6 +1,6 @@
 """Other people's Secrets cost the operator no memory: it asks for their names and versions, never for their data.
 
-500 Secrets here, with a quarter of the bound for 2,000, since to create 2,000 takes a quarter of a minute more of every run;
+500 Secrets here, with a quarter of the bound for 2,000: to create 2,000 costs every run a quarter of a minute more.
 HUB_TEST_SECRETS=2000 does it.
 """
 
