@@ -198,3 +198,73 @@ async def test_an_entry_that_was_overtaken_lends_its_urgency_to_nobody_later() -
     queue.add(A, Priority.STARTUP)
     assert await queue.get() == (B, Priority.PERIODIC)
     assert await queue.get() == (A, Priority.STARTUP)
+
+
+class TestPlaces:
+    """Few are worked on at once; who waits for somebody outside makes room."""
+
+    async def test_bound_what_is_handed_out(self) -> None:
+        queue = WorkQueue(places=1)
+        queue.add(A, Priority.USER)
+        queue.add(B, Priority.USER)
+        assert await take(queue) == A
+        waiting = asyncio.ensure_future(queue.get())
+        await settle()
+        assert not waiting.done()
+        queue.done(A)
+        assert await waiting == (B, Priority.USER)
+
+    async def test_are_free_again_where_a_key_is_put_aside(self) -> None:
+        queue = WorkQueue(places=1)
+        queue.add(A, Priority.USER)
+        queue.add(B, Priority.USER)
+        assert await take(queue) == A
+        waiting = asyncio.ensure_future(queue.get())
+        await settle()
+        queue.put_aside(A)
+        assert await waiting == (B, Priority.USER)
+        assert queue.working == 2
+
+    async def test_aside_are_bounded_and_half_of_them_are_for_changes(self) -> None:
+        queue = WorkQueue(places=1, aside=2)
+        for key in KEYS:
+            queue.add(key, Priority.PERIODIC)
+        queue.put_aside(await take(queue))
+        waiting = asyncio.ensure_future(queue.get())
+        await settle()
+        assert not waiting.done(), "what nobody waits for waits"
+        queue.add(urgent := Key("integrationinstances", "ns", "urgent"), Priority.USER)
+        assert await waiting == (urgent, Priority.USER)
+        queue.put_aside(urgent)
+        queue.add(second := urgent._replace(name="urgent-too"), Priority.USER)
+        assert await take(queue) == second
+        queue.put_aside(second)  # no room: it keeps its place
+        queue.add(urgent._replace(name="last"), Priority.USER)
+        waiting = asyncio.ensure_future(queue.get())
+        await settle()
+        assert not waiting.done()
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+
+    async def test_who_frees_room_for_many_lets_many_begin(self) -> None:
+        queue = WorkQueue(places=3, aside=2)
+        queue.add(A, Priority.PERIODIC)
+        queue.put_aside(await take(queue))
+        for key in KEYS[1:4]:
+            queue.add(key, Priority.PERIODIC)
+        waiting = [asyncio.ensure_future(queue.get()) for _ in range(3)]
+        await settle()
+        queue.done(A)
+        assert {key for key, _ in await asyncio.gather(*waiting)} == set(KEYS[1:4])
+
+    async def test_what_was_put_aside_too_late_is_harmless(self) -> None:
+        queue = WorkQueue(places=1)
+        queue.put_aside(A)
+        queue.add(A, Priority.USER)
+        assert await take(queue) == A
+        queue.add(B, Priority.USER)
+        waiting = asyncio.ensure_future(queue.get())
+        await settle()
+        assert not waiting.done()
+        queue.done(A)
+        await waiting

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
@@ -19,6 +20,7 @@ from integration_hub.runtime.timetable import Timetable
 from integration_hub.runtime.workers import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, Workers
 from integration_hub.shell import sensitive
 from integration_hub.shell.keys import Key, Priority
+from integration_hub.shell.outside import PATIENCE_SECONDS, Outside
 from integration_hub.shell.reconciler import Announcement, Done, Reconciler
 from integration_hub.shell.store import Store
 from support import virtual_time
@@ -39,6 +41,7 @@ class Told:
         self.steps = list(steps)
         self.seen: list[tuple[float, Key]] = []
         self.forgotten: list[Key] = []
+        self.outside = Outside()
 
     async def reconcile(self, key: Key) -> Done:
         self.seen.append((asyncio.get_running_loop().time(), key))
@@ -59,8 +62,8 @@ class Told:
 class Shop:
     """Queue, timetable and one worker, running."""
 
-    def __init__(self, reconciler: Any, workers: int = 1) -> None:
-        self.queue, self.metrics = WorkQueue(), Metrics()
+    def __init__(self, reconciler: Any, workers: int = 1, places: float = math.inf) -> None:
+        self.queue, self.metrics = WorkQueue(places=places), Metrics()
         self.timetable = Timetable(self.queue.add)
         self.announced: list[Announcement] = []
         self.workers = Workers(self.queue, self.timetable, reconciler, self.metrics, self.announced.append)
@@ -232,6 +235,78 @@ class TestMistakes:
             assert known == [(CANARY,)]
 
         shop_run(reconciler, plan)
+
+
+class Hanging(Told):
+    """A reconciler of a system that never answers: every reconcile waits for as long as a test may take."""
+
+    def __init__(self, *, may_end: bool = True) -> None:
+        super().__init__()
+        self.may_end = may_end
+
+    async def reconcile(self, key: Key) -> Done:
+        await super().reconcile(key)
+        async with self.outside.waiting(key, may_end=self.may_end):
+            await asyncio.sleep(10)
+        return Done()
+
+
+class TestSlowSystems:
+    def test_that_hang_by_the_hundred_do_not_hold_up_a_change(self) -> None:
+        hanging = Hanging()
+
+        async def main() -> None:
+            shop = Shop(hanging, workers=250, places=40)
+            for number in range(200):
+                shop.queue.add(Key("integrationinstances", "team-a", f"hangs-{number}"), Priority.PERIODIC)
+            await asyncio.sleep(0.1)
+            assert shop.queue.working == 40, "the places bound what is begun at once"
+            added = asyncio.get_running_loop().time()
+            shop.queue.add(A, Priority.USER)
+            await asyncio.sleep(5)
+            (begun,) = [time for time, key in hanging.seen if key == A]
+            assert begun - added <= PATIENCE_SECONDS
+            assert len(hanging.seen) == 201, "nor each other"
+            await shop.close()
+
+        virtual_time.run(main())
+
+    def test_are_left_alone_when_what_is_tested_has_changed(self) -> None:
+        hanging = Hanging()
+
+        async def plan(shop: Shop) -> None:
+            shop.queue.add(A, Priority.PERIODIC)
+            await asyncio.sleep(1)
+            shop.queue.add(A, Priority.USER)
+            await asyncio.sleep(0.1)
+            assert hanging.pauses == [1]
+            assert shop.count("overtaken") == 1
+
+        shop_run(hanging, plan)
+
+    def test_are_waited_for_where_the_request_may_be_made_only_once(self) -> None:
+        hanging = Hanging(may_end=False)
+
+        async def plan(shop: Shop) -> None:
+            shop.queue.add(A, Priority.PERIODIC)
+            await asyncio.sleep(1)
+            shop.queue.add(A, Priority.USER)
+            await asyncio.sleep(15)
+            assert hanging.pauses == [10]
+
+        shop_run(hanging, plan)
+
+    def test_are_tested_to_the_end_in_time_though_news_never_end(self) -> None:
+        hanging = Hanging()
+
+        async def plan(shop: Shop) -> None:
+            for _ in range(40):
+                shop.queue.add(A, Priority.INPUT)
+                await asyncio.sleep(1)
+            assert shop.count("unchanged") >= 2
+            await asyncio.sleep(60)
+
+        shop_run(hanging, plan)
 
 
 class TestAfterwards:

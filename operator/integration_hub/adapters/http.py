@@ -116,7 +116,7 @@ class HttpClient:
         connect_timeout: float = 5.0,
         total_timeout: float = 10.0,
         max_body: int = 65536,
-        max_connections: int = 100,
+        max_connections: int = 256,
         getaddrinfo: GetAddrInfo = socket.getaddrinfo,
     ) -> None:
         """Remember the settings; sockets and threads come with the first request.

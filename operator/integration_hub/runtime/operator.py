@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,17 +26,9 @@ from integration_hub.wiring import build_engine
 
 log = structlog.get_logger("integration_hub.operator")
 
-_HINTS = {
-    0: "is the API server up, and are its address and certificate authority right in the kubeconfig?",
-    401: "the API server does not accept the kubeconfig's credentials: log in again, or name another --context",
-    403: "allow what deploy/rbac.yaml lists to this user, or run the operator as the service account in that file",
-    404: "install the CRDs with 'kubectl apply --server-side -f crds/'",
-}
-"""What to do about an answer of the API server that keeps the operator from starting, by its status; 0 is none."""
-
-
-class CannotStartError(Exception):
-    """The operator cannot run like this; the message says why and what to do."""
+ASIDE = 200
+"""Reconciles that may wait for slow external systems beside those that have a place: each costs a connection and some
+ten kilobytes. With the places they stay below what `adapters.http` sends at once."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +39,7 @@ class Options:
     policy: EgressPolicy = field(default_factory=EgressPolicy)
     timing: Timing = field(default_factory=Timing)
     workers: int = 40
-    """Reconciles at once: enough that slow external systems do not hold up the quick ones."""
+    """Reconciles at once, beside those that wait for a slow external system."""
     listen: tuple[str, int] = ("127.0.0.1", 8080)
     """Address of health and metrics."""
     relist_seconds: float = 600.0
@@ -64,7 +55,7 @@ class Operator:
         self._options = options
         self._engine = build_engine(options.connection, options.policy, options.timing)
         self._store, self._kube = self._engine.store, self._engine.kube
-        self._queue = WorkQueue()
+        self._queue = WorkQueue(places=options.workers, aside=ASIDE)
         self._metrics = Metrics()
         self._metrics.watch(self._store, self._queue, self._kube.calls)
         self._timetable = Timetable(self._queue.add)
@@ -83,17 +74,9 @@ class Operator:
         self._stopping = False
 
     async def start(self) -> None:
-        """Serve health at once, fill the store, then begin to work. Returns when all is running.
-
-        Raises:
-            CannotStartError: the address of health and metrics cannot be had.
-
-        """
+        """Serve health at once, fill the store, then begin to work. Returns when all is running."""
         host, port = self._options.listen
-        try:
-            port = await self._health.start(host, port)
-        except OSError as error:
-            raise CannotStartError(_cannot_listen(host, port, error)) from error
+        port = await self._health.start(host, port)
         log.info(
             "operator starting",
             version=__version__,
@@ -105,7 +88,7 @@ class Operator:
             self._spawn(f"reflector-{reflector.resource.plural}", reflector.run())
         self._spawn("timetable", self._timetable.run())
         self._spawn("events", self._poster.run())
-        for number in range(self._options.workers):
+        for number in range(self._options.workers + ASIDE):
             self._spawn(f"worker-{number}", self._workers.run())
 
     async def stop(self) -> None:
@@ -131,7 +114,11 @@ class Operator:
                     await reflector.list(first=True)
                 self._synced = True
             except ApiError as error:
-                hint = _HINTS.get(error.status, "is the API server up, and does it answer 'kubectl version'?")
+                hint = (
+                    "install the CRDs with 'kubectl apply -f crds/'"
+                    if error.gone
+                    else "is the API server up?"
+                )
                 log.warning("cannot list yet; will try again", error=str(error), pause=pause, hint=hint)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 15.0)
@@ -149,15 +136,3 @@ class Operator:
 
     def _unsynced(self) -> str | None:
         return None if self._synced else "not yet synced with the API server"
-
-
-def _cannot_listen(host: str, port: int, error: OSError) -> str:
-    """Say why the address of health and metrics cannot be had, and what to do."""
-    match error:
-        case OSError(errno=errno.EADDRINUSE):
-            why = "another program uses the port; stop it, or choose another with --listen (port 0 takes a free one)"
-        case OSError(errno=errno.EACCES):
-            why = "this port needs more rights; choose one above 1023 with --listen"
-        case _:
-            why = "this machine has no such address; choose one of its own with --listen, like 127.0.0.1 or 0.0.0.0"
-    return f"Cannot listen on {host}:{port} for /healthz, /readyz and /metrics: {why}."

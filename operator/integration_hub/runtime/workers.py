@@ -15,6 +15,7 @@ from integration_hub.runtime.queue import QueueClosed, WorkQueue
 from integration_hub.runtime.timetable import Timetable
 from integration_hub.shell import sensitive
 from integration_hub.shell.keys import Key, Priority
+from integration_hub.shell.outside import OvertakenError
 from integration_hub.shell.reconciler import Announcement, Done, Reconciler
 
 log = structlog.get_logger("integration_hub.workers")
@@ -23,6 +24,8 @@ FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 60.0
 AWAY_PAUSE_SECONDS = 10.0
 """The longest pause while the API server does not answer at all: work goes on soon after it is back."""
+MOST_ABANDONED = 3
+"""Tests in a row that news may interrupt."""
 
 
 class Workers:
@@ -43,10 +46,15 @@ class Workers:
         self._metrics = metrics
         self._announce = announce
         self._failed: dict[Key, int] = {}
+        self._abandoned: dict[Key, int] = {}
+        """Tests in a row that were abandoned."""
+        reconciler.outside.on_long_wait = queue.put_aside
+        queue.on_overtaken = self._overtake
 
     def forget(self, key: Key) -> None:
         """Drop what is planned and remembered for a deleted object."""
         self._failed.pop(key, None)
+        self._abandoned.pop(key, None)
         self._timetable.drop(key)
         self._reconciler.forget(key)
 
@@ -70,6 +78,9 @@ class Workers:
         result = "unchanged"
         try:
             done = await self._reconciler.reconcile(key)
+        except OvertakenError:
+            result = "overtaken"  # the news that overtook it wait in the queue
+            log.info("test abandoned: what it was about has changed", object=str(key))
         except ApiError as error:
             result = "api-error"
             longest = AWAY_PAUSE_SECONDS if error.status == 0 else LONGEST_PAUSE_SECONDS
@@ -89,8 +100,14 @@ class Workers:
         self._metrics.reconciles.labels(key.plural, result).inc()
         self._metrics.seconds.labels(key.plural).observe(loop.time() - started)
 
+    def _overtake(self, key: Key) -> None:
+        """Abandon a test that is under way; not for ever, since a Secret that never rests must get a verdict too."""
+        if self._abandoned.get(key, 0) < MOST_ABANDONED and self._reconciler.outside.abandon(key):
+            self._abandoned[key] = self._abandoned.get(key, 0) + 1
+
     def _finish(self, key: Key, done: Done) -> None:
         self._failed.pop(key, None)
+        self._abandoned.pop(key, None)
         if done.tested:
             self._metrics.tests.labels(done.definition, done.reason).inc()
         if done.announcement is not None:

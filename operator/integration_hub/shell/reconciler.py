@@ -32,6 +32,7 @@ from integration_hub.reconcile.summary import kstatus_conditions, ready_conditio
 from integration_hub.shell import sensitive
 from integration_hub.shell.keys import Key
 from integration_hub.shell.merge_patch import merge_patch
+from integration_hub.shell.outside import Outside
 from integration_hub.shell.store import InstanceRecord, Store, record_of
 
 log = structlog.get_logger("integration_hub.reconcile")
@@ -82,6 +83,7 @@ class Reconciler:
         self._timing = timing
         self._clock = clock
         self._failures: dict[Key, int] = {}
+        self.outside = Outside()
         self._unsure: set[Key] = set()
         """Instances whose last write failed: perhaps it was done all the same, perhaps somebody else's came first."""
 
@@ -209,7 +211,10 @@ class Reconciler:
                 return answer
             case Send():
                 sensitive.in_use.set(effect.sensitive)
-                return await send(self._http, effect)
+                # A token that was asked for is paid for: only the test itself may be abandoned.
+                key = Key(INSTANCES.plural, about.namespace, about.name)
+                async with self.outside.waiting(key, may_end=effect.request.purpose == "test"):
+                    return await send(self._http, effect)
 
     async def _write(self, key: Key, record: InstanceRecord, status: dict[str, Any]) -> None:
         """Write what differs. ApiError passes through, but for an object that is gone."""
