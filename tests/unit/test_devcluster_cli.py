@@ -35,9 +35,21 @@ def test_a_stopped_cluster_has_a_status(home: Path) -> None:
 
 
 def test_stopping_what_does_not_run_is_no_error(home: Path) -> None:
+    home.mkdir()
+    (home / "state.json").write_text("{}")
     assert run("down").exit_code == 0
     assert "was not running" in run("down").stdout
     assert "data are removed" in run("down", "--purge").stdout
+    assert not home.exists()
+
+
+def test_where_there_is_no_cluster_nothing_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "pki").mkdir()
+    (tmp_path / "kubeconfig").write_text("somebody's own")
+    result = run("down", "--purge", "--home", str(tmp_path))
+    assert result.exit_code == 0
+    assert f"no development cluster in {tmp_path}" in result.stdout
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["kubeconfig", "pki"]
 
 
 @pytest.mark.parametrize("command", [["kubectl", "get", "pods"], ["kubeconfig"], ["kubeconfig", "--raw"]])

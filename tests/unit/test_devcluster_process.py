@@ -14,7 +14,7 @@ import pytest
 from integration_hub.devcluster import process
 from integration_hub.devcluster.errors import AssetsError, FolderError
 from integration_hub.devcluster.files import is_locked, tail, try_lock, write_private
-from integration_hub.devcluster.folder import refuse_foreign_folder, remove_cluster_files
+from integration_hub.devcluster.folder import make_home, refuse_foreign_folder, remove_cluster_files
 from integration_hub.devcluster.paths import Home
 from integration_hub.devcluster.servers import api_server_flags, assets_program
 
@@ -196,6 +196,13 @@ def test_a_folder_in_other_use_is_refused(tmp_path: Path) -> None:
         refuse_foreign_folder(Home(tmp_path))
     (tmp_path / "server.lock").touch()
     refuse_foreign_folder(Home(tmp_path))
+
+
+def test_a_folder_that_cannot_be_made_is_said_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(FolderError, match="cannot be made") as caught:
+        make_home(Home(tmp_path / "file" / "below"))
+    assert "--home" in caught.value.remedy
 
 
 def test_a_purge_keeps_what_is_not_ours(tmp_path: Path) -> None:

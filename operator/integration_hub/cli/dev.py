@@ -15,6 +15,7 @@ import click
 
 from integration_hub.devcluster import DevClusterError, ProgressPrinter, default_home
 from integration_hub.devcluster.cluster import ControlPlane, ControlPlaneStatus
+from integration_hub.devcluster.folder import holds_cluster
 from integration_hub.devcluster.kind import KindCluster
 from integration_hub.devcluster.state import load_state
 
@@ -83,6 +84,9 @@ def up(home: Path, *, use_kind: bool) -> None:
 def down(home: Path, *, purge: bool) -> None:
     """Stop the cluster. Its data stay for the next `up`, unless --purge is given."""
     cluster = _cluster(home)
+    if not holds_cluster(cluster.home):
+        click.echo(f"There is no development cluster in {cluster.home.root}.")
+        return
     did = "is stopped" if cluster.down(purge=purge) else "was not running"
     click.echo(f"The development cluster {did}{'; its data are removed' if purge else ''}.")
 

@@ -13,8 +13,8 @@ from integration_hub.devcluster import client, process
 from integration_hub.devcluster.build import Progress, Report
 from integration_hub.devcluster.certs import ensure_certificates
 from integration_hub.devcluster.errors import NotRunningError, StartError
-from integration_hub.devcluster.files import make_private_folder, tail, try_lock
-from integration_hub.devcluster.folder import refuse_foreign_folder, remove_cluster_files
+from integration_hub.devcluster.files import tail, try_lock
+from integration_hub.devcluster.folder import make_home, refuse_foreign_folder, remove_cluster_files
 from integration_hub.devcluster.kubeconfig import write_kubeconfig
 from integration_hub.devcluster.paths import Home
 from integration_hub.devcluster.servers import ServerProgram, api_server_flags, choose_program
@@ -86,7 +86,7 @@ class ControlPlane:
             return info
         refuse_foreign_folder(self.home)
         program = choose_program(report, environ)
-        make_private_folder(self.home.root)
+        make_home(self.home)
         deadline = time.monotonic() + timeout
         starts = 0
         while True:

@@ -18,7 +18,7 @@ from integration_hub.devcluster.build import Progress
 from integration_hub.devcluster.cluster import ControlPlaneInfo, ControlPlaneStatus
 from integration_hub.devcluster.errors import KindError, NotRunningError
 from integration_hub.devcluster.files import make_private_folder, write_private
-from integration_hub.devcluster.folder import refuse_foreign_folder, remove_cluster_files
+from integration_hub.devcluster.folder import make_home, refuse_foreign_folder, remove_cluster_files
 from integration_hub.devcluster.paths import Home, default_home
 from integration_hub.devcluster.state import State, load_state, save_state
 
@@ -42,7 +42,7 @@ class KindCluster:
                 f"The embedded control plane is running in {self.home.root}.",
                 "Stop it with `hub dev down --purge`, or name another folder with --home.",
             )
-        make_private_folder(self.home.root)
+        make_home(self.home)
         started = not self._exists()
         if started:
             report(Progress(f"creating the kind cluster {self.name}", 0))
@@ -65,9 +65,9 @@ class KindCluster:
         _require_programs()
         existed = self._exists()
         self._kind("delete", "cluster", "--kubeconfig", str(self.home.kubeconfig))
-        self.home.state.unlink(missing_ok=True)
         if purge:
             remove_cluster_files(self.home)
+        self.home.state.unlink(missing_ok=True)
         return existed
 
     def status(self) -> ControlPlaneStatus:
