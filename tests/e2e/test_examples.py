@@ -160,14 +160,7 @@ class TestWhileItRuns:
 
     def test_readme_shows_what_happens(self, running: RunningExample) -> None:
         name = running.process.args[-1]  # type: ignore[index]
-        readme = ROOT / "examples" / str(name) / "README.md"
-        blocks = re.findall(r"(?ms)^```console\n(.*?)^```$", readme.read_text())
-        assert blocks, f"{readme} shows nothing"
-        for command, promised in [step for block in blocks for step in console_steps(block)]:
-            shown = running.output if command.startswith("make run") else running.hub.shell(command).stdout
-            assert matches(promised, shown), (
-                f"{readme} says of '{command}':\n{promised}\nbut this is so:\n{shown}"
-            )
+        check_readme(ROOT / "examples" / str(name) / "README.md", running)
 
     def test_the_commands_it_suggests_work(self, running: RunningExample) -> None:
         suggested = re.split(
@@ -179,6 +172,10 @@ class TestWhileItRuns:
             done = running.hub.shell(command)
             assert done.returncode == 0, f"{command}\n{done.stdout}"
             assert done.stdout
+
+
+def test_the_tour_of_the_projects_readme_shows_what_happens(quickstart: RunningExample) -> None:
+    check_readme(ROOT / "README.md", quickstart)
 
 
 # How it ends, whatever happens
@@ -260,6 +257,17 @@ def test_an_unknown_example_names_those_there_are(hub: Hub) -> None:
 
 
 # Reading READMEs
+
+
+def check_readme(readme: Path, running: RunningExample) -> None:
+    """Type every command of a README's console blocks, in their order, and compare what it shows with what is so."""
+    blocks = re.findall(r"(?ms)^```console\n(.*?)^```$", readme.read_text())
+    assert blocks, f"{readme} shows nothing"
+    for command, promised in [step for block in blocks for step in console_steps(block)]:
+        shown = running.output if command.startswith("make run") else running.hub.shell(command).stdout
+        assert matches(promised, shown), (
+            f"{readme} says of '{command}':\n{promised}\nbut this is so:\n{shown}"
+        )
 
 
 def console_steps(block: str) -> Iterator[tuple[str, str]]:
