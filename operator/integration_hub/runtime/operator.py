@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,6 +30,18 @@ log = structlog.get_logger("integration_hub.operator")
 ASIDE = 200
 """Reconciles that may wait for slow external systems beside those that have a place: each costs a connection and some
 ten kilobytes. With the places they stay below what `adapters.http` sends at once."""
+
+_HINTS = {
+    0: "is the API server up, and are its address and certificate authority right in the kubeconfig?",
+    401: "the API server does not accept the kubeconfig's credentials: log in again, or name another --context",
+    403: "allow what deploy/rbac.yaml lists to this user, or run the operator as the service account in that file",
+    404: "install the CRDs with 'kubectl apply --server-side -f crds/'",
+}
+"""What to do about an answer of the API server that keeps the operator from starting, by its status; 0 is none."""
+
+
+class CannotStartError(Exception):
+    """The operator cannot run like this; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -74,9 +87,17 @@ class Operator:
         self._stopping = False
 
     async def start(self) -> None:
-        """Serve health at once, fill the store, then begin to work. Returns when all is running."""
+        """Serve health at once, fill the store, then begin to work. Returns when all is running.
+
+        Raises:
+            CannotStartError: the address of health and metrics cannot be had.
+
+        """
         host, port = self._options.listen
-        port = await self._health.start(host, port)
+        try:
+            port = await self._health.start(host, port)
+        except OSError as error:
+            raise CannotStartError(_cannot_listen(host, port, error)) from error
         log.info(
             "operator starting",
             version=__version__,
@@ -114,11 +135,7 @@ class Operator:
                     await reflector.list(first=True)
                 self._synced = True
             except ApiError as error:
-                hint = (
-                    "install the CRDs with 'kubectl apply -f crds/'"
-                    if error.gone
-                    else "is the API server up?"
-                )
+                hint = _HINTS.get(error.status, "is the API server up, and does it answer 'kubectl version'?")
                 log.warning("cannot list yet; will try again", error=str(error), pause=pause, hint=hint)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 15.0)
@@ -136,3 +153,15 @@ class Operator:
 
     def _unsynced(self) -> str | None:
         return None if self._synced else "not yet synced with the API server"
+
+
+def _cannot_listen(host: str, port: int, error: OSError) -> str:
+    """Say why the address of health and metrics cannot be had, and what to do."""
+    match error:
+        case OSError(errno=errno.EADDRINUSE):
+            why = "another program uses the port; stop it, or choose another with --listen (port 0 takes a free one)"
+        case OSError(errno=errno.EACCES):
+            why = "this port needs more rights; choose one above 1023 with --listen"
+        case _:
+            why = "this machine has no such address; choose one of its own with --listen, like 127.0.0.1 or 0.0.0.0"
+    return f"Cannot listen on {host}:{port} for /healthz, /readyz and /metrics: {why}."
