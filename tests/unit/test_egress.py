@@ -127,6 +127,11 @@ class TestCidrs:
         [
             ("10.0.0.1/8", "'10.0.0.1/8' has bits set below its prefix: write '10.0.0.0/8'"),
             ("10.0.0.0/33", "'10.0.0.0/33' is not a network"),
+            (
+                "10.0.0.0",
+                "'10.0.0.0' is one address, and looks like a network .* '10.0.0.0/24', or '10.0.0.0/32'",
+            ),
+            ("fd00::", "'fd00::' is one address, and looks like a network .* 'fd00::/64', or 'fd00::/128'"),
             ("internal", "'internal' is not a network"),
             ("", "'' is not a network"),
         ],

@@ -140,6 +140,11 @@ def parse_cidrs(values: Iterable[str]) -> tuple[Network, ...]:
             raise ValueError(
                 f"{text!r} has bits set below its prefix: write '{network}', or the address without a prefix"
             )
+        if "/" not in text and int(network.network_address) & 0xFF == 0:
+            raise ValueError(
+                f"{text!r} is one address, and looks like a network without its prefix: write one like"
+                f" '{text}/{24 if isinstance(network, IPv4Network) else 64}', or '{network}' for the address alone"
+            )
         networks.append(network)
     return tuple(networks)
 
