@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -356,3 +357,19 @@ def test_versions_are_a_copy() -> None:
     assert store.versions("integrationdefinitions") == {definition_key("acme"): 4}
     store.versions("integrationinstances").clear()
     assert store.versions("integrationinstances") == {key(): 1}
+
+
+def test_a_record_takes_little_more_memory_than_its_json() -> None:
+    raws = [
+        instance(f"i-{number}", uid=f"u-{number}", status={"identity": "x" * 1500}) for number in range(500)
+    ]
+    store = Store()
+    tracemalloc.start()
+    try:
+        for raw in raws:
+            store.put_instance(raw)
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    written = sum(len(record.status_json) + len(record.object_json) for record in store.instances.values())
+    assert taken < written + 1500 * len(raws), "three kilobytes of air for every record, as orjson has them"

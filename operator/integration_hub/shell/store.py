@@ -113,7 +113,7 @@ class Store:
         """Remember a status that says nothing new but its clocks and was therefore not written."""
         known = self.instances.get(key)
         if known is not None:
-            known.unwritten_json = orjson.dumps(status)
+            known.unwritten_json = _packed(status)
 
     def remove_instance(self, key: Key) -> list[Wake]:
         """Forget a deleted instance. Whoever shared its display name may have it now."""
@@ -273,9 +273,14 @@ def record_of(raw: Mapping[str, Any]) -> InstanceRecord:
         secret=((spec.get("auth") or {}).get("secretRef") or {}).get("name", ""),
         request=request,
         ready=ready.get("status", "Unknown"),
-        status_json=orjson.dumps(status),
-        object_json=orjson.dumps({"metadata": kept, "spec": spec}),
+        status_json=_packed(status),
+        object_json=_packed({"metadata": kept, "spec": spec}),
     )
+
+
+def _packed(value: Mapping[str, Any]) -> bytes:
+    """Return the JSON in as many bytes as it has: orjson's own keep the room of the buffer they were written to."""
+    return bytes(memoryview(orjson.dumps(value)))
 
 
 def _links(key: Key, record: InstanceRecord) -> tuple[str, SecretName, tuple[str, str]]:
