@@ -77,7 +77,9 @@ def test_each_change_costs_one_status_write_and_no_other(
     faulty = instance(namespace, "faulty", f"{namespace}-steady", secret="steady")
     target.script(account(namespace, "faulty"), Answer(500))
     # The server counts for all namespaces, and in one that is being deleted Secrets may go before instances.
-    wait_until(lambda: _other_namespaces(api, namespace), lambda others: not others, "only this test is running")
+    wait_until(
+        lambda: _other_namespaces(api, namespace), lambda others: not others, "only this test is running"
+    )
     operator.wait_until_idle()
     patches_before = status_patches_of_the_server(kubectl)
     since, definitions_since = (
