@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from ipaddress import ip_network
+from uuid import uuid4
 
 import pytest
 
 from integration_hub.adapters.egress import EgressPolicy
 from integration_hub.adapters.kube import DEFINITIONS, INSTANCES, SECRETS, ApiError
 from integration_hub.adapters.kubeconfig import load
-from integration_hub.devcluster import ControlPlaneInfo
+from integration_hub.devcluster import ControlPlane
 from integration_hub.reconcile.inputs import Timing
 from integration_hub.shell.keys import Key
 from integration_hub.wiring import Engine, build_engine
@@ -21,11 +22,22 @@ pytestmark = pytest.mark.cluster
 
 
 @pytest.fixture
-async def engine(control_plane: ControlPlaneInfo, crds_installed: None) -> AsyncIterator[Engine]:
+async def engine(spare_cluster: ControlPlane) -> AsyncIterator[Engine]:
+    """An engine that nothing drives but the test, where no operator is at work."""
     policy = EgressPolicy(allowed_cidrs=(ip_network("127.0.0.0/8"),))
-    engine = build_engine(load(control_plane.kubeconfig), policy, Timing())
+    engine = build_engine(load(spare_cluster.up().kubeconfig), policy, Timing())
     yield engine
     await engine.close()
+
+
+@pytest.fixture
+def spare_namespace(spare_api: Api) -> Iterator[str]:
+    """A namespace of the test's own, in the second control plane."""
+    name = f"test-{uuid4().hex[:10]}"
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    spare_api.apply(namespace)
+    yield name
+    spare_api.delete(namespace)
 
 
 async def look(engine: Engine) -> None:
@@ -41,8 +53,9 @@ async def look(engine: Engine) -> None:
 
 
 async def test_a_mistake_of_the_operator_is_admitted_and_then_made_good(
-    engine: Engine, api: Api, namespace: str, target: TargetServer
+    engine: Engine, spare_api: Api, spare_namespace: str, target: TargetServer
 ) -> None:
+    api, namespace = spare_api, spare_namespace
     prod = instance(namespace, "prod", namespace)
     api.apply(definition(namespace, target), secret(namespace), prod)
     key = Key(INSTANCES.plural, namespace, "prod")
@@ -66,8 +79,9 @@ async def test_a_mistake_of_the_operator_is_admitted_and_then_made_good(
 
 
 async def test_a_verdict_is_never_written_over_an_object_that_changed(
-    engine: Engine, api: Api, namespace: str, target: TargetServer
+    engine: Engine, spare_api: Api, spare_namespace: str, target: TargetServer
 ) -> None:
+    api, namespace = spare_api, spare_namespace
     prod = instance(namespace, "prod", namespace)
     api.apply(definition(namespace, target), secret(namespace), prod)
     key = Key(INSTANCES.plural, namespace, "prod")
@@ -86,8 +100,9 @@ async def test_a_verdict_is_never_written_over_an_object_that_changed(
 
 
 async def test_a_status_that_somebody_else_wrote_is_put_right(
-    engine: Engine, api: Api, namespace: str, target: TargetServer
+    engine: Engine, spare_api: Api, spare_namespace: str, target: TargetServer
 ) -> None:
+    api, namespace = spare_api, spare_namespace
     prod = instance(namespace, "prod", namespace)
     api.apply(definition(namespace, target), secret(namespace, apiKey="wrong"), prod)
     key = Key(INSTANCES.plural, namespace, "prod")

@@ -133,10 +133,17 @@ class KubeClient:
         except _NO_ANSWER as error:
             raise ApiError(0, type(error).__name__, f"the watch of {path} broke off{_why(error)}") from error
 
-    async def read_secret(self, namespace: str, name: str) -> SecretAnswer:
-        """Return a Secret's decoded data as of now."""
+    async def read_secret(
+        self, namespace: str, name: str, *, not_older_than: str | None = None
+    ) -> SecretAnswer:
+        """Return a Secret's decoded data.
+
+        With `not_older_than`, a resourceVersion that a watch has told, the API server may answer from its cache as soon
+        as that is as new; without it, it asks etcd for the state of now, which costs it several times as much.
+        """
+        query = {"resourceVersion": not_older_than} if not_older_than else None
         try:
-            raw = await self._call("GET", SECRETS.path(namespace, name))
+            raw = await self._call("GET", SECRETS.path(namespace, name), query=query)
         except ApiError as error:
             if error.gone:
                 return SecretAnswer(SecretState.NOT_FOUND)

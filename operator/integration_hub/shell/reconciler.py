@@ -205,7 +205,9 @@ class Reconciler:
     async def _perform(self, about: ObjectMeta, effect: Effect) -> SecretAnswer | Outcome:
         match effect:
             case ReadSecret(name):
-                answer = await self._kube.read_secret(about.namespace, name)
+                answer = await self._kube.read_secret(
+                    about.namespace, name, not_older_than=self._store.secret_version(about.namespace, name)
+                )
                 # All of it, until the request says which values are used.
                 sensitive.in_use.set(tuple(value.decode(errors="replace") for value in answer.data.values()))
                 return answer
