@@ -180,7 +180,7 @@ class TestMistakes:
         )
 
         class Kube:
-            async def read_secret(self, _namespace: str, _name: str) -> Any:
+            async def read_secret(self, _namespace: str, _name: str, **_: Any) -> Any:
                 return found()
 
         class Http:
@@ -221,7 +221,7 @@ class TestMistakes:
         monkeypatch.setattr("integration_hub.auth.api_key.ApiKey.flow", lambda *_: 1 / 0)
 
         class Kube:
-            async def read_secret(self, _namespace: str, _name: str) -> Any:
+            async def read_secret(self, _namespace: str, _name: str, **_: Any) -> Any:
                 return found()
 
         store = Store()
