@@ -172,7 +172,7 @@ def test_no_secret_is_in_anything_that_the_operator_says(
         wait_until(lambda: len(api.events(namespace)), lambda count: count >= 10, "Events")
         operator.wait_until_idle()
     places = everything_said(api, operator)
-    assert "credential used" in places["log"]
+    assert "connection tested" in places["log"]
     assert shown["bearer-500"]["metadata"]["uid"] in places["log"], (
         "the log that is searched is the right one"
     )

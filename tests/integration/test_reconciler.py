@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from ipaddress import ip_network
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
+import yaml
 
+from conftest import ROOT, run_kubectl, service_account_kubeconfig
 from integration_hub.adapters.egress import EgressPolicy
 from integration_hub.adapters.kube import DEFINITIONS, INSTANCES, SECRETS, ApiError
 from integration_hub.adapters.kubeconfig import load
@@ -15,8 +18,9 @@ from integration_hub.devcluster import ControlPlane
 from integration_hub.reconcile.inputs import Timing
 from integration_hub.shell.keys import Key
 from integration_hub.wiring import Engine, build_engine
-from support.instances import Api, condition, definition, instance, secret
+from support.instances import Api, account, condition, definition, instance, secret
 from support.target_server import TargetServer
+from support.waiting import wait_until
 
 pytestmark = pytest.mark.cluster
 
@@ -118,3 +122,44 @@ async def test_a_status_that_somebody_else_wrote_is_put_right(
     await engine.reconciler.reconcile(key)
     ready = condition(api.get(prod), "Ready")
     assert (ready["status"], ready["reason"]) == ("False", "CredentialsRejected")
+
+
+async def test_a_refused_write_is_made_good_without_another_test(
+    spare_cluster: ControlPlane, spare_api: Api, spare_namespace: str, target: TargetServer, tmp_path: Path
+) -> None:
+    api, namespace = spare_api, spare_namespace
+    prod = instance(namespace, "prod", namespace)
+    rights = list(yaml.safe_load_all((ROOT / "deploy" / "rbac.yaml").read_text()))
+    role = next(one for one in rights if one["kind"] == "ClusterRole")
+    may_read_only = role | {"rules": [rule for rule in role["rules"] if "patch" not in rule["verbs"]]}
+    run_kubectl(spare_cluster, "apply", "-f", "-", input=yaml.safe_dump_all([*rights, may_read_only]))
+    kubeconfig = service_account_kubeconfig(spare_cluster, spare_cluster.up(), tmp_path / "kubeconfig")
+    policy = EgressPolicy(allowed_cidrs=(ip_network("127.0.0.0/8"),))
+    engine = build_engine(load(kubeconfig), policy, Timing())
+    try:
+        api.apply(definition(namespace, target), secret(namespace, apiKey="wrong"), prod)
+        await look(engine)
+        key = Key(INSTANCES.plural, namespace, "prod")
+        for _ in range(3):
+            with pytest.raises(ApiError) as refused:
+                await engine.reconciler.reconcile(key)
+            assert refused.value.status == 403
+
+        run_kubectl(spare_cluster, "apply", "-f", "-", input=yaml.safe_dump(role))
+        what = ("patch", "integrationinstances.integrationhub.dev", "--subresource=status", "-n", namespace)
+        whom = "--as=system:serviceaccount:integration-hub:integration-hub"
+        wait_until(
+            lambda: run_kubectl(spare_cluster, "auth", "can-i", *what, whom, check=False).stdout,
+            _says_yes,
+            "the right",
+        )
+        done = await engine.reconciler.reconcile(key)
+        assert condition(api.get(prod), "Ready")["reason"] == "CredentialsRejected"
+        assert done.announcement is not None, "the Event that the refused writes would have led to"
+        assert target.count(account(namespace, "prod")) == 1, "a rejected credential is shown to nobody twice"
+    finally:
+        await engine.close()
+
+
+def _says_yes(answer: str) -> bool:
+    return answer.strip() == "yes"

@@ -5,8 +5,8 @@ wherever they stand, also in their encoded forms. What is not known is caught by
 in headers, URLs and 'password=...' pairs, JWTs, private keys, and tokens that carry their vendor's
 mark.
 
-Namesarenotvalues:'secretRef:salesforce-token','token_url'or"Secret'salesforce-token'wasnotfound"stayreadable,
-fortheyarewhatapersonneedstorepairthings.`is_sensitive_name`drawsthatline,byaname'slastword.
+Names are not values: 'secretRef: salesforce-token', 'token_url' or "Secret 'salesforce-token' was not found" stay
+readable, for they are what a person needs to repair things. `is_sensitive_name` draws that line, by a name's last word.
 """
 
 from __future__ import annotations

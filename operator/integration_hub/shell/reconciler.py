@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -86,11 +86,14 @@ class Reconciler:
         self.outside = Outside()
         self._unsure: set[Key] = set()
         """Instances whose last write failed: perhaps it was done all the same, perhaps somebody else's came first."""
+        self._unwritten: dict[Key, tuple[str, dict[str, Any]]] = {}
+        """What was to be written then, with the object's UID."""
 
     def forget(self, key: Key) -> None:
         """Drop what is remembered of a deleted object."""
         self._failures.pop(key, None)
         self._unsure.discard(key)
+        self._unwritten.pop(key, None)
 
     async def reconcile(self, key: Key) -> Done:
         """Bring one object's status up to date. ApiError where the API server could not be asked or told."""
@@ -123,12 +126,15 @@ class Reconciler:
         raw = record.raw()
         if raw["metadata"].get("deletionTimestamp"):
             return Done()
+        resumed = self._resume(key, record, raw)
         try:
             instance = IntegrationInstance.model_validate(raw)
         except ValidationError as error:
             return await self._refuse_unreadable(key, record, error)
         inputs = self._gather(key, instance)
         decision = await self._tell(inputs)
+        if resumed:
+            decision = replace(decision, write=True, reason_changed=True)
         if decision.failures:
             self._failures[key] = decision.failures
         else:
@@ -149,6 +155,18 @@ class Reconciler:
             wrote=decision.write,
         )
 
+    def _resume(self, key: Key, record: InstanceRecord, raw: dict[str, Any]) -> bool:
+        """Go on from a status that was decided and could not be written; tell whether there is one.
+
+        Its verdict holds while its inputs do, so the external system is not asked again only because the API server
+        refused a write: with a wrong password, tests too many lock an account.
+        """
+        uid, status = self._unwritten.pop(key, ("", None))
+        if status is None or uid != record.uid:
+            return False
+        raw["status"] = status
+        return True
+
     async def admit_mistake(self, key: Key) -> None:
         """Write that the operator met a mistake of its own: no verdict holds until the next test."""
         record = self._store.instances.get(key)
@@ -165,7 +183,7 @@ class Reconciler:
         )
         now = timestamp(self._clock())
         status = summarise(
-            previous, ready, undecided(()), generation=record.generation, now=now, identity=None
+            previous, ready, undecided(()), generation=record.generation, now=now, identity=None, tested=None
         )
         if not says_the_same(previous, status):
             await self._write(key, record, status.to_wire())
@@ -226,6 +244,7 @@ class Reconciler:
         except ApiError as error:
             if not error.gone:
                 self._unsure.add(key)
+                self._unwritten[key] = (record.uid, status)
                 raise
             return  # the watch tells of the deletion
         self._store.put_own_write(written)
@@ -326,7 +345,7 @@ def _audit(key: Key, inputs: Inputs, decision: Decision) -> None:
     """One line for every use of a credential: who, which version, and how it ended; never a value."""
     credential = decision.status.credential
     audit.info(
-        "credential used",
+        "connection tested",
         instance=str(key),
         uid=inputs.instance.metadata.uid,
         definition=inputs.instance.spec.definition_ref.name,
