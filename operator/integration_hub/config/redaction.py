@@ -34,7 +34,10 @@ def redact_text(text: str, secrets: Collection[str] = ()) -> str:
     `secrets` are values known to be secret. They are masked as they are, percent-encoded, JSON-escaped, and
     in base64 at any position (as in 'Basic ' + base64(user:value)).
     """
-    forms = _literals(tuple(secrets)) if secrets else ()
+    return _redact(text, _literals(secrets))
+
+
+def _redact(text: str, forms: tuple[str, ...]) -> str:
     if not forms and _HINT.search(text) is None:
         return text
     before = None
@@ -65,7 +68,7 @@ def redact_value(value: Any, secrets: Collection[str] = ()) -> Any:
     Numbers, booleans and None outside of sensitive names stay; objects of other types, exceptions among them,
     become redacted text. The `data` of a Kubernetes Secret is masked whole.
     """
-    return _value(value, tuple(secrets), depth=0, sensitive=False)
+    return _value(value, _literals(secrets), depth=0, sensitive=False)
 
 
 # -- Names -----------------------------------------------------------------------------------------
@@ -114,12 +117,11 @@ _SENSITIVE_HEADER: Final = re.compile(
 # -- Known values ----------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=16)
-def _literals(secrets: tuple[str, ...]) -> tuple[str, ...]:
+def _literals(secrets: Collection[str]) -> tuple[str, ...]:
     """Return all forms of the secrets, the longest first so that none is left as the rest of another.
 
-    The cache is small and no regular expression is made of them (`re` keeps hundreds): secrets should not
-    stay in memory long after their use.
+    They are not cached, nor is a regular expression made of them (`re` keeps hundreds): secrets should not stay in
+    memory after their use.
     """
     forms = {
         form
@@ -352,29 +354,29 @@ _REFERENCES: Final = frozenset({"name", "namespace", "key", "kind", "apiVersion"
 """Fields of a group under a sensitive name ('secret: {name: ...}') that tell which secret it is."""
 
 
-def _value(value: Any, secrets: tuple[str, ...], *, depth: int, sensitive: bool) -> Any:
+def _value(value: Any, forms: tuple[str, ...], *, depth: int, sensitive: bool) -> Any:
     if isinstance(value, (Mapping, list, tuple, set, frozenset)):
         if depth > MAX_DEPTH:
             return MASK
         if isinstance(value, Mapping):
-            return _mapping(value, secrets, depth=depth, sensitive=sensitive)
-        entries = [_value(entry, secrets, depth=depth + 1, sensitive=sensitive) for entry in value]
+            return _mapping(value, forms, depth=depth, sensitive=sensitive)
+        entries = [_value(entry, forms, depth=depth + 1, sensitive=sensitive) for entry in value]
         return tuple(entries) if isinstance(value, tuple) else entries
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, (bytes, bytearray)):
         text = value.decode("utf-8", "surrogateescape")
-        return _text(text, secrets, sensitive=sensitive).encode("utf-8", "surrogateescape")
-    text = _text(_as_text(value), secrets, sensitive=sensitive)
+        return _text(text, forms, sensitive=sensitive).encode("utf-8", "surrogateescape")
+    text = _text(_as_text(value), forms, sensitive=sensitive)
     return value if isinstance(value, (int, float)) and text == str(value) else text
 
 
-def _text(text: str, secrets: tuple[str, ...], *, sensitive: bool) -> str:
-    return MASK if sensitive and text else redact_text(text, secrets)
+def _text(text: str, forms: tuple[str, ...], *, sensitive: bool) -> str:
+    return MASK if sensitive and text else _redact(text, forms)
 
 
 def _mapping(
-    value: Mapping[Any, Any], secrets: tuple[str, ...], *, depth: int, sensitive: bool
+    value: Mapping[Any, Any], forms: tuple[str, ...], *, depth: int, sensitive: bool
 ) -> dict[Any, Any]:
     is_secret = value.get("kind") == "Secret"
     redacted: dict[Any, Any] = {}
@@ -383,8 +385,8 @@ def _mapping(
         whole = is_secret and name in {"data", "stringData"}
         named = isinstance(entry, str) and _names_secret(name, entry)
         below = whole or (is_sensitive_name(name) and not named) or (sensitive and name not in _REFERENCES)
-        redacted[redact_text(key, secrets) if isinstance(key, str) else key] = _value(
-            entry, secrets, depth=depth + 1, sensitive=below
+        redacted[_redact(key, forms) if isinstance(key, str) else key] = _value(
+            entry, forms, depth=depth + 1, sensitive=below
         )
     return redacted
 

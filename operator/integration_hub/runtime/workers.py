@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import structlog
 
-from integration_hub.adapters.kube import ApiError
+from integration_hub.adapters.kube import DEFINITIONS, ApiError
 from integration_hub.runtime.metrics import Metrics
 from integration_hub.runtime.queue import QueueClosed, WorkQueue
 from integration_hub.runtime.timetable import Timetable
@@ -57,6 +57,8 @@ class Workers:
         self._abandoned.pop(key, None)
         self._timetable.drop(key)
         self._reconciler.forget(key)
+        if key.plural == DEFINITIONS.plural:
+            self._metrics.tests.remove_by_labels({"definition": key.name})
 
     async def run(self) -> None:
         """Work until the queue closes; a reconcile that is cancelled midway leaves the object as it was."""
