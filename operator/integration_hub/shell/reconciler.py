@@ -342,7 +342,7 @@ def _announcement(key: Key, uid: str, ready: Condition) -> Announcement:
 
 
 def _audit(key: Key, inputs: Inputs, decision: Decision) -> None:
-    """One line for every use of a credential: who, which version, and how it ended; never a value."""
+    """Write one line for every test: whose, with which version of which credential, how it ended; never a value."""
     credential = decision.status.credential
     audit.info(
         "connection tested",
