@@ -9,9 +9,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from integration_hub.model.base import REQUEST_ANNOTATION
-from integration_hub.model.definition import ConnectionTest, DefinitionSpec
+from integration_hub.model.definition import DefinitionSpec
 from integration_hub.model.http import Failure, FailureKind, HttpResponse, Outcome
 from integration_hub.model.instance import InstanceStatus, IntegrationInstance
+from integration_hub.model.testing import ConnectionTest
 from integration_hub.probe.plan import ProbePlan, plan_probe
 from integration_hub.reconcile.definition import check_definition
 from integration_hub.reconcile.inputs import (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
@@ -14,13 +14,11 @@ from integration_hub.model.schema import (
     EntryName,
     HttpsURL,
     JsonObject,
-    JsonValue,
     atomic_list,
     cel,
     list_map,
 )
-
-HttpMethod = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+from integration_hub.model.testing import ConnectionTest
 
 AllowedHost = Annotated[
     str,
@@ -52,68 +50,6 @@ class AuthMethod(Model):
     """What this method needs and where the external system hands it out."""
     settings: JsonObject = {}
     """Settings of this type, checked by the operator; what is wrong shows in the definition's Ready condition."""
-
-
-class TestRequest(Model):
-    """The HTTPS request that a test makes. Values may use '{{ config.field }}'; a secret never stands here."""
-
-    __test__ = False  # not a pytest class
-
-    method: HttpMethod = "GET"
-    """HTTP method. GET when absent."""
-    path: Annotated[
-        str,
-        Field(
-            max_length=2000,
-            json_schema_extra=cel(
-                (
-                    "self == '' || self.startsWith('/')",
-                    "must be below baseURL and start with '/', like '/v1/account'",
-                ),
-                (
-                    "!self.contains('?') && !self.contains('#')",
-                    (
-                        "must not have a query (?...) or fragment (#...): instead of '/users?limit=1', write"
-                        " '/users' and, under query, 'limit: \"1\"'"
-                    ),
-                ),
-            ),
-        ),
-    ] = ""
-    """Path below `baseURL`, starting with '/', like '/v1/account'."""
-    query: Annotated[dict[str, str], Field(max_length=50)] = {}
-    """Query parameters."""
-    headers: Annotated[dict[str, str], Field(max_length=50)] = {}
-    """Request headers. The auth method adds its own."""
-    body: JsonValue | None = None
-    """JSON value sent as the request's body."""
-
-
-class Expectation(Model):
-    """What the answer must look like for the test to pass."""
-
-    status: Annotated[
-        list[Annotated[int, Field(ge=100, le=599)]],
-        Field(min_length=1, json_schema_extra=atomic_list(max_items=20)),
-    ] = [200]
-    """HTTP statuses that mean success. Just 200 when absent."""
-
-
-class ConnectionTest(Model):
-    """A request that tells whether a connection works."""
-
-    name: EntryName
-    """Name of the test, unique in this definition."""
-    display_name: DisplayName | None = None
-    """Words that a person reads for this test."""
-    default: bool = False
-    """Whether this is the test that decides if an instance is Ready. Exactly one test has it."""
-    request: TestRequest = TestRequest()
-    """The request to make."""
-    expect: Expectation = Expectation()
-    """What the answer must look like."""
-    identity: Annotated[str, Field(max_length=300)] | None = None
-    """Where in the answer stands who we are connected as, like 'response.json.user.email'."""
 
 
 class ConfigTemplate(Model):

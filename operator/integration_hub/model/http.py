@@ -44,22 +44,52 @@ class HttpResponse:
 class FailureKind(StrEnum):
     """How an exchange failed before an answer could be read. Ordered by the stage in which it happens."""
 
+    # Before anything is sent
     HOST_NOT_ALLOWED = "host-not-allowed"
     SCHEME_NOT_ALLOWED = "scheme-not-allowed"
     ADDRESS_NOT_ALLOWED = "address-not-allowed"
     TRUST_INVALID = "trust-invalid"
+    HOST_UNAVAILABLE = "host-unavailable"
+    """Not even tried: the host was down a moment ago, and another request finds out when it is back."""
+    HOST_PAUSED = "host-paused"
+    """Not even tried: the host has asked for fewer requests and said for how long."""
+
+    # Finding and reaching the host
     HOST_NOT_FOUND = "host-not-found"
+    DNS_TIMEOUT = "dns-timeout"
     DNS_FAILED = "dns-failed"
     CONNECTION_REFUSED = "connection-refused"
     UNREACHABLE = "unreachable"
     CONNECT_TIMEOUT = "connect-timeout"
+
+    # TLS
     TLS_UNTRUSTED = "tls-untrusted"
+    """Signed by an authority that is not known, or by one that may not sign it."""
+    TLS_INCOMPLETE_CHAIN = "tls-incomplete-chain"
+    TLS_SELF_SIGNED = "tls-self-signed"
     TLS_HOST_MISMATCH = "tls-host-mismatch"
     TLS_EXPIRED = "tls-expired"
+    TLS_NOT_YET_VALID = "tls-not-yet-valid"
+    TLS_TOO_OLD = "tls-too-old"
+    """The host speaks no version of TLS that is still safe."""
+    TLS_CLIENT_CERTIFICATE = "tls-client-certificate"
+    """The host wants a client certificate."""
+    TLS_NOT_SPOKEN = "tls-not-spoken"
+    TLS_TIMEOUT = "tls-timeout"
     TLS_FAILED = "tls-failed"
+
+    # The answer
     RESPONSE_TIMEOUT = "response-timeout"
     CONNECTION_LOST = "connection-lost"
+    """Ended before the first byte of an answer."""
+    NOT_HTTP = "not-http"
+    RESPONSE_TRUNCATED = "response-truncated"
+    """Ended in the middle of the answer."""
     RESPONSE_TOO_LARGE = "response-too-large"
+    ENCODING_INVALID = "encoding-invalid"
+    """The answer's Content-Encoding cannot be undone."""
+    DECOMPRESSION_BOMB = "decompression-bomb"
+    """Small on the wire, larger than may be read once it is decoded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +101,47 @@ class Failure:
     """Host and port, like 'api.example.com:443'."""
     detail: str = ""
     """For instance 'self-signed certificate' or '10.0.0.1 is a private address'."""
+    again_in: float | None = None
+    """Of a request that was not tried: seconds until it may be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """What a host's certificate says of itself. Names are cut to 200 characters; times are RFC 3339, in UTC."""
+
+    subject: str
+    """Like 'CN=api.example.com,O=Example'; the first DNS name where the subject is empty."""
+    issuer: str
+    not_before: str
+    not_after: str
+    names: tuple[str, ...] = ()
+    """The first ten names that it is for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transport:
+    """What was found on the way to an answer, as far as the exchange got. Times are seconds, None where unknown.
+
+    On a connection that was made for an earlier request, `reused` is true: names and certificates are of that time,
+    and looking up, connecting and TLS took nothing.
+    """
+
+    addresses: tuple[str, ...] = ()
+    """All that the name resolves to, at most ten."""
+    address: str = ""
+    """The one that was connected to, without the port."""
+    reused: bool = False
+    dns: float | None = None
+    connect: float | None = None
+    tls: float | None = None
+    request: float | None = None
+    """From the first byte sent to the last one read."""
+    tls_version: str = ""
+    """Like 'TLSv1.3'."""
+    certificate: Certificate | None = None
+    """The host's own; also of one that was not accepted, where it could be had."""
+    received: int | None = None
+    """Bytes of body that were read before the exchange ended, decoded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,3 +152,4 @@ class Outcome:
     failure: Failure | None
     seconds: float
     purpose: str = "test"
+    transport: Transport = field(default_factory=Transport)

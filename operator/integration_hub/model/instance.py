@@ -11,7 +11,6 @@ from integration_hub.model.conditions import Condition
 from integration_hub.model.schema import (
     Description,
     DisplayName,
-    Duration,
     EntryName,
     JsonObject,
     ObjectName,
@@ -20,6 +19,7 @@ from integration_hub.model.schema import (
     cel,
     list_map,
 )
+from integration_hub.model.testing import SavedTest, TestMonitor
 
 Phase = Literal["Pending", "Connected", "Error"]
 TestResult = Literal["Success", "Failure", "Unknown"]
@@ -67,13 +67,6 @@ class Permissions(Model):
     """Roles whose members may use this connection. Nobody is excluded when absent."""
 
 
-class Monitor(Model):
-    """How the connection is watched after it works."""
-
-    interval: Duration | None = None
-    """How often the connection is tested again, like '5m'. The operator's default when absent."""
-
-
 class InstanceSpec(Model):
     """A named connection: which system, with which configuration and which credentials."""
 
@@ -114,8 +107,27 @@ class InstanceSpec(Model):
     """Whom this connection belongs to. Everybody in the namespace when absent."""
     permissions: Permissions | None = None
     """Who may use this connection."""
-    monitor: Monitor | None = None
-    """How the connection is watched after it works."""
+    tests: Annotated[
+        list[
+            Annotated[
+                SavedTest,
+                Field(
+                    json_schema_extra=cel(
+                        (
+                            "has(self.request) || !(has(self.expect) || has(self.identity) || has(self.errorCode)"
+                            " || has(self.failures))",
+                            "must have a request: without one it names a test of the definition, which brings its own expect,"
+                            " identity, errorCode and failures",
+                        )
+                    )
+                ),
+            ]
+        ],
+        Field(json_schema_extra=list_map("name", max_items=20)),
+    ] = []
+    """Tests beside the definition's default one: saved tests of this instance, and tests of the definition by name."""
+    monitor: TestMonitor | None = None
+    """How the connection is watched. A test's own monitor wins over it, field by field."""
     suspend: bool = False
     """True stops all tests; the connection then reads Ready=Unknown, reason Suspended."""
 
@@ -146,25 +158,67 @@ class TestedInputs(Model):
     """resourceVersion of the Secret that was tested, empty where none was needed."""
 
 
+StageName = Literal["config", "dns", "connect", "tls", "token", "request", "assertions", "identity"]
+StageResult = Literal["Passed", "Failed", "Unknown", "Skipped"]
+
+
+class Stage(Model):
+    """One step of a test: how it ended, how long it took, and what was found."""
+
+    name: StageName
+    """config, dns, connect, tls, token, request, assertions or identity."""
+    result: StageResult
+    """Passed; Failed or Unknown where the test ended; Skipped where there was nothing to do."""
+    duration_ms: Annotated[int | None, Field(alias="durationMilliseconds")] = None
+    """How long it took, in milliseconds, where that could be measured."""
+    evidence: dict[str, str] = {}
+    """What was found, such as addresses, certificate, HTTP status or the external system's error code."""
+
+
 class TestStatus(Model):
-    """How one test ended."""
+    """How one test stands: its verdict, and its last result."""
 
     __test__ = False  # not a pytest class
 
     name: str
-    """Name of the test in the definition."""
+    """Name of the test in the definition or in spec.tests."""
     result: TestResult
-    """Success, Failure, or Unknown when the test could not tell."""
+    """Verdict: Success, Failure, or Unknown when the test could not tell. It changes when a threshold is reached."""
     reason: str
     """One CamelCase word of the list in the documentation."""
     message: str
     """What was found."""
     hint: str | None = None
     """What to do next."""
+    since: Timestamp | None = None
+    """Since when the verdict is what it is."""
+    last_result: TestResult | None = None
+    """How the last test ended, whatever the verdict."""
+    last_reason: str | None = None
+    """Why it ended so."""
+    streak: int = 0
+    """How many tests in a row have ended like the last one, success or not."""
     time: Timestamp
-    """When the test ended."""
+    """When the last test ended."""
+    next_time: Timestamp | None = None
+    """When the test is made next."""
     duration_ms: Annotated[int, Field(alias="durationMilliseconds")] = 0
-    """How long the test took, in milliseconds."""
+    """How long the last test took, in milliseconds."""
+    stages: Annotated[list[Stage], Field(json_schema_extra=list_map("name", max_items=10))] = []
+    """The steps of the last test, in order, up to the one at which it ended."""
+
+
+class VerdictChange(Model):
+    """A change of a test's verdict."""
+
+    time: Timestamp
+    """When it changed."""
+    test: str
+    """Name of the test."""
+    result: TestResult
+    """What the verdict became."""
+    reason: str
+    """Why."""
 
 
 class InstanceStatus(Model):
@@ -185,9 +239,11 @@ class InstanceStatus(Model):
     last_tested: Timestamp | None = None
     """When the connection was last tested."""
     last_test_result: TestResult | None = None
-    """How the last test ended."""
+    """How the last test of the default test ended: Success, Failure, or Unknown when it could not tell."""
     tests: Annotated[list[TestStatus], Field(json_schema_extra=list_map("name", max_items=30))] = []
-    """How each test ended."""
+    """How each test stands, the default one first."""
+    history: Annotated[list[VerdictChange], Field(json_schema_extra=atomic_list(max_items=10))] = []
+    """The last ten changes of a verdict, the newest first."""
     tested: TestedInputs | None = None
     """Which inputs the last verdict is about."""
     next_test_time: Timestamp | None = None

@@ -16,8 +16,9 @@ from integration_hub.config.templates import (
     render_query_value,
     render_text,
 )
-from integration_hub.model.definition import ConnectionTest, DefinitionSpec
+from integration_hub.model.definition import DefinitionSpec
 from integration_hub.model.http import HttpRequest
+from integration_hub.model.testing import ConnectionTest
 
 
 @dataclass(frozen=True, slots=True)
