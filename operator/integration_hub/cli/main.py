@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from importlib import import_module
 from typing import NamedTuple
 
@@ -36,6 +37,16 @@ class _LazyGroup(click.Group):
             return None
         command: click.Command = getattr(import_module(entry.module), entry.attribute)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        # Click makes such guesses from the commands that it holds, and this group holds none.
+        name = args[0]
+        close = difflib.get_close_matches(name.lower(), _COMMANDS, n=1)
+        if name not in _COMMANDS and close and not ctx.resilient_parsing:
+            ctx.fail(f"No such command '{name}'. Did you mean '{close[0]}'?")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
