@@ -35,6 +35,7 @@ def test_a_port_in_use_is_said_at_once(control_plane: ControlPlaneInfo) -> None:
     assert done.returncode == 1
     assert f"Error: Cannot listen on {address}" in done.stderr
     assert "--listen" in done.stderr
+    assert (done.stdout + done.stderr).count("Cannot listen") == 1, "said once"
     assert "Traceback" not in done.stdout + done.stderr
 
 

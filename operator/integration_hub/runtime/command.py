@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -141,6 +142,9 @@ def run(  # noqa: PLR0913, PLR0917
     from integration_hub.runtime.operator import CannotStartError, Options  # noqa: PLC0415
 
     logs.configure("json" if log_format == "json" else "console", log_level)
+    # What keeps the operator from starting is told below, in plain words; of kopf's lines about it only those with a
+    # traceback, which is a mistake of ours, say more.
+    logging.getLogger("kopf.activities.startup").addFilter(lambda record: record.exc_info is not None)
     options = Options(
         connection=connection,
         policy=policy,
