@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import tracemalloc
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from integration_hub.shell.keys import Key, Priority, Wake
-from integration_hub.shell.store import Store, definition_key, instance_key
+from integration_hub.shell.store import TOLD, Store, definition_key, instance_key
 from support.builders import CANARY, definition, instance, secret
 
 NAMES, DEFINITIONS, SECRETS, TITLES = ["a", "b", "c"], ["acme", "other"], ["s1", "s2"], ["Prod", "Test"]
@@ -141,10 +142,17 @@ class StoreMachine(RuleBasedStateMachine):
 
     @invariant()
     def no_index_keeps_a_dead_entry(self) -> None:
-        for table in (self.store._by_definition, self.store._by_secret, self.store._by_display_name):
+        for table in (self.store._by_definition, self.store._by_secret):
             assert all(keys for keys in table.values()), "an empty set is kept"
             held = [key for keys in table.values() for key in keys]
             assert sorted(held) == sorted(self.model.instances), "each instance stands once in each index"
+        names = self.store._by_display_name
+        assert all(names.values()), "an empty list is kept"
+        assert sorted(
+            (namespace, name) for (namespace, _), same in names.items() for _, name in same
+        ) == sorted((key.namespace, key.name) for key in self.model.instances), (
+            "each instance stands once in each index"
+        )
 
     @invariant()
     def the_oldest_owns_a_name(self) -> None:
@@ -295,6 +303,66 @@ class TestDisplayNames:
     def test_made_in_the_same_second_the_name_decides(self) -> None:
         store = filled(instance("b", uid="1", displayName="X"), instance("a", uid="2", displayName="X"))
         assert (store.name_owner(key("a")), store.name_owner(key("b"))) == (None, "a")
+
+
+class TestManyWithOneDisplayName:
+    """A namespace full of instances that share a name costs no more than their number."""
+
+    MANY = 500
+    RAWS = tuple(
+        instance(
+            f"i-{n:03}", uid=f"u-{n}", created=f"2026-01-01T00:{n // 60:02}:{n % 60:02}Z", displayName="Prod"
+        )
+        for n in range(MANY)
+    )
+
+    def test_one_more_that_is_younger_wakes_none_of_them(self) -> None:
+        store = Store()
+        assert [store.put_instance(raw) for raw in self.RAWS] == [
+            [Wake(instance_key(raw), Priority.USER)] for raw in self.RAWS
+        ]
+
+    def test_a_younger_one_that_goes_wakes_none_of_them(self) -> None:
+        store = filled(*self.RAWS)
+        for raw in self.RAWS[:0:-1]:
+            assert store.remove_instance(instance_key(raw)) == [Wake(instance_key(raw), Priority.INPUT)]
+
+    def test_the_owner_that_goes_wakes_the_next_and_a_bounded_number_of_others(self) -> None:
+        store = filled(*self.RAWS)
+        for old, heir in itertools.pairwise(map(instance_key, self.RAWS)):
+            woken = [wake.key for wake in store.remove_instance(old)]
+            assert woken[1] == heir
+            assert len(woken) <= 1 + TOLD
+            assert store.name_owner(heir) is None
+
+    def test_seen_from_the_youngest_on_each_tells_a_bounded_number(self) -> None:
+        store = Store()
+        for raw in reversed(self.RAWS):
+            assert len(store.put_instance(raw)) <= 1 + TOLD
+
+
+class TestSimilarDefinitions:
+    def test_the_most_alike_come_first_and_no_more_than_three(self) -> None:
+        store = Store()
+        for name in ("salesforce", "salesforce-eu", "salesforce-us", "salesforce-ap", "stripe"):
+            store.put_definition(definition(name))
+        similar = store.similar_definitions("salesfroce")
+        assert similar[0] == "salesforce"
+        assert len(similar) == 3
+        assert "stripe" not in similar
+
+    @pytest.mark.parametrize("name", ["", "zzz", "x" * 300])
+    def test_where_none_is_alike_none_is_offered(self, name: str) -> None:
+        store = Store()
+        store.put_definition(definition("salesforce"))
+        assert store.similar_definitions(name) == ()
+
+    def test_a_deleted_one_is_not_offered(self) -> None:
+        store = Store()
+        store.put_definition(definition("salesforce"))
+        assert store.similar_definitions("Salesforce") == ("salesforce",)
+        store.remove_definition("salesforce")
+        assert store.similar_definitions("salesforc") == ()
 
 
 class TestNewsOfDefinitions:

@@ -6,8 +6,10 @@ only the resourceVersion is kept, never data. Every method that takes in news re
 
 from __future__ import annotations
 
+import difflib
+from bisect import bisect_left, insort
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +22,17 @@ from integration_hub.reconcile.definition import CheckedDefinition, check_defini
 from integration_hub.shell.keys import Key, Priority, Wake
 
 SecretName = tuple[str, str]
+DisplayName = tuple[str, str]
+"""A namespace, and a name that an instance shows in it."""
+Seniority = tuple[str, str]
+"""When an instance was made, and its name, which decides between those of one second."""
+
+TOLD = 20
+"""Instances of one display name that are looked at when its owner changes. To tell all of them would cost as much as
+their number each time, and somebody with thousands could keep the operator busy; a message of the others may name a
+former owner until something else about them changes."""
+SIMILAR = 3
+"""Names that are offered in place of one that was misspelt."""
 
 
 @dataclass(slots=True)
@@ -72,7 +85,8 @@ class Store:
         self._secrets: dict[SecretName, int] = {}
         self._by_definition: defaultdict[str, set[Key]] = defaultdict(set)
         self._by_secret: defaultdict[SecretName, set[Key]] = defaultdict(set)
-        self._by_display_name: defaultdict[tuple[str, str], set[Key]] = defaultdict(set)
+        self._by_display_name: defaultdict[DisplayName, list[Seniority]] = defaultdict(list)
+        """The oldest first: it owns the name."""
 
     # News of instances
 
@@ -86,15 +100,11 @@ class Store:
         if known is not None and known.uid == new.uid and known.status_json == new.status_json:
             new.unwritten_json = known.unwritten_json
         self.instances[key] = new
-        if known is None or _links(key, known) != _links(key, new):
-            if known is not None:
-                self._unlink(key, known)
-            self._link(key, new)
+        rivals = self._relink(key, known, new)
         if known is None or known.uid != new.uid:
-            return [Wake(key, priority), *self._rivals(key, known, new)]
+            return [Wake(key, priority), *rivals]
         if (known.generation, known.request) != (new.generation, new.request):
-            renamed = known.display_name != new.display_name
-            return [Wake(key, Priority.USER), *(self._rivals(key, known, new) if renamed else ())]
+            return [Wake(key, Priority.USER), *rivals]
         # Somebody else wrote the status: look again, so that it tells the truth.
         return [Wake(key, Priority.INPUT)] if known.status_json != new.status_json else []
 
@@ -120,9 +130,8 @@ class Store:
         known = self.instances.pop(key, None)
         if known is None:
             return []
-        self._unlink(key, known)
         # Itself too: a reconcile that is under way may leave something behind that the next one clears.
-        return [Wake(key, Priority.INPUT), *self._rivals(key, known)]
+        return [Wake(key, Priority.INPUT), *self._relink(key, known, None)]
 
     # News of definitions
 
@@ -199,34 +208,49 @@ class Store:
 
     def name_owner(self, key: Key) -> str | None:
         """Return the name of the oldest other instance with the same display name, if it is older than this one."""
-        own = self.instances[key]
-        rivals = self._by_display_name.get((key.namespace, own.display_name), set()) - {key}
-        oldest = min((_seniority(self.instances[rival], rival) for rival in rivals), default=None)
-        return oldest[1] if oldest is not None and oldest < _seniority(own, key) else None
+        owner = self._by_display_name[_display_name(key, self.instances[key])][0][1]
+        return None if owner == key.name else owner
+
+    def similar_definitions(self, name: str) -> tuple[str, ...]:
+        """Return the names of definitions that are spelt like this one, the most alike first."""
+        return tuple(difflib.get_close_matches(name.lower(), self.definitions, n=SIMILAR))
 
     # Inside
 
+    def _relink(self, key: Key, old: InstanceRecord | None, new: InstanceRecord | None) -> list[Wake]:
+        """Put an instance where it belongs in the indexes; wake whose claim to a display name that changes."""
+        if old is not None and new is not None and _links(key, old) == _links(key, new):
+            return []
+        names = {_display_name(key, record) for record in (old, new) if record is not None}
+        before = {name: self._owner(name) for name in names}
+        if old is not None:
+            self._unlink(key, old)
+        if new is not None:
+            self._link(key, new)
+        return [
+            Wake(rival, Priority.INPUT)
+            for name in sorted(names)
+            if self._owner(name) != before[name]
+            for _, rival_name in self._by_display_name.get(name, ())[:TOLD]
+            if (rival := key._replace(name=rival_name)) != key
+        ]
+
+    def _owner(self, name: DisplayName) -> Seniority | None:
+        return next(iter(self._by_display_name.get(name, ())), None)
+
     def _link(self, key: Key, record: InstanceRecord) -> None:
-        for table, entry in self._tables(key, record):
-            table[entry].add(key)
+        self._by_definition[record.definition].add(key)
+        self._by_secret[key.namespace, record.secret].add(key)
+        insort(self._by_display_name[_display_name(key, record)], _seniority(key, record))
 
     def _unlink(self, key: Key, record: InstanceRecord) -> None:
-        for table, entry in self._tables(key, record):
-            table[entry].discard(key)
-            if not table[entry]:
-                del table[entry]
-
-    def _tables(self, key: Key, record: InstanceRecord) -> Iterator[tuple[defaultdict[Any, set[Key]], Any]]:
-        definition, secret, display_name = _links(key, record)
-        yield self._by_definition, definition
-        yield self._by_secret, secret
-        yield self._by_display_name, display_name
-
-    def _rivals(self, key: Key, *records: InstanceRecord | None) -> list[Wake]:
-        """Wake whoever has a display name that the instance had or has: who of them may keep it can change."""
-        names = {(key.namespace, record.display_name) for record in records if record is not None}
-        same = {rival for name in names for rival in self._by_display_name.get(name, ())}
-        return self._wakes(sorted(same - {key}), Priority.INPUT)
+        _discard(self._by_definition, record.definition, key)
+        _discard(self._by_secret, (key.namespace, record.secret), key)
+        name = _display_name(key, record)
+        same = self._by_display_name[name]
+        del same[bisect_left(same, _seniority(key, record))]
+        if not same:
+            del self._by_display_name[name]
 
     @staticmethod
     def _wakes(keys: Iterable[Key], priority: Priority) -> list[Wake]:
@@ -283,9 +307,19 @@ def _packed(value: Mapping[str, Any]) -> bytes:
     return bytes(memoryview(orjson.dumps(value)))
 
 
-def _links(key: Key, record: InstanceRecord) -> tuple[str, SecretName, tuple[str, str]]:
-    return record.definition, (key.namespace, record.secret), (key.namespace, record.display_name)
+def _links(key: Key, record: InstanceRecord) -> tuple[str, str, DisplayName, Seniority]:
+    return record.definition, record.secret, _display_name(key, record), _seniority(key, record)
 
 
-def _seniority(record: InstanceRecord, key: Key) -> tuple[str, str]:
+def _display_name(key: Key, record: InstanceRecord) -> DisplayName:
+    return key.namespace, record.display_name
+
+
+def _seniority(key: Key, record: InstanceRecord) -> Seniority:
     return record.created, key.name
+
+
+def _discard(table: dict[Any, set[Key]], entry: Any, key: Key) -> None:
+    table[entry].discard(key)
+    if not table[entry]:
+        del table[entry]
