@@ -1,7 +1,11 @@
-"""Every reason that a condition or an Event can carry: one enum, one table. docs/conditions.md comes from it."""
+"""Every reason that a condition or an Event can carry: one enum, one table.
+
+docs/conditions.md and docs/troubleshooting.md come from it.
+"""
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -56,33 +60,100 @@ class Reason(StrEnum):
     SECRET_FORBIDDEN = "SecretForbidden"
     SECRET_KEY_MISSING = "SecretKeyMissing"
     SECRET_KEY_EMPTY = "SecretKeyEmpty"
+    SECRET_LINE_BREAK = "SecretLineBreak"
+    SECRET_WHITESPACE = "SecretWhitespace"
     SECRET_VALUE_INVALID = "SecretValueInvalid"
 
     # Reaching the external system
     HOST_NOT_ALLOWED = "HostNotAllowed"
+    PLAIN_HTTP_NOT_ALLOWED = "PlainHTTPNotAllowed"
     ADDRESS_NOT_ALLOWED = "AddressNotAllowed"
     TRUST_INVALID = "TrustInvalid"
+    HOST_UNAVAILABLE = "HostUnavailable"
+    WAITING_FOR_QUOTA = "WaitingForQuota"
     HOST_NOT_FOUND = "HostNotFound"
+    DNS_TIMEOUT = "DNSTimeout"
     DNS_FAILED = "DNSFailed"
     CONNECTION_REFUSED = "ConnectionRefused"
     HOST_UNREACHABLE = "HostUnreachable"
     CONNECT_TIMEOUT = "ConnectTimeout"
     TLS_UNTRUSTED = "TLSUntrusted"
+    TLS_INCOMPLETE_CHAIN = "TLSIncompleteChain"
+    TLS_SELF_SIGNED = "TLSSelfSigned"
     TLS_HOST_MISMATCH = "TLSHostMismatch"
     TLS_EXPIRED = "TLSExpired"
+    TLS_NOT_YET_VALID = "TLSNotYetValid"
+    TLS_TOO_OLD = "TLSTooOld"
+    CLIENT_CERTIFICATE_REQUIRED = "ClientCertificateRequired"
+    TLS_NOT_SPOKEN = "TLSNotSpoken"
+    TLS_TIMEOUT = "TLSTimeout"
     TLS_FAILED = "TLSFailed"
     RESPONSE_TIMEOUT = "ResponseTimeout"
     CONNECTION_LOST = "ConnectionLost"
-    RESPONSE_TOO_LARGE = "ResponseTooLarge"
+    NOT_HTTP = "NotHTTP"
+    PROXY_AUTHENTICATION_REQUIRED = "ProxyAuthenticationRequired"
+    CAPTIVE_PAGE = "CaptivePage"
+
+    # Whether the external system accepts the credentials
+    CREDENTIALS_REJECTED = "CredentialsRejected"
+    CREDENTIALS_EXPIRED = "CredentialsExpired"
+    AUTH_SCHEME_WRONG = "AuthSchemeWrong"
+    SECRET_PLACEHOLDER = "SecretPlaceholder"
+    SECRET_QUOTED = "SecretQuoted"
+    SECRET_PREFIXED = "SecretPrefixed"
+    SECRET_STRUCTURED = "SecretStructured"
+    SECRET_ENCODED_TWICE = "SecretEncodedTwice"
+    CLOCK_SKEW = "ClockSkew"
+    ACCOUNT_LOCKED = "AccountLocked"
+    INSUFFICIENT_SCOPE = "InsufficientScope"
+    CLIENT_ADDRESS_BLOCKED = "ClientAddressBlocked"
+    PERMISSION_DENIED = "PermissionDenied"
+    TOKEN_CLIENT_REJECTED = "TokenClientRejected"
+    TOKEN_GRANT_REJECTED = "TokenGrantRejected"
+    TOKEN_SCOPE_REJECTED = "TokenScopeRejected"
+    TOKEN_REQUEST_REJECTED = "TokenRequestRejected"
+    TOKEN_ENDPOINT_NOT_FOUND = "TokenEndpointNotFound"
+    TOKEN_ENDPOINT_BUSY = "TokenEndpointBusy"
+    TOKEN_ENDPOINT_UNAVAILABLE = "TokenEndpointUnavailable"
+    TOKEN_ANSWER_INVALID = "TokenAnswerInvalid"
 
     # What the external system answered
-    CREDENTIALS_REJECTED = "CredentialsRejected"
-    PERMISSION_DENIED = "PermissionDenied"
-    NOT_FOUND = "NotFound"
-    RATE_LIMITED = "RateLimited"
+    RESPONSE_TRUNCATED = "ResponseTruncated"
+    RESPONSE_TOO_LARGE = "ResponseTooLarge"
+    DECOMPRESSION_BOMB = "DecompressionBomb"
+    ENCODING_INVALID = "EncodingInvalid"
+    REDIRECTED_TO_LOGIN = "RedirectedToLogin"
+    WRONG_REGION = "WrongRegion"
     REDIRECTED = "Redirected"
+    LOGIN_PAGE = "LoginPage"
+    ANSWER_IS_HTML = "AnswerIsHTML"
+    REQUEST_INVALID = "RequestInvalid"
+    PAYMENT_REQUIRED = "PaymentRequired"
+    ENDPOINT_NOT_FOUND = "EndpointNotFound"
+    OBJECT_NOT_FOUND = "ObjectNotFound"
+    METHOD_NOT_ALLOWED = "MethodNotAllowed"
+    MEDIA_TYPE_NOT_SUPPORTED = "MediaTypeNotSupported"
+    REQUEST_TIMEOUT = "RequestTimeout"
+    CONFLICT = "Conflict"
+    ENDPOINT_RETIRED = "EndpointRetired"
+    REQUEST_TOO_LARGE = "RequestTooLarge"
+    UPGRADE_REQUIRED = "UpgradeRequired"
+    LEGALLY_BLOCKED = "LegallyBlocked"
+    RATE_LIMITED = "RateLimited"
+    TOO_MANY_REQUESTS = "TooManyRequests"
+    QUOTA_EXCEEDED = "QuotaExceeded"
     SERVER_ERROR = "ServerError"
+    GATEWAY_ERROR = "GatewayError"
+    MAINTENANCE = "Maintenance"
+    SERVICE_UNAVAILABLE = "ServiceUnavailable"
     UNEXPECTED_STATUS = "UnexpectedStatus"
+    ANSWER_EMPTY = "AnswerEmpty"
+    JSON_TRUNCATED = "JSONTruncated"
+    ANSWER_NOT_JSON = "AnswerNotJSON"
+    GRAPHQL_ERRORS = "GraphQLErrors"
+    ANSWER_NOT_OK = "AnswerNotOK"
+    ASSERTION_FAILED = "AssertionFailed"
+    ASSERTION_UNDECIDABLE = "AssertionUndecidable"
     IDENTITY_MISSING = "IdentityMissing"
 
     # Ourselves
@@ -201,17 +272,39 @@ REASONS: dict[Reason, ReasonInfo] = {
         "A key that the auth method needs is empty.",
         "Give the key that the message names a value.",
     ),
+    Reason.SECRET_LINE_BREAK: ReasonInfo(
+        _S,
+        (c.CREDENTIALS_AVAILABLE,),
+        "A value in the Secret has a line break in it, usually at its end, where 'echo' and editors add one.",
+        "Store the value again without it: 'printf %s VALUE' and 'kubectl create secret generic"
+        " --from-literal' add none.",
+    ),
+    Reason.SECRET_WHITESPACE: ReasonInfo(
+        _S,
+        (c.CREDENTIALS_AVAILABLE,),
+        "A value in the Secret begins or ends with a space or tab, as copying from a web page leaves it.",
+        "Store the value again without the space; the message names the key.",
+    ),
     Reason.SECRET_VALUE_INVALID: ReasonInfo(
         _S,
         (c.CREDENTIALS_AVAILABLE,),
-        "A value in the Secret cannot be used, for instance because of a line break at its end.",
-        "Store the value again without the fault that the message names; 'printf %s' adds no line break.",
+        "A value in the Secret cannot be sent: it is no text, or has characters in it that no"
+        " credential has.",
+        "Store the value again without the fault that the message names; 'printf %s' adds nothing of"
+        " its own.",
     ),
     Reason.HOST_NOT_ALLOWED: ReasonInfo(
         _S,
         (c.REACHABLE,),
         "The address is not among the hosts that the definition allows credentials to be sent to.",
         "Correct the address in spec.config, or ask the definition's owner to add the host to allowedHosts.",
+    ),
+    Reason.PLAIN_HTTP_NOT_ALLOWED: ReasonInfo(
+        _S,
+        (c.REACHABLE,),
+        "The address begins with http://, over which credentials could be read by anybody on the way.",
+        "Write the address with https:// in spec.config. For a system in development, the definition"
+        " must list 'http://HOST' in allowedHosts and the operator must run with --allow-http.",
     ),
     Reason.ADDRESS_NOT_ALLOWED: ReasonInfo(
         _S,
@@ -225,16 +318,38 @@ REASONS: dict[Reason, ReasonInfo] = {
         "The configured certificate authority is not one or more whole PEM certificates.",
         "Paste the whole certificate, from '-----BEGIN CERTIFICATE-----' to '-----END CERTIFICATE-----'.",
     ),
+    Reason.HOST_UNAVAILABLE: ReasonInfo(
+        _R,
+        (c.REACHABLE,),
+        "Nothing was sent: the host failed several times in a row, for this or for other instances,"
+        " so only one request at a time finds out whether it is back.",
+        "Nothing, if it passes; else see the other instances of this system, or its status page. All"
+        " are tested again when one request succeeds.",
+    ),
+    Reason.WAITING_FOR_QUOTA: ReasonInfo(
+        _R,
+        (c.REACHABLE,),
+        "Nothing was sent: the host has asked for fewer requests and said for how long.",
+        "Nothing, if it passes; else raise spec.monitor.interval, or the quota at the external system.",
+    ),
     Reason.HOST_NOT_FOUND: ReasonInfo(
         _R,
         (c.REACHABLE,),
         "The host's name does not exist in DNS.",
-        "Check the spelling of the address in spec.config.",
+        "Check the spelling of the address in spec.config. A name that only the company's own DNS"
+        " knows must be known to the cluster's too.",
+    ),
+    Reason.DNS_TIMEOUT: ReasonInfo(
+        _R,
+        (c.REACHABLE,),
+        "The name servers did not answer in time, so the host's name could not be looked up.",
+        "Check the cluster's DNS, and that network policies let the operator ask it (port 53); the"
+        " operator tries again by itself.",
     ),
     Reason.DNS_FAILED: ReasonInfo(
         _R,
         (c.REACHABLE,),
-        "The host's name could not be looked up.",
+        "The host's name could not be looked up: the name servers report a fault.",
         "Check the cluster's DNS; the operator tries again by itself.",
     ),
     Reason.CONNECTION_REFUSED: ReasonInfo(
@@ -259,8 +374,23 @@ REASONS: dict[Reason, ReasonInfo] = {
         _S,
         (c.REACHABLE,),
         "The host's certificate is not signed by a trusted authority.",
-        "If the system uses a private authority, put its certificate into the configuration;"
-        " else find out who intercepts the traffic.",
+        "If the system uses a private authority, put its certificate into the configuration; else"
+        " find out who intercepts the traffic.",
+    ),
+    Reason.TLS_INCOMPLETE_CHAIN: ReasonInfo(
+        _S,
+        (c.REACHABLE,),
+        "The host sends its own certificate without the one of the authority between it and a trusted"
+        " one. Browsers often fill the gap; programs do not.",
+        "Ask whoever runs the host to send the whole chain; until then, put the missing certificate"
+        " into the configuration.",
+    ),
+    Reason.TLS_SELF_SIGNED: ReasonInfo(
+        _S,
+        (c.REACHABLE,),
+        "The host's certificate is signed by nobody but itself, so it proves nothing.",
+        "If it is the system's own, put that certificate into the configuration; else the traffic may"
+        " be intercepted, so ask the network's owner.",
     ),
     Reason.TLS_HOST_MISMATCH: ReasonInfo(
         _S,
@@ -271,8 +401,43 @@ REASONS: dict[Reason, ReasonInfo] = {
     Reason.TLS_EXPIRED: ReasonInfo(
         _S,
         (c.REACHABLE,),
-        "The host's certificate is expired or not yet valid.",
-        "Have the external system's certificate renewed, and check the clock of the cluster's nodes.",
+        "The host's certificate has expired.",
+        "Have the external system's certificate renewed by whoever runs it, and check the clock of"
+        " the cluster's nodes.",
+    ),
+    Reason.TLS_NOT_YET_VALID: ReasonInfo(
+        _R,
+        (c.REACHABLE,),
+        "The host's certificate is valid only from a later time on.",
+        "Check the clock of the cluster's nodes; if it is right, the external system's certificate"
+        " was made too early, and the test passes when its time comes.",
+    ),
+    Reason.TLS_TOO_OLD: ReasonInfo(
+        _S,
+        (c.REACHABLE,),
+        "The host speaks only versions of TLS, or uses keys, that are no longer safe.",
+        "Ask whoever runs the host to enable TLS 1.2 or later.",
+    ),
+    Reason.CLIENT_CERTIFICATE_REQUIRED: ReasonInfo(
+        _S,
+        (c.REACHABLE,),
+        "The host wants a client certificate before it speaks to anybody.",
+        "Use another address of the system, if it has one for API keys or tokens, or ask the"
+        " definition's owner for a method with client certificates.",
+    ),
+    Reason.TLS_NOT_SPOKEN: ReasonInfo(
+        _S,
+        (c.REACHABLE,),
+        "What answers on that port does not speak TLS, so it is no HTTPS.",
+        "Check the port in spec.config: HTTPS is usually 443; the plain port of the same system is"
+        " often 80 or 8080.",
+    ),
+    Reason.TLS_TIMEOUT: ReasonInfo(
+        _R,
+        (c.REACHABLE,),
+        "The host took the connection and then did not finish the TLS handshake.",
+        "Often an overloaded host, or a firewall that lets the connection through and its content"
+        " not: allow HTTPS from the cluster to the host.",
     ),
     Reason.TLS_FAILED: ReasonInfo(
         _R,
@@ -284,13 +449,191 @@ REASONS: dict[Reason, ReasonInfo] = {
         _R,
         (c.REACHABLE,),
         "The host accepted the connection and then did not answer in time.",
-        "Check the external system's health.",
+        "Check the external system's health; the operator tries again by itself.",
     ),
     Reason.CONNECTION_LOST: ReasonInfo(
         _R,
         (c.REACHABLE,),
-        "The connection ended before the answer was complete, or the answer was not HTTP.",
-        "Check that the port speaks HTTPS; a proxy in between may cut connections.",
+        "The connection ended before the answer began.",
+        "Check the external system's health; a proxy or firewall in between may cut connections.",
+    ),
+    Reason.NOT_HTTP: ReasonInfo(
+        _S,
+        (c.REACHABLE,),
+        "What answers on that port does not speak HTTP.",
+        "Check the address and port in spec.config: another service answers there.",
+    ),
+    Reason.PROXY_AUTHENTICATION_REQUIRED: ReasonInfo(
+        _S,
+        (c.REACHABLE,),
+        "A proxy on the way wants credentials of its own (HTTP 407); the external system was not reached.",
+        "Ask the network's owner to let the cluster reach the host without the proxy.",
+    ),
+    Reason.CAPTIVE_PAGE: ReasonInfo(
+        _S,
+        (c.REACHABLE,),
+        "The network itself answered in place of the external system (HTTP 511): it wants somebody to"
+        " sign in first.",
+        "Ask the network's owner to let the cluster reach the host without a sign-in page.",
+    ),
+    Reason.CREDENTIALS_REJECTED: ReasonInfo(
+        _S,
+        (c.AUTHENTICATED,),
+        "The external system does not accept the credentials.",
+        "Get a new credential from the external system and store it in the Secret; it is tested as"
+        " soon as the Secret changes.",
+    ),
+    Reason.CREDENTIALS_EXPIRED: ReasonInfo(
+        _S,
+        (c.AUTHENTICATED,),
+        "The external system knows the credentials and says that their time is over, or that somebody"
+        " revoked them.",
+        "Make a new credential at the external system and store it in the Secret; it is tested as"
+        " soon as the Secret changes. Choose a longer life for it, where that can be chosen.",
+    ),
+    Reason.AUTH_SCHEME_WRONG: ReasonInfo(
+        _S,
+        (c.AUTHENTICATED,),
+        "The external system wants credentials in another form than the one that was sent.",
+        "Choose another auth method of the definition in spec.auth.method; if there is none, tell the"
+        " definition's owner which form the message names.",
+    ),
+    Reason.SECRET_PLACEHOLDER: ReasonInfo(
+        _S,
+        (c.AUTHENTICATED,),
+        "The credentials were not accepted, and the value in the Secret is the placeholder of an"
+        " example or a template.",
+        "Store the real value under the key that the message names. If a tool should have replaced"
+        " the placeholder, see why it did not.",
+    ),
+    Reason.SECRET_QUOTED: ReasonInfo(
+        _S,
+        (c.AUTHENTICATED,),
+        "The credentials were not accepted, and the value in the Secret has quotation marks around"
+        " it, which are sent too.",
+        "Store the value under the key that the message names again, without the quotation marks.",
+    ),
+    Reason.SECRET_PREFIXED: ReasonInfo(
+        _S,
+        (c.AUTHENTICATED,),
+        "The credentials were not accepted, and the value in the Secret begins with a word like"
+        " 'Bearer', which the auth method adds itself.",
+        "Store the value under the key that the message names again, without that first word.",
+    ),
+    Reason.SECRET_STRUCTURED: ReasonInfo(
+        _S,
+        (c.AUTHENTICATED,),
+        "The credentials were not accepted, and the value in the Secret is a piece of JSON, YAML or"
+        " an env file rather than one value.",
+        "Store just the credential itself under the key that the message names.",
+    ),
+    Reason.SECRET_ENCODED_TWICE: ReasonInfo(
+        _S,
+        (c.AUTHENTICATED,),
+        "The credentials were not accepted, and the value in the Secret looks like base64 of the"
+        " credential: it was encoded once more than Kubernetes does itself.",
+        "Store the value again as it is: under 'stringData', or by 'kubectl create secret', both of"
+        " which encode by themselves.",
+    ),
+    Reason.CLOCK_SKEW: ReasonInfo(
+        _S,
+        (c.AUTHENTICATED,),
+        "The credentials were not accepted, and the clocks of the external system and of the operator"
+        " differ by more than five minutes; signatures and tokens are then seen as expired or not yet"
+        " valid.",
+        "Check the clock of the cluster's nodes (NTP). If it is right, tell whoever runs the external"
+        " system.",
+    ),
+    Reason.ACCOUNT_LOCKED: ReasonInfo(
+        _S,
+        (c.AUTHENTICATED,),
+        "The account that the credentials belong to is locked, suspended or switched off at the"
+        " external system.",
+        "Ask an administrator of the external system to unlock the account, or use another one.",
+    ),
+    Reason.INSUFFICIENT_SCOPE: ReasonInfo(
+        _S,
+        (c.AUTHENTICATED,),
+        "The credentials are valid, but were made without a scope (a permission of the token) that"
+        " this request needs.",
+        "Make a token with the scopes that the definition's documentation names, and store it in the"
+        " Secret; an existing token usually cannot be given more.",
+    ),
+    Reason.CLIENT_ADDRESS_BLOCKED: ReasonInfo(
+        _S,
+        (c.AUTHENTICATED,),
+        "The external system accepts the credentials only from addresses that its administrator has"
+        " listed, and the cluster's is not among them.",
+        "Ask an administrator of the external system to add the address that the cluster's traffic"
+        " comes from to its list of allowed addresses.",
+    ),
+    Reason.PERMISSION_DENIED: ReasonInfo(
+        _S,
+        (c.AUTHENTICATED,),
+        "The external system knows the credentials but refuses this request.",
+        "Grant the credential the permission that the definition's documentation names, or use"
+        " another credential.",
+    ),
+    Reason.TOKEN_CLIENT_REJECTED: ReasonInfo(
+        _S,
+        (c.AUTHENTICATED,),
+        "The token URL does not know the client, or not with this client secret.",
+        "Compare the client ID and the client secret in the Secret with those at the external system;"
+        " a secret that was made anew there ends the old one.",
+    ),
+    Reason.TOKEN_GRANT_REJECTED: ReasonInfo(
+        _S,
+        (c.AUTHENTICATED,),
+        "The token URL knows the client but refuses what it shows: a grant, refresh token, user name"
+        " or assertion that is wrong, expired or revoked.",
+        "Authorise the connection anew, or store new credentials in the Secret.",
+    ),
+    Reason.TOKEN_SCOPE_REJECTED: ReasonInfo(
+        _S,
+        (c.AUTHENTICATED,),
+        "The token URL refuses the scopes that were asked for.",
+        "Ask for scopes that the external system has and that the client may have; its administrator"
+        " can add them to the client.",
+    ),
+    Reason.TOKEN_REQUEST_REJECTED: ReasonInfo(
+        _S,
+        (c.AUTHENTICATED,),
+        "The token URL refuses the request for a token for another cause.",
+        "Check that the client is of the kind that the definition's documentation describes; the"
+        " external system's error code, if any, stands in the message.",
+    ),
+    Reason.TOKEN_ENDPOINT_NOT_FOUND: ReasonInfo(
+        _S,
+        (c.AUTHENTICATED,),
+        "There is no token URL at the address that was asked.",
+        "Check the address in spec.config; the name of a tenant or a region is often part of it. If"
+        " it is right, ask the definition's owner to correct the token URL.",
+    ),
+    Reason.TOKEN_ENDPOINT_BUSY: ReasonInfo(
+        _R,
+        (c.AUTHENTICATED,),
+        "The token URL asks for fewer requests.",
+        "Nothing, if it passes; else see which other programs use the same client.",
+    ),
+    Reason.TOKEN_ENDPOINT_UNAVAILABLE: ReasonInfo(
+        _R,
+        (c.AUTHENTICATED,),
+        "The token URL reports a fault of its own.",
+        "Look at the external system's status page; the operator tries again by itself.",
+    ),
+    Reason.TOKEN_ANSWER_INVALID: ReasonInfo(
+        _S,
+        (c.AUTHENTICATED,),
+        "The token URL answered with success, but without a token that can be used.",
+        "Check the address in spec.config; a login page or a proxy often answers so. If it is right,"
+        " tell the definition's owner.",
+    ),
+    Reason.RESPONSE_TRUNCATED: ReasonInfo(
+        _R,
+        (c.HEALTHY,),
+        "The connection ended in the middle of the answer.",
+        "Nothing, if it passes; else a proxy or firewall in between cuts answers, or the external"
+        " system breaks off.",
     ),
     Reason.RESPONSE_TOO_LARGE: ReasonInfo(
         _S,
@@ -298,42 +641,182 @@ REASONS: dict[Reason, ReasonInfo] = {
         "The answer is larger than a test may read.",
         "Ask the definition's owner to choose a request with a small answer.",
     ),
-    Reason.CREDENTIALS_REJECTED: ReasonInfo(
-        _S,
-        (c.AUTHENTICATED,),
-        "The external system does not accept the credentials (HTTP 401).",
-        "Get a new credential from the external system and store it in the Secret;"
-        " it is tested as soon as the Secret changes.",
-    ),
-    Reason.PERMISSION_DENIED: ReasonInfo(
-        _S,
-        (c.AUTHENTICATED,),
-        "The external system knows the credentials but refuses this request (HTTP 403).",
-        "Grant the credential the permission that the definition's documentation names, or use another credential.",
-    ),
-    Reason.NOT_FOUND: ReasonInfo(
+    Reason.DECOMPRESSION_BOMB: ReasonInfo(
         _S,
         (c.HEALTHY,),
-        "There is nothing at the address that was asked (HTTP 404).",
-        "Check the address in spec.config; a path or a region is often the cause.",
+        "The answer is compressed, though nothing compressed was asked for, and becomes larger than a"
+        " test may read.",
+        "Check the address in spec.config. If it is right, tell whoever runs the external system; a"
+        " small answer that unpacks to a huge one is often an attack.",
     ),
-    Reason.RATE_LIMITED: ReasonInfo(
-        _R,
+    Reason.ENCODING_INVALID: ReasonInfo(
+        _S,
         (c.HEALTHY,),
-        "The external system asks for fewer requests (HTTP 429).",
-        "Nothing, if it passes; else raise spec.monitor.interval or the quota at the external system.",
+        "The answer is compressed in a way that cannot be undone.",
+        "Check the address in spec.config; a proxy in between may have damaged the answer.",
+    ),
+    Reason.REDIRECTED_TO_LOGIN: ReasonInfo(
+        _S,
+        (c.HEALTHY,),
+        "The external system sent us to a page where people sign in: the address is one for browsers,"
+        " or the credentials were not recognised.",
+        "Use the address of the system's API in spec.config, which often has 'api' in it, and check"
+        " the credentials.",
+    ),
+    Reason.WRONG_REGION: ReasonInfo(
+        _S,
+        (c.HEALTHY,),
+        "The external system sent us to another of its own hosts: the account lives in another region"
+        " or data centre.",
+        "Set the region, site or address in spec.config to the one where your account lives; the"
+        " address bar shows it when you sign in with a browser.",
     ),
     Reason.REDIRECTED: ReasonInfo(
         _S,
         (c.HEALTHY,),
-        "The external system sent us to another address (HTTP 3xx);"
-        " the operator never follows, to keep credentials where they belong.",
-        "Configure the final address; a redirect to a login page means that the address is not an API's.",
+        "The external system sent us to another address (HTTP 3xx); the operator never follows, to"
+        " keep credentials where they belong.",
+        "Configure the final address.",
+    ),
+    Reason.LOGIN_PAGE: ReasonInfo(
+        _S,
+        (c.HEALTHY,),
+        "The answer is a page where people sign in, in place of data.",
+        "Use the address of the system's API in spec.config, and check the credentials; single"
+        " sign-on in front of the system must let API requests through.",
+    ),
+    Reason.ANSWER_IS_HTML: ReasonInfo(
+        _S,
+        (c.HEALTHY,),
+        "The answer is a web page in place of data: a proxy, a firewall or the system's website"
+        " answered, not its API.",
+        "Use the address of the system's API in spec.config. If it is right, open it from inside the"
+        " cluster to see which page answers.",
+    ),
+    Reason.REQUEST_INVALID: ReasonInfo(
+        _S,
+        (c.HEALTHY,),
+        "The external system could not make sense of the request (HTTP 400 or 422).",
+        "Check the values in spec.config, which are part of the request; if they are right, ask the"
+        " definition's owner to correct the test.",
+    ),
+    Reason.PAYMENT_REQUIRED: ReasonInfo(
+        _S,
+        (c.HEALTHY,),
+        "The external system wants to be paid (HTTP 402): a bill is open, or the plan does not include this.",
+        "Ask whoever pays for the external system to check the account's plan and bills.",
+    ),
+    Reason.ENDPOINT_NOT_FOUND: ReasonInfo(
+        _S,
+        (c.HEALTHY,),
+        "There is no API at the address that was asked (HTTP 404, without the words of an API): the"
+        " base address or the path is wrong.",
+        "Check the address in spec.config; a missing or doubled part of the path, a tenant's name or"
+        " a region is often the cause.",
+    ),
+    Reason.OBJECT_NOT_FOUND: ReasonInfo(
+        _S,
+        (c.HEALTHY,),
+        "The API answers, but does not have what was asked for (HTTP 404). Many systems say so too"
+        " where a credential may not see it.",
+        "Check names and identifiers in spec.config, and that the credential may see them.",
+    ),
+    Reason.METHOD_NOT_ALLOWED: ReasonInfo(
+        _S,
+        (c.HEALTHY,),
+        "What is at the address does not take this kind of request (HTTP 405).",
+        "Check the address in spec.config; if it is right, ask the definition's owner to correct the"
+        " test's method.",
+    ),
+    Reason.MEDIA_TYPE_NOT_SUPPORTED: ReasonInfo(
+        _S,
+        (c.HEALTHY,),
+        "The external system does not take or give the form of data that the test uses (HTTP 406 or 415).",
+        "Ask the definition's owner to correct the test's Accept or Content-Type header.",
+    ),
+    Reason.REQUEST_TIMEOUT: ReasonInfo(
+        _R,
+        (c.HEALTHY,),
+        "The external system waited in vain for the rest of our request (HTTP 408).",
+        "Nothing, if it passes; else the network between the cluster and the external system is slow"
+        " or cuts requests.",
+    ),
+    Reason.CONFLICT: ReasonInfo(
+        _R,
+        (c.HEALTHY,),
+        "The request contradicts the present state of the external system (HTTP 409).",
+        "Nothing, if it passes; else ask the definition's owner to choose a request that changes nothing.",
+    ),
+    Reason.ENDPOINT_RETIRED: ReasonInfo(
+        _S,
+        (c.HEALTHY,),
+        "The external system has switched off what was asked for (HTTP 410), usually an old version"
+        " of its API.",
+        "Ask the definition's owner to move to the present version of the API.",
+    ),
+    Reason.REQUEST_TOO_LARGE: ReasonInfo(
+        _S,
+        (c.HEALTHY,),
+        "The request is larger than the external system takes (HTTP 413, 414 or 431).",
+        "Check for a very long value in spec.config and in the Secret; else ask the definition's"
+        " owner to make the request smaller.",
+    ),
+    Reason.UPGRADE_REQUIRED: ReasonInfo(
+        _S,
+        (c.HEALTHY,),
+        "The external system wants another protocol or a newer version of the client (HTTP 426).",
+        "Ask the definition's owner to move to the present version of the API.",
+    ),
+    Reason.LEGALLY_BLOCKED: ReasonInfo(
+        _S,
+        (c.HEALTHY,),
+        "The external system refuses for legal reasons (HTTP 451), usually because of the country"
+        " that the request comes from.",
+        "Ask the external system's provider; requests from another region may be allowed.",
+    ),
+    Reason.RATE_LIMITED: ReasonInfo(
+        _R,
+        (c.HEALTHY,),
+        "The external system asks for fewer requests and says when the next one is welcome.",
+        "Nothing, if it passes; else raise spec.monitor.interval, or the quota at the external system.",
+    ),
+    Reason.TOO_MANY_REQUESTS: ReasonInfo(
+        _R,
+        (c.HEALTHY,),
+        "The external system asks for fewer requests and does not say for how long.",
+        "Nothing, if it passes; else raise spec.monitor.interval, or the quota at the external system.",
+    ),
+    Reason.QUOTA_EXCEEDED: ReasonInfo(
+        _R,
+        (c.HEALTHY,),
+        "The account has used up what it may ask of the external system in this hour, day or month.",
+        "Wait for the next period, or raise the quota at the external system; see which other"
+        " programs use the same account.",
     ),
     Reason.SERVER_ERROR: ReasonInfo(
         _R,
         (c.HEALTHY,),
         "The external system reports a fault of its own (HTTP 5xx).",
+        "Look at the external system's status page; the operator tries again by itself.",
+    ),
+    Reason.GATEWAY_ERROR: ReasonInfo(
+        _R,
+        (c.HEALTHY,),
+        "A gateway in front of the external system gets no proper answer from it (HTTP 502 or 504).",
+        "Look at the external system's status page; the operator tries again by itself. If the"
+        " gateway is your company's own, ask its owner.",
+    ),
+    Reason.MAINTENANCE: ReasonInfo(
+        _R,
+        (c.HEALTHY,),
+        "The external system is out of service for a while and says when it will be back (HTTP 503"
+        " with Retry-After).",
+        "Nothing: it is tested again when that time has come.",
+    ),
+    Reason.SERVICE_UNAVAILABLE: ReasonInfo(
+        _R,
+        (c.HEALTHY,),
+        "The external system is overloaded or out of service (HTTP 503).",
         "Look at the external system's status page; the operator tries again by itself.",
     ),
     Reason.UNEXPECTED_STATUS: ReasonInfo(
@@ -342,10 +825,58 @@ REASONS: dict[Reason, ReasonInfo] = {
         "The answer's HTTP status is not one that the test expects.",
         "Check the configuration; if it is right, ask the definition's owner to correct the test.",
     ),
+    Reason.ANSWER_EMPTY: ReasonInfo(
+        _S,
+        (c.HEALTHY,),
+        "The answer has no content, and the test has to read some.",
+        "Check the address in spec.config; if it is right, ask the definition's owner to correct the test.",
+    ),
+    Reason.JSON_TRUNCATED: ReasonInfo(
+        _R,
+        (c.HEALTHY,),
+        "The answer begins as JSON and ends in the middle of it.",
+        "Nothing, if it passes; else a proxy in between cuts answers, or the external system breaks off.",
+    ),
+    Reason.ANSWER_NOT_JSON: ReasonInfo(
+        _S,
+        (c.HEALTHY,),
+        "The answer is no JSON, and the test has to read JSON.",
+        "Check the address in spec.config: something else than the API may answer. If it is right,"
+        " ask the definition's owner to correct the test.",
+    ),
+    Reason.GRAPHQL_ERRORS: ReasonInfo(
+        _S,
+        (c.HEALTHY,),
+        "The API answered with HTTP success, and with errors in place of data, as GraphQL does.",
+        "See the error code in the message, if there is one; a missing permission is the most"
+        " frequent cause. Else ask the definition's owner to correct the query.",
+    ),
+    Reason.ANSWER_NOT_OK: ReasonInfo(
+        _S,
+        (c.HEALTHY,),
+        "The API answered with HTTP success, and says in the answer itself that the request failed.",
+        "See the error code in the message, if there is one, in the external system's documentation;"
+        " check the credentials' permissions.",
+    ),
+    Reason.ASSERTION_FAILED: ReasonInfo(
+        _S,
+        (c.HEALTHY,),
+        "The answer came, but something that the test demands of it does not hold.",
+        "The message says what was demanded. Change it at the external system, or, if the demand is"
+        " wrong, in the test.",
+    ),
+    Reason.ASSERTION_UNDECIDABLE: ReasonInfo(
+        _S,
+        (c.HEALTHY,),
+        "The answer does not have what one of the test's rules reads, so the rule cannot be decided.",
+        "Check the address in spec.config: something else than the API may answer. If it is right,"
+        " ask the test's owner to correct the rule.",
+    ),
     Reason.IDENTITY_MISSING: ReasonInfo(
         _S,
         (c.HEALTHY,),
-        "The answer does not say who we are connected as, so it may come from something else than the external system.",
+        "The answer does not say who we are connected as, so it may come from something else than the"
+        " external system.",
         "Check the address in spec.config; a login page or a proxy often answers so.",
     ),
     Reason.RETRYING: ReasonInfo(
@@ -360,6 +891,62 @@ REASONS: dict[Reason, ReasonInfo] = {
 }
 
 
+_TEST_CONDITIONS = frozenset({c.REACHABLE, c.AUTHENTICATED, c.HEALTHY})
+
+SELECTABLE: frozenset[Reason] = frozenset(
+    reason
+    for reason, row in REASONS.items()
+    if set(row.conditions) <= _TEST_CONDITIONS and row.course is not Course.GOOD
+)
+"""What a test can end with, and so what a definition's `failures[]` may name. Each stands at one condition."""
+
+COULD_NOT_TELL: frozenset[Reason] = frozenset(
+    {
+        Reason.HOST_UNAVAILABLE,
+        Reason.WAITING_FOR_QUOTA,
+        Reason.DNS_TIMEOUT,
+        Reason.DNS_FAILED,
+        Reason.TOKEN_ENDPOINT_BUSY,
+        Reason.RATE_LIMITED,
+        Reason.TOO_MANY_REQUESTS,
+        Reason.QUOTA_EXCEEDED,
+        Reason.MAINTENANCE,
+    }
+)
+"""Reasons that say nothing of the connection: a test that ends with one is Unknown, every other one is a Failure."""
+
+DEAD_CREDENTIALS: frozenset[Reason] = frozenset(
+    {
+        Reason.CREDENTIALS_REJECTED,
+        Reason.CREDENTIALS_EXPIRED,
+        Reason.AUTH_SCHEME_WRONG,
+        Reason.SECRET_PLACEHOLDER,
+        Reason.SECRET_QUOTED,
+        Reason.SECRET_PREFIXED,
+        Reason.SECRET_STRUCTURED,
+        Reason.SECRET_ENCODED_TWICE,
+        Reason.ACCOUNT_LOCKED,
+        Reason.INSUFFICIENT_SCOPE,
+        Reason.PERMISSION_DENIED,
+        Reason.TOKEN_CLIENT_REJECTED,
+        Reason.TOKEN_GRANT_REJECTED,
+        Reason.TOKEN_SCOPE_REJECTED,
+    }
+)
+"""After these, asking again with the same credential changes nothing and may lock the account."""
+
+
 def info(reason: str) -> ReasonInfo:
     """Return what the table says of a reason."""
     return REASONS[Reason(reason)]
+
+
+def reason_problem(name: str) -> str | None:
+    """Return why a failure rule cannot name this reason, with the nearest one that it can; None when it can."""
+    if name in SELECTABLE:
+        return None
+    if name in set(Reason):
+        return f"'{name}' is no reason that a test can end with; docs/troubleshooting.md lists those"
+    near = get_close_matches(name, sorted(SELECTABLE), n=1)
+    hint = f"; did you mean '{near[0]}'?" if near else "; docs/troubleshooting.md lists those there are"
+    return f"'{name}' is no reason{hint}"
