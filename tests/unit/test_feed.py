@@ -217,7 +217,88 @@ class TestRelist:
             "integrationinstances": "102",
         }
 
-    async def test_an_answer_to_our_own_write_is_not_undone_by_an_older_list(self, kit: Kit) -> None:
-        kit.store.put_own_write(instance(version=50, status={"phase": "Connected"}))
-        assert await kit.relist() == 0
+    async def test_an_answer_to_our_own_write_is_not_undone_by_a_list_that_was_asked_for_before(
+        self, kit: Kit
+    ) -> None:
+        answer = kit.cluster.list_page
+
+        async def slowly(resource: Resource, token: str = "") -> tuple[list[Raw], str, str]:
+            page = await answer(resource, token)
+            kit.store.put_own_write(instance(version=200, status={"phase": "Connected"}))
+            return page
+
+        kit.cluster.list_page = slowly  # type: ignore[method-assign]
+        assert await kit.feed.relist(cast("KubeClient", kit.cluster), INSTANCES) == "103"
+        assert await kit.woken() == {}
         assert kit.store.instances[PROD].raw()["status"] == {"phase": "Connected"}
+
+
+class TestRestoredFromABackup:
+    """Versions are counted from the backup's again: what is told from then on is news although it is older."""
+
+    @pytest.fixture
+    async def kit(self) -> Kit:
+        """A feed that knows one object of each kind as of version 1000 and later."""
+        kit = Kit()
+        kit.cluster.version = 1100
+        kit.cluster.put(DEFINITIONS, definition(version=1001, generation=3))
+        kit.cluster.put(SECRETS, secret(version=1002))
+        kit.cluster.put(INSTANCES, instance(version=1003, generation=3, config={"region": "us"}))
+        await kit.relist(first=True)
+        await kit.woken()
+        return kit
+
+    def restore(self, kit: Kit, *, version: int) -> None:
+        kit.cluster.version = version
+        kit.cluster.put(DEFINITIONS, definition(version=1, generation=2))
+        kit.cluster.put(SECRETS, secret(version=2))
+        kit.cluster.put(INSTANCES, instance(version=3, generation=2))
+
+    @pytest.mark.parametrize(
+        ("version", "reason"),
+        [
+            (500, "the list itself is older than an object was"),
+            (9000, "much was written since, so that only the objects show it"),
+        ],
+    )
+    async def test_the_list_is_believed(self, kit: Kit, version: int, reason: str) -> None:
+        self.restore(kit, version=version)
+        await kit.relist()
+        assert kit.store.instances[PROD].raw()["spec"]["config"] == {"region": "eu"}, reason
+        assert kit.store.definitions["acme"].checked.generation == 2, reason
+        assert kit.store.secret_version("team-a", "acme-key") == "2", reason
+        assert await kit.woken() == {PROD: Priority.STARTUP, ACME: Priority.STARTUP}, reason
+
+    async def test_a_watch_from_there_on_is_heard(self, kit: Kit) -> None:
+        self.restore(kit, version=500)
+        await kit.relist()
+        await kit.woken()
+        kit.feed.take(INSTANCES, "MODIFIED", instance(version=501, generation=3))
+        assert await kit.woken() == {PROD: Priority.USER}
+
+    async def test_an_object_that_came_later_than_the_backup_is_gone(self, kit: Kit) -> None:
+        self.restore(kit, version=500)
+        kit.cluster.put(INSTANCES)
+        await kit.relist()
+        assert kit.store.instances == {}
+
+    async def test_another_object_of_the_same_version_is_found_with_the_rest(self, kit: Kit) -> None:
+        # Its number was reached again, with another content.
+        kit.cluster.version = 500
+        kit.cluster.put(INSTANCES, instance(version=1003, generation=3, config={"region": "eu"}))
+        await kit.feed.relist(cast("KubeClient", kit.cluster), INSTANCES)
+        assert kit.store.instances[PROD].raw()["spec"]["config"] == {"region": "eu"}
+
+    async def test_a_definition_is_checked_anew_although_its_generation_is_the_same(self, kit: Kit) -> None:
+        self.restore(kit, version=500)
+        kit.cluster.put(DEFINITIONS, definition(version=4, generation=3, baseURL="nonsense"))
+        before = kit.store.definitions["acme"].checked
+        await kit.relist()
+        assert kit.store.definitions["acme"].checked is not before
+
+    async def test_the_next_list_wakes_nobody(self, kit: Kit) -> None:
+        self.restore(kit, version=500)
+        await kit.relist()
+        await kit.woken()
+        assert await kit.relist() == 0
+        assert await kit.woken() == {}

@@ -2,11 +2,14 @@
 
 A list is the truth. The one at the start fills the store before any worker begins; the periodic ones find what a
 watch lost, since a watch may freeze, skip a deletion or end without a word (`relist_repairs` counts what they find).
+
+A list is never older than what was known before it was asked for. One that is tells of an API server whose state was
+put back from a backup: then it is believed against everything that we know.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import structlog
@@ -47,19 +50,26 @@ class Feed:
 
         No watch of the same resource may be running: its news could be newer than the list. ApiError passes through.
         """
+        known = self._store.versions(resource.plural)
+        newest = max(known.values(), default=0)
         listed: set[Key] = set()
-        repairs, token, as_of = 0, "", ""
+        repairs, token, as_of, restored = 0, "", "", False
         while True:
             items, token, version = await kube.list_page(resource, token)
             as_of = as_of or version
+            if not restored and (_number(as_of, newest) < newest or _goes_back(resource, items, known)):
+                restored = True
+                log.warning(
+                    "the API server's state is older than it was: taken as restored", kind=resource.kind
+                )
             for raw in items:
                 listed.add(_key(resource, raw))
-                wakes = self._put(resource, raw, Priority.STARTUP)
+                wakes = self._put(resource, raw, Priority.STARTUP, restored=restored)
                 repairs += bool(wakes)
                 self._wake(wakes)
             if not token:
                 break
-        for key in self._store.versions(resource.plural).keys() - listed:
+        for key in known.keys() - listed:
             repairs += 1
             self._wake(self._remove(key))
         if repairs and not first:
@@ -67,13 +77,15 @@ class Feed:
             log.info("a list found what no watch had told", kind=resource.kind, objects=repairs)
         return as_of
 
-    def _put(self, resource: Resource, raw: Mapping[str, Any], priority: Priority) -> list[Wake]:
-        put: dict[str, Callable[[Mapping[str, Any], Priority], list[Wake]]] = {
+    def _put(
+        self, resource: Resource, raw: Mapping[str, Any], priority: Priority, *, restored: bool = False
+    ) -> list[Wake]:
+        put: dict[str, Callable[..., list[Wake]]] = {
             INSTANCES.plural: self._store.put_instance,
             DEFINITIONS.plural: self._store.put_definition,
             SECRETS.plural: self._store.put_secret,
         }
-        return put[resource.plural](raw, priority)
+        return put[resource.plural](raw, priority, restored=restored)
 
     def _remove(self, key: Key) -> list[Wake]:
         if key.plural == INSTANCES.plural:
@@ -91,6 +103,15 @@ class Feed:
 
 def _key(resource: Resource, raw: Mapping[str, Any]) -> Key:
     return Key(resource.plural, raw["metadata"].get("namespace", ""), raw["metadata"]["name"])
+
+
+def _goes_back(resource: Resource, items: Iterable[Mapping[str, Any]], known: Mapping[Key, int]) -> bool:
+    """Tell whether an object is listed as older than it was known to be before the list was asked for."""
+    return any(int(raw["metadata"]["resourceVersion"]) < known.get(_key(resource, raw), 0) for raw in items)
+
+
+def _number(version: str, default: int) -> int:
+    return int(version) if version.isdigit() else default
 
 
 _PRIORITIES = {

@@ -2,6 +2,10 @@
 
 Instances are kept as compact JSON, not as models: ten thousand of them must fit into a small container. Of Secrets
 only the resourceVersion is kept, never data. Every method that takes in news returns what should be looked at.
+
+What is older than we know is no news, save where it is said to be `restored`: the API server's state was put back to
+an earlier one, from a backup, and counts its versions from there again. Then nothing that we know of an object can be
+compared with what we hear of it.
 """
 
 from __future__ import annotations
@@ -90,18 +94,20 @@ class Store:
 
     # News of instances
 
-    def put_instance(self, raw: Mapping[str, Any], priority: Priority = Priority.USER) -> list[Wake]:
+    def put_instance(
+        self, raw: Mapping[str, Any], priority: Priority = Priority.USER, *, restored: bool = False
+    ) -> list[Wake]:
         """Take in an instance as a watch, a list or a write's answer shows it. Older news than we have is ignored."""
         key = instance_key(raw)
         known = self.instances.get(key)
         new = record_of(raw)
-        if known is not None and new.version <= known.version:
+        if known is not None and new.version <= known.version and not restored:
             return []
         if known is not None and known.uid == new.uid and known.status_json == new.status_json:
             new.unwritten_json = known.unwritten_json
         self.instances[key] = new
         rivals = self._relink(key, known, new)
-        if known is None or known.uid != new.uid:
+        if known is None or known.uid != new.uid or restored:
             return [Wake(key, priority), *rivals]
         if (known.generation, known.request) != (new.generation, new.request):
             return [Wake(key, Priority.USER), *rivals]
@@ -135,15 +141,19 @@ class Store:
 
     # News of definitions
 
-    def put_definition(self, raw: Mapping[str, Any], priority: Priority = Priority.INPUT) -> list[Wake]:
+    def put_definition(
+        self, raw: Mapping[str, Any], priority: Priority = Priority.INPUT, *, restored: bool = False
+    ) -> list[Wake]:
         """Take in a definition; its instances are looked at again when it is another or changed."""
         metadata = raw["metadata"]
         name, version = metadata["name"], int(metadata["resourceVersion"])
         known = self.definitions.get(name)
-        if known is not None and version <= known.version:
+        if known is not None and version <= known.version and not restored:
             return []
         about = (metadata["uid"], metadata.get("generation", 0))
-        unchanged = known is not None and (known.checked.uid, known.checked.generation) == about
+        unchanged = (
+            known is not None and (known.checked.uid, known.checked.generation) == about and not restored
+        )
         checked = known.checked if known is not None and unchanged else check_definition(raw)
         self.definitions[name] = DefinitionRecord(checked, version, dict(raw.get("status") or {}))
         wakes = [Wake(definition_key(name), priority)]
@@ -171,12 +181,14 @@ class Store:
 
     # News of Secrets
 
-    def put_secret(self, raw: Mapping[str, Any], priority: Priority = Priority.INPUT) -> list[Wake]:
+    def put_secret(
+        self, raw: Mapping[str, Any], priority: Priority = Priority.INPUT, *, restored: bool = False
+    ) -> list[Wake]:
         """Take in that a Secret has a version. Of `raw` only the metadata is read."""
         metadata = raw["metadata"]
         name = (metadata["namespace"], metadata["name"])
         version = int(metadata["resourceVersion"])
-        if self._secrets.get(name, -1) >= version:
+        if self._secrets.get(name, -1) >= version and not restored:
             return []
         self._secrets[name] = version
         return self._wakes(self._by_secret.get(name, ()), priority)
