@@ -17,7 +17,7 @@ NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 EPOCH = int(NOW.timestamp())
 
 
-def pause(status: int = 200, now: datetime = NOW, **headers: str) -> float | None:
+def pause(status: int = 200, now: datetime = NOW, /, **headers: str) -> float | None:
     """The pause for an answer with these headers, '_' standing for '-'."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return asked_pause(HttpResponse(status, named, b""), now)
