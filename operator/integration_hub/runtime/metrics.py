@@ -2,113 +2,202 @@
 
 from __future__ import annotations
 
-from collections import Counter as Tally
-from collections.abc import Iterator, Mapping
+import asyncio
+import gzip
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 
 from prometheus_client import (
     CollectorRegistry,
     Counter,
+    Gauge,
     GCCollector,
     Histogram,
     PlatformCollector,
     ProcessCollector,
 )
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import Metric
+from prometheus_client.exposition import choose_encoder, gzip_accepted
 from prometheus_client.registry import Collector
 
 from integration_hub import __version__
+from integration_hub.adapters.kube import DEFINITIONS, INSTANCES, SECRETS
+from integration_hub.runtime.connection_metrics import LastTests, Snapshot, Tables, TrafficSource
 from integration_hub.runtime.queue import WorkQueue
+from integration_hub.shell.keys import Key
 from integration_hub.shell.store import Store
 
-_READY = {"True": 1.0, "False": 0.0, "Unknown": 0.5}
 _BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_TEST_BUCKETS = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_LATENESS_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0)
+_RESULTS = ("written", "unchanged", "overtaken", "api-error", "internal-error")
+_COMPRESSION = 1
+"""The quickest: a page is mostly repetition, and the next levels save little more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of metrics, as it is sent."""
+
+    body: bytes
+    headers: dict[str, str]
 
 
 class Metrics:
-    """The operator's metrics, in a registry of their own."""
+    """The operator's metrics, in a registry of their own. Called by the loop only."""
 
     def __init__(self) -> None:
         """Register what is counted as it happens; `watch` adds what is read off on demand."""
+        self._counted = CollectorRegistry()
         self.registry = CollectorRegistry()
+        """Everything, for whoever asks for single values; pages come from `page`."""
+        self.registry.register(_Parts(self._counted))
+        self._tables: Tables | None = None
+        self._traffic: TrafficSource | None = None
+        self._last_tests = LastTests()
+        self._one_page = asyncio.Lock()
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
-            collector(registry=self.registry)
+            collector(registry=self._counted)
+        self._count_reconciles()
+        self._count_tests()
+        self._count_api_work()
+        build = Gauge("hub_build_info", "The operator's version.", ["version"], registry=self._counted)
+        build.labels(__version__).set(1)
+
+    def _count_reconciles(self) -> None:
         self.reconciles = Counter(
-            "hub_reconcile", "Reconciles by kind and result.", ["kind", "result"], registry=self.registry
+            "hub_reconcile", "Reconciles by kind and result.", ["kind", "result"], registry=self._counted
         )
+        for resource in (INSTANCES, DEFINITIONS):
+            for result in _RESULTS:
+                self.reconciles.labels(
+                    resource.plural, result
+                )  # a counter that begins at 1 has no first increase
         self.seconds = Histogram(
             "hub_reconcile_duration_seconds",
             "Time of one reconcile.",
             ["kind"],
             buckets=_BUCKETS,
-            registry=self.registry,
+            registry=self._counted,
         )
+
+    def _count_tests(self) -> None:
         self.tests = Counter(
             "hub_connection_test",
             "Connection tests by definition and reason.",
             ["definition", "reason"],
-            registry=self.registry,
+            registry=self._counted,
         )
-        self.events_posted = Counter("hub_events_posted", "Kubernetes Events posted.", registry=self.registry)
+        self.test_seconds = Histogram(
+            "hub_connection_test_duration_seconds",
+            "Time of one connection test, waiting for a host's budget not included.",
+            ["definition"],
+            buckets=_TEST_BUCKETS,
+            registry=self._counted,
+        )
+        self.lateness = Histogram(
+            "hub_connection_test_lateness_seconds",
+            "Time from when a periodic test was due until it began.",
+            buckets=_LATENESS_BUCKETS,
+            registry=self._counted,
+        )
+
+    def _count_api_work(self) -> None:
+        self.events_posted = Counter("hub_events_posted", "Kubernetes Events posted.", registry=self._counted)
         self.events_dropped = Counter(
             "hub_events_dropped",
             "Kubernetes Events dropped because too many waited, or refused.",
-            registry=self.registry,
+            registry=self._counted,
         )
         self.watch_failures = Counter(
             "hub_watch_failures",
             "Watches and lists that broke off or were refused.",
             ["kind"],
-            registry=self.registry,
+            registry=self._counted,
         )
         self.relist_repairs = Counter(
             "hub_relist_repairs",
             "Changes that a relist found and no watch had told.",
             ["kind"],
-            registry=self.registry,
+            registry=self._counted,
         )
+        for resource in (INSTANCES, DEFINITIONS, SECRETS):
+            self.watch_failures.labels(resource.kind)
+            self.relist_repairs.labels(resource.kind)
+
+    # What is read off
 
     def watch(self, store: Store, queue: WorkQueue, api_calls: Mapping[str, int]) -> None:
         """Add the metrics that are read off the store, the queue and the API client when they are asked for."""
-        self.registry.register(_State(store, queue, api_calls))
+        self._tables = Tables(store, queue, api_calls, self._last_tests, lambda: self._traffic)
+        self.registry.register(self._tables)
+
+    def watch_traffic(self, source: TrafficSource) -> None:
+        """Add the counts of requests to external systems."""
+        self._traffic = source
+
+    # What is told
+
+    def tested(  # noqa: PLR0913, PLR0917 - all that there is to say of a test
+        self, namespace: str, name: str, definition: str, test: str, reason: str, seconds: float, at: float
+    ) -> None:
+        """Count a test of a connection that took `seconds` and ended `at` a Unix time."""
+        self.tests.labels(definition, reason).inc()
+        self.test_seconds.labels(definition).observe(seconds)
+        self._last_tests.put(_key(namespace, name), test, at)
+
+    def late(self, seconds: float) -> None:
+        """Count a periodic test that began so long after it was due."""
+        self.lateness.observe(max(seconds, 0.0))
+
+    def keep_tests(self, namespace: str, name: str, tests: Collection[str]) -> None:
+        """Drop the series of a connection's tests that are not among these: the others no longer exist."""
+        self._last_tests.keep(_key(namespace, name), tests)
+
+    def forget(self, namespace: str, name: str) -> None:
+        """Drop the series of a deleted connection."""
+        self._last_tests.keep(_key(namespace, name), ())
+
+    def forget_definition(self, name: str) -> None:
+        """Drop the series of a deleted definition."""
+        for metric in (self.tests, self.test_seconds):
+            metric.remove_by_labels({"definition": name})
+
+    # What is asked for
+
+    async def page(self, accept: str = "", accept_encoding: str = "") -> Page:
+        """Return everything in the format and encoding that the request's headers accept.
+
+        The tables are copied here and written out in a thread: the loop goes on meanwhile. One page at a time, so that
+        many who ask cost no more memory than one.
+        """
+        async with self._one_page:
+            parts = _Parts(self._counted, *([self._tables.snapshot()] if self._tables else []))
+            return await asyncio.to_thread(_written, parts, accept, gzip_accepted(accept_encoding))
 
 
-class _State(Collector):
-    """Reads gauges off the tables, so that a deleted object leaves the metrics with the tables."""
+class _Parts(Collector):
+    """Several sources of metrics, one after the other."""
 
-    def __init__(self, store: Store, queue: WorkQueue, api_calls: Mapping[str, int]) -> None:
-        self._store = store
-        self._queue = queue
-        self._api_calls = api_calls
+    def __init__(self, *parts: CollectorRegistry | Snapshot) -> None:
+        self._parts = parts
 
     def describe(self) -> Iterator[Metric]:
-        """Describe nothing beforehand: the families are made when they are collected."""
+        """Describe nothing beforehand: names are unique within each part, and parts do not share any."""
         return iter(())
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the gauges of now."""
-        build = GaugeMetricFamily("hub_build_info", "The operator's version.", labels=["version"])
-        build.add_metric([__version__], 1)
-        yield build
-        ready = GaugeMetricFamily(
-            "hub_connection_ready",
-            "Whether a connection is Ready: 1 True, 0 False, 0.5 Unknown.",
-            labels=["namespace", "name", "definition"],
-        )
-        for key, record in self._store.instances.items():
-            ready.add_metric([key.namespace, key.name, record.definition], _READY.get(record.ready, 0.5))
-        yield ready
-        objects = GaugeMetricFamily("hub_objects", "Objects known to the operator.", labels=["kind"])
-        objects.add_metric(["IntegrationInstance"], len(self._store.instances))
-        objects.add_metric(["IntegrationDefinition"], len(self._store.definitions))
-        objects.add_metric(["Secret"], self._store.secret_count())
-        yield objects
-        depth = GaugeMetricFamily("hub_queue_depth", "Objects that wait for a reconcile.")
-        depth.add_metric([], len(self._queue))
-        yield depth
-        working = GaugeMetricFamily("hub_queue_working", "Objects that are being reconciled.")
-        working.add_metric([], self._queue.working)
-        yield working
-        calls = CounterMetricFamily("hub_api_calls", "Calls of the Kubernetes API by kind.", labels=["call"])
-        for call, count in Tally(self._api_calls).items():
-            calls.add_metric([call], count)
-        yield calls
+        for part in self._parts:
+            yield from part.collect()
+
+
+def _written(parts: _Parts, accept: str, compress: bool) -> Page:
+    encode, content_type = choose_encoder(accept)
+    body, headers = encode(parts), {"Content-Type": content_type, "Vary": "Accept, Accept-Encoding"}
+    if not compress:
+        return Page(body, headers)
+    return Page(gzip.compress(body, _COMPRESSION), {**headers, "Content-Encoding": "gzip"})
+
+
+def _key(namespace: str, name: str) -> Key:
+    return Key(INSTANCES.plural, namespace, name)
