@@ -17,12 +17,14 @@ from integration_hub.probe.plan import ProbePlan, plan_probe
 from integration_hub.reconcile.definition import check_definition
 from integration_hub.reconcile.inputs import (
     Answer,
+    AskTurn,
     Decision,
     Effect,
     Inputs,
     ReadSecret,
     SecretAnswer,
     SecretState,
+    Send,
     Timing,
 )
 from integration_hub.reconcile.pipeline import reconcile
@@ -128,7 +130,8 @@ def failed(kind: FailureKind, detail: str = "") -> Outcome:
 def plan(test: ConnectionTest | None = None, **spec: Any) -> ProbePlan:
     """The plan of a definition's test for the region 'eu'."""
     parsed = DefinitionSpec.model_validate(definition(**spec)["spec"])
-    return plan_probe(parsed, test or parsed.default_test, {"region": "eu"})
+    test = test or parsed.default_test
+    return plan_probe(parsed, test, test.request, {"region": "eu"})
 
 
 def inputs(
@@ -139,8 +142,7 @@ def inputs(
     secret_version: str | None = "7",
     name_owner: str | None = None,
     now: datetime = NOW,
-    failures: int = 0,
-    jitter: float = 0.5,
+    first_look: bool = False,
     timing: Timing | None = None,
 ) -> Inputs:
     """The inputs of a reconcile of `instance()` of `definition()`, where nothing else is said."""
@@ -150,8 +152,7 @@ def inputs(
         secret_version=secret_version,
         name_owner=name_owner,
         now=now,
-        failures=failures,
-        jitter=jitter,
+        first_look=first_look,
         timing=timing or Timing(),
     )
 
@@ -175,7 +176,7 @@ class Told:
     @property
     def sends(self) -> int:
         """How many requests were sent."""
-        return len(self.effects) - self.reads
+        return sum(isinstance(effect, Send) for effect in self.effects)
 
     def says(self, type_: str) -> tuple[str, str] | None:
         """Status and reason of a condition, None where there is none."""
@@ -183,14 +184,20 @@ class Told:
         return (condition.status, condition.reason) if condition else None
 
 
-def tell(given: Inputs, *answers: Answer) -> Told:
-    """Drive the story with these answers, as many as it asks for, and check the status' rules."""
+def tell(given: Inputs, *answers: Answer, turn: Answer = None) -> Told:
+    """Drive the story with these answers, as many as it asks for, and check the status' rules.
+
+    `turn` answers the question whether the host may be asked now.
+    """
     story, effects = reconcile(given), []
     remaining: Iterable[Answer] = iter(answers)
     try:
         effect = next(story)
         while True:
             effects.append(effect)
+            if isinstance(effect, AskTurn):
+                effect = story.send(turn)
+                continue
             answer = next(iter(remaining), None)
             assert answer is not None, f"nothing was expected to be asked for, but: {effect}"
             effect = story.send(answer)

@@ -23,7 +23,7 @@ from integration_hub.model.http import FailureKind, HttpRequest, Outcome
 from integration_hub.model.reasons import REASONS, Course, Reason
 from integration_hub.reconcile.inputs import ReadSecret, SecretAnswer, SecretState, Send, Timing
 from integration_hub.reconcile.pipeline import reconcile
-from integration_hub.reconcile.schedule import parse_timestamp
+from integration_hub.reconcile.times import parse_timestamp
 from support.builders import (
     CANARY,
     LATER,

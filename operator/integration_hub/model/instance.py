@@ -116,8 +116,8 @@ class InstanceSpec(Model):
                         (
                             "has(self.request) || !(has(self.expect) || has(self.identity) || has(self.errorCode)"
                             " || has(self.failures))",
-                            "must have a request: without one it names a test of the definition, which brings its own expect,"
-                            " identity, errorCode and failures",
+                            "must have a request: without one it names a test of the definition, which brings its own"
+                            " expect, identity, errorCode and failures",
                         )
                     )
                 ),

@@ -42,6 +42,7 @@ class Reason(StrEnum):
     # Held
     SUSPENDED = "Suspended"
     NOT_YET_KNOWN = "NotYetKnown"
+    TEST_PENDING = "TestPending"
 
     # Definition
     DEFINITION_NOT_FOUND = "DefinitionNotFound"
@@ -51,6 +52,7 @@ class Reason(StrEnum):
     CONFIG_INVALID = "ConfigInvalid"
     TEMPLATE_NOT_FOUND = "TemplateNotFound"
     DISPLAY_NAME_TAKEN = "DisplayNameTaken"
+    TESTS_INVALID = "TestsInvalid"
     SPEC_INVALID = "SpecInvalid"
 
     # Credentials
@@ -200,6 +202,12 @@ REASONS: dict[Reason, ReasonInfo] = {
         "Not decided, because an earlier condition is not True.",
         "See the Ready condition for the cause.",
     ),
+    Reason.TEST_PENDING: ReasonInfo(
+        _W,
+        (c.READY,),
+        "The test waits for its turn: many connections share the external host, which is asked only so often.",
+        "Nothing: status.nextTestTime says when it is made.",
+    ),
     Reason.DEFINITION_NOT_FOUND: ReasonInfo(
         _W,
         (c.DEFINITION_RESOLVED,),
@@ -229,6 +237,12 @@ REASONS: dict[Reason, ReasonInfo] = {
         (c.CONFIG_VALID,),
         "An older instance in this namespace has the same display name.",
         "Choose another spec.displayName, so that people can tell the two apart.",
+    ),
+    Reason.TESTS_INVALID: ReasonInfo(
+        _S,
+        (c.CONFIG_VALID,),
+        "A test in spec.tests has mistakes, so no test is made.",
+        "Correct the paths that the message names in spec.tests; 'hub test --draft -f FILE' tries a manifest out.",
     ),
     Reason.SPEC_INVALID: ReasonInfo(
         _S,

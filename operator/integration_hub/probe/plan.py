@@ -18,14 +18,15 @@ from integration_hub.config.templates import (
 )
 from integration_hub.model.definition import DefinitionSpec
 from integration_hub.model.http import HttpRequest
-from integration_hub.model.testing import ConnectionTest
+from integration_hub.model.testing import TestRequest, TestSettings
 
 
 @dataclass(frozen=True, slots=True)
 class ProbePlan:
     """A test made ready: the request without credentials, and where it may go."""
 
-    test: ConnectionTest
+    test: TestSettings
+    """What the answer must look like, and what its failures mean."""
     request: HttpRequest
     allowed_hosts: tuple[str, ...]
     """Rendered entries of the definition's `allowedHosts`."""
@@ -33,15 +34,17 @@ class ProbePlan:
     """PEM certificates to trust instead of the system's own."""
 
 
-def plan_probe(spec: DefinitionSpec, test: ConnectionTest, config: Mapping[str, Any]) -> ProbePlan:
-    """Render the test's request with an effective configuration.
+def plan_probe(
+    spec: DefinitionSpec, test: TestSettings, request: TestRequest, config: Mapping[str, Any]
+) -> ProbePlan:
+    """Render a test's request with an effective configuration.
 
     Raise TemplateError where a value cannot stand in the place that a template puts it.
     """
-    headers = {name: render_header(value, config) for name, value in test.request.headers.items()}
+    headers = {name: render_header(value, config) for name, value in request.headers.items()}
     body: bytes | None = None
-    if test.request.body is not None:
-        body = json.dumps(render_json(test.request.body, config)).encode()
+    if request.body is not None:
+        body = json.dumps(render_json(request.body, config)).encode()
         if "content-type" not in {name.lower() for name in headers}:
             headers["Content-Type"] = "application/json"
     if "accept" not in {name.lower() for name in headers}:
@@ -50,12 +53,10 @@ def plan_probe(spec: DefinitionSpec, test: ConnectionTest, config: Mapping[str, 
     return ProbePlan(
         test=test,
         request=HttpRequest(
-            method=test.request.method,
-            url=render_base_url(spec.base_url, config) + render_path(test.request.path, config),
+            method=request.method,
+            url=render_base_url(spec.base_url, config) + render_path(request.path, config),
             headers=headers,
-            query=tuple(
-                (name, render_query_value(value, config)) for name, value in test.request.query.items()
-            ),
+            query=tuple((name, render_query_value(value, config)) for name, value in request.query.items()),
             body=body,
         ),
         allowed_hosts=tuple(render_allowed_host(entry, config) for entry in spec.allowed_hosts),

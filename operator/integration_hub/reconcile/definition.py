@@ -18,7 +18,7 @@ from integration_hub.model import conditions as c
 from integration_hub.model.conditions import Condition, merge_conditions
 from integration_hub.model.definition import DefinitionSpec, DefinitionStatus, IntegrationDefinition
 from integration_hub.model.reasons import Reason
-from integration_hub.probe.identity import parse_path
+from integration_hub.reconcile.checks import check_test
 
 MAX_NAMED = 5
 """Mistakes that one message names; the rest are counted."""
@@ -98,6 +98,7 @@ def parse_violation(problem: Mapping[str, Any]) -> Violation:
 
 
 def _violations(spec: DefinitionSpec) -> Iterator[Violation]:
+    known = field_names(spec)
     yield from (Violation(f"spec.{v.path}", v.message) for v in profile_violations(spec.config_schema))
     yield from _template_violations(spec)
     for index, method in enumerate(spec.auth_methods):
@@ -106,12 +107,9 @@ def _violations(spec: DefinitionSpec) -> Iterator[Violation]:
     if sum(test.default for test in spec.tests) != 1:
         yield Violation("spec.tests", "exactly one test must have 'default: true'")
     for index, test in enumerate(spec.tests):
-        if test.identity is not None:
-            try:
-                parse_path(test.identity)
-            except ValueError as error:
-                yield Violation(f"spec.tests[{index}].identity", str(error))
-    known = _field_names(spec)
+        yield from check_test(
+            f"spec.tests[{index}]", test, test.request, known=known, secret=secret_fields(spec.config_schema)
+        )
     for number, step in enumerate(spec.wizard.steps if spec.wizard else ()):
         for name in step.fields:
             if name not in known:
@@ -121,7 +119,7 @@ def _violations(spec: DefinitionSpec) -> Iterator[Violation]:
 
 
 def _template_violations(spec: DefinitionSpec) -> Iterator[Violation]:
-    known, secret = _field_names(spec), secret_fields(spec.config_schema)
+    known, secret = field_names(spec), secret_fields(spec.config_schema)
     for path, text in _templated(spec):
         problem = template_problem(text, known, secret)
         if problem:
@@ -133,31 +131,12 @@ def _template_violations(spec: DefinitionSpec) -> Iterator[Violation]:
 
 
 def _templated(spec: DefinitionSpec) -> Iterator[tuple[str, str]]:
-    """Yield every string of the definition in which '{{ config.x }}' may stand, with its path."""
+    """Yield the strings outside of tests in which '{{ config.x }}' may stand, with their paths."""
     yield "spec.baseURL", spec.base_url
     for index, host in enumerate(spec.allowed_hosts):
         yield f"spec.allowedHosts[{index}]", host
     if spec.trust and spec.trust.ca_bundle:
         yield "spec.trust.caBundle", spec.trust.ca_bundle
-    for index, test in enumerate(spec.tests):
-        path = f"spec.tests[{index}].request"
-        yield f"{path}.path", test.request.path
-        for name, value in test.request.query.items():
-            yield f"{path}.query.{name}", value
-        for name, value in test.request.headers.items():
-            yield f"{path}.headers.{name}", value
-        yield from _strings(f"{path}.body", test.request.body)
-
-
-def _strings(path: str, value: Any) -> Iterator[tuple[str, str]]:
-    if isinstance(value, str):
-        yield path, value
-    elif isinstance(value, Mapping):
-        for name, below in value.items():
-            yield from _strings(f"{path}.{name}", below)
-    elif isinstance(value, list):
-        for index, below in enumerate(value):
-            yield from _strings(f"{path}[{index}]", below)
 
 
 def _preset_violations(spec: DefinitionSpec) -> Iterator[Violation]:
@@ -166,6 +145,7 @@ def _preset_violations(spec: DefinitionSpec) -> Iterator[Violation]:
         yield from preset_violations(spec.config_schema, template.config, f"spec.templates[{index}].config")
 
 
-def _field_names(spec: DefinitionSpec) -> frozenset[str]:
+def field_names(spec: DefinitionSpec) -> frozenset[str]:
+    """Return the names of the configSchema's top-level fields: those that texts may refer to."""
     properties = spec.config_schema.get("properties")
     return frozenset(properties) if isinstance(properties, Mapping) else frozenset()

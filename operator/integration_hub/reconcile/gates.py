@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from integration_hub.auth.flow import AuthMethodType
 from integration_hub.auth.methods import METHODS
+from integration_hub.config.profile import secret_fields
 from integration_hub.config.templates import TemplateError
 from integration_hub.config.validation import ConfigValidator
 from integration_hub.model import conditions as c
@@ -17,15 +18,24 @@ from integration_hub.model.definition import AuthMethod, ConfigTemplate, Definit
 from integration_hub.model.reasons import Reason
 from integration_hub.probe.diagnose import unknown
 from integration_hub.probe.plan import ProbePlan, plan_probe
-from integration_hub.reconcile.definition import CheckedDefinition, listed
+from integration_hub.reconcile.definition import CheckedDefinition, field_names, listed
 from integration_hub.reconcile.inputs import Inputs
+from integration_hub.reconcile.suite import SuiteTest, suite_of, suite_violations
+
+
+class PlannedTest(NamedTuple):
+    """A test and its request."""
+
+    test: SuiteTest
+    plan: ProbePlan
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """What the gates let through: everything that a test needs but the credentials."""
+    """What the gates let through: everything that tests need but the credentials."""
 
-    plan: ProbePlan
+    tests: tuple[PlannedTest, ...]
+    """The default test first."""
     method: AuthMethod
     method_type: AuthMethodType
 
@@ -83,9 +93,13 @@ class Considered:
         return self.validator.effective(self.inputs.instance.spec.config, preset)
 
     @cached_property
-    def plan(self) -> ProbePlan:
-        """The default test, made ready. TemplateError where a value cannot stand where it is used."""
-        return plan_probe(self.spec, self.spec.default_test, self.config)
+    def tests(self) -> tuple[PlannedTest, ...]:
+        """The tests, made ready. TemplateError where a value cannot stand where a test puts it."""
+        suite = suite_of(self.inputs.instance.spec, self.spec, self.inputs.timing)
+        return tuple(PlannedTest(test, self._plan(test)) for test in suite)
+
+    def _plan(self, test: SuiteTest) -> ProbePlan:
+        return plan_probe(self.spec, test.settings, test.request, self.config)
 
     @cached_property
     def method(self) -> AuthMethod | None:
@@ -113,7 +127,7 @@ def pass_gates(inputs: Inputs) -> GateResult:
         raise ValueError("the last gate lets nothing through without an auth method")
     return GateResult(
         tuple(found),
-        Ready(considered.plan, considered.method, METHODS[considered.method.type]),
+        Ready(considered.tests, considered.method, METHODS[considered.method.type]),
         considered.method,
     )
 
@@ -122,7 +136,10 @@ def definition_resolved(considered: Considered) -> Condition:
     """Tell whether the definition exists and can be used."""
     definition, name = considered.inputs.definition, considered.inputs.instance.spec.definition_ref.name
     if definition is None:
-        message = f"There is no IntegrationDefinition '{name}'."
+        similar = " or ".join(f"'{known}'" for known in considered.inputs.similar_definitions)
+        message = f"There is no IntegrationDefinition '{name}'." + (
+            f" Did you mean {similar}?" if similar else ""
+        )
         return _false(c.DEFINITION_RESOLVED, Reason.DEFINITION_NOT_FOUND, message)
     if definition.violations:
         message = f"IntegrationDefinition '{name}' has mistakes: {listed(definition.violations)}."
@@ -150,8 +167,18 @@ def config_valid(considered: Considered) -> Condition:
     violations = considered.validator.violations(considered.config)
     if violations:
         return _false(c.CONFIG_VALID, Reason.CONFIG_INVALID, f"{listed(violations)}.")
+    mistakes = list(
+        suite_violations(
+            inputs.instance.spec,
+            considered.spec,
+            known=field_names(considered.spec),
+            secret=secret_fields(considered.spec.config_schema),
+        )
+    )
+    if mistakes:
+        return _false(c.CONFIG_VALID, Reason.TESTS_INVALID, f"{listed(mistakes)}.")
     try:
-        _ = considered.plan
+        _ = considered.tests
     except TemplateError as error:
         return _false(c.CONFIG_VALID, Reason.CONFIG_INVALID, f"spec.config.{error.field}: {error}.")
     return Condition(

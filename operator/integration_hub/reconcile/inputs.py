@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from integration_hub.model.http import HttpRequest, Outcome
-from integration_hub.model.instance import InstanceStatus, IntegrationInstance
+from integration_hub.model.instance import InstanceStatus, IntegrationInstance, TestStatus
 from integration_hub.reconcile.definition import CheckedDefinition
 
 
@@ -39,11 +39,22 @@ class Inputs:
     """Name of an older instance in the namespace that has the same display name."""
     now: datetime
     """In UTC."""
-    failures: int = 0
-    """Tests in a row that did not succeed, up to now."""
-    jitter: float = 0.5
-    """A random number from 0 to 1 that spreads what would otherwise fall due together."""
+    similar_definitions: tuple[str, ...] = ()
+    """Names of definitions that are much like the one that does not exist."""
+    first_look: bool = False
+    """Whether this is the first reconcile of the instance since the operator started."""
     timing: Timing = field(default_factory=Timing)
+
+
+@dataclass(frozen=True, slots=True)
+class AskTurn:
+    """An effect: ask whether a request to that URL's host may be sent now, before anything is read for it.
+
+    The answer is None where it may, Postponed where others come first, and an Outcome where it must not be tried.
+    """
+
+    url: str
+    urgent: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +95,23 @@ class Send:
     ca_bundle: str | None
     sensitive: tuple[str, ...] = field(repr=False, default=())
     """Values that must not appear in any log while this request is under way."""
+    test: str = ""
+    """Name of the test that it is for."""
+    urgent: bool = False
+    """Whether a person waits for the answer: it goes before what is merely due."""
+    fresh: bool = False
+    """Whether a person asked for this test: no answer to an earlier request will do."""
 
 
-Effect = ReadSecret | Send
-Answer = SecretAnswer | Outcome
+@dataclass(frozen=True, slots=True)
+class Postponed:
+    """An answer: the host's budget is spent; come back in so many seconds."""
+
+    seconds: float
+
+
+Effect = AskTurn | ReadSecret | Send
+Answer = SecretAnswer | Outcome | Postponed | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +123,7 @@ class Decision:
     """Whether the status says something that the one on the API server does not."""
     due: datetime | None
     """When to reconcile again by itself, None where only a change can help."""
-    tested: bool
-    """Whether a test was made."""
-    failures: int
-    """Tests in a row that did not succeed, now."""
+    made: tuple[TestStatus, ...]
+    """The tests that were made, as they stand now."""
     reason_changed: bool
     """Whether the Ready condition's status or reason is another than before: worth an Event."""

@@ -6,62 +6,66 @@ command line drive the same story with their own hands, and a test drives it wit
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from datetime import datetime
+from collections.abc import Generator, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
-from integration_hub.auth.credentials import read_credentials, secret_values, sensitive_values
 from integration_hub.auth.flow import CredentialProblem, Credentials
 from integration_hub.model import conditions as c
 from integration_hub.model.base import REQUEST_ANNOTATION
 from integration_hub.model.conditions import Condition
 from integration_hub.model.http import Outcome
-from integration_hub.model.instance import CredentialStatus, TestedInputs, TestStatus
+from integration_hub.model.instance import CredentialStatus, InstanceStatus, TestedInputs
 from integration_hub.model.reasons import REASONS, Reason
-from integration_hub.probe.diagnose import Diagnosis, diagnose
-from integration_hub.reconcile.gates import GateResult, Ready, pass_gates, undecided
+from integration_hub.reconcile.execute import Exchanges, make_test, read_secret, use_secret
+from integration_hub.reconcile.gates import GateResult, PlannedTest, pass_gates, undecided
 from integration_hub.reconcile.inputs import (
     Answer,
+    AskTurn,
     Decision,
     Effect,
     Inputs,
-    ReadSecret,
+    Postponed,
     SecretAnswer,
-    SecretState,
-    Send,
 )
-from integration_hub.reconcile.schedule import (
-    interval_of,
-    is_requested,
-    next_test,
-    parse_timestamp,
-    pause_after,
-    timestamp,
-    verdict_is_current,
-)
+from integration_hub.reconcile.run import Run
+from integration_hub.reconcile.schedule import phase_of
 from integration_hub.reconcile.summary import headline, ready_condition, says_the_same, summarise
+from integration_hub.reconcile.times import parse_timestamp, timestamp
+from integration_hub.reconcile.verdict import MAX_HISTORY
 
 Story = Generator[Effect, Answer, Decision]
 
+SHORT_WAIT_SECONDS = 5.0
+"""Who waits for its turn no longer than this says nothing of it in status."""
+
 
 def reconcile(inputs: Inputs) -> Story:
-    """Decide an instance's status, asking on the way for the Secret and for the test's outcome."""
+    """Decide an instance's status, asking on the way for its turn, for the Secret and for the tests' outcomes."""
     gates = pass_gates(inputs)
     if inputs.instance.spec.suspend:
         return _suspended(inputs, gates)
     if gates.passed is None:
         return _stopped(inputs, gates, gates.conditions)
-    due = next_test(inputs)
-    if (
-        verdict_is_current(inputs)
-        and not is_requested(inputs, REQUEST_ANNOTATION)
-        and due
-        and inputs.now < due
-    ):
-        return _unchanged(inputs)
+    run = Run(inputs, gates.passed)
+    due = run.due()
+    if not due:
+        return _unchanged(run)
+    turn = yield from _ask_turn(run, due[0])
+    if isinstance(turn, Postponed):
+        return _postponed(run, gates, turn.seconds)
+    if turn is not None:
+        run.take(due[0], Exchanges((turn,), due[0].plan.request), Credentials({}))
+        return _tested(run, gates)
+    return (yield from _make_tests(run, gates, due))
 
-    secret = yield from _read_secret(inputs)
-    credentials = _use(inputs, gates.passed, secret)
+
+def _make_tests(run: Run, gates: GateResult, due: Sequence[PlannedTest]) -> Story:
+    """Read the Secret and make the tests, one after the other; one that cannot get through spares the others."""
+    inputs = run.inputs
+    run.secret = yield from read_secret(inputs.instance)
+    credentials = use_secret(inputs.instance, run.passed, run.secret)
     if isinstance(credentials, CredentialProblem):
         condition = Condition(
             type=c.CREDENTIALS_AVAILABLE,
@@ -69,71 +73,34 @@ def reconcile(inputs: Inputs) -> Story:
             reason=credentials.reason,
             message=credentials.message,
         )
-        return _stopped(
-            inputs, gates, (*gates.conditions, condition), due=_look_again(inputs, credentials.reason)
+        again = _look_again(inputs, credentials.reason)
+        return _stopped(inputs, gates, (*gates.conditions, condition), due=again)
+    for number, planned in enumerate(due):
+        if run.standing.blocked() and not planned.test.default:
+            break
+        exchanges = yield from make_test(
+            planned, run.passed, credentials, urgent=run.urgent, fresh=run.requested
         )
+        if isinstance(exchanges, Postponed):
+            if not run.made:
+                return _postponed(run, gates, exchanges.seconds)
+            run.put_off(due[number:], exchanges.seconds)
+            break
+        run.take(planned, exchanges, credentials)
+    return _tested(run, gates)
 
-    outcome = yield from _execute(gates.passed, credentials)
-    return _tested(
-        inputs, gates, secret, outcome, diagnose(gates.passed.plan, outcome, secret_values(credentials))
-    )
 
+def _ask_turn(run: Run, planned: PlannedTest) -> Generator[Effect, Answer, Outcome | Postponed | None]:
+    """Ask whether the host may be asked now, so that no Secret is read in vain; None where it may.
 
-def _read_secret(inputs: Inputs) -> Generator[Effect, Answer, SecretAnswer | None]:
-    """Ask for the Secret that the instance names; None where it names none."""
-    reference = inputs.instance.spec.auth.secret_ref
-    if reference is None:
+    Where the Secret is missing, that is what matters.
+    """
+    if run.inputs.instance.spec.auth.secret_ref is not None and run.inputs.secret_version is None:
         return None
-    answer = yield ReadSecret(reference.name)
-    if not isinstance(answer, SecretAnswer):
-        raise TypeError("a Secret was asked for")
+    answer = yield AskTurn(planned.plan.request.url, run.urgent)
+    if isinstance(answer, SecretAnswer):
+        raise TypeError("a turn was asked for")
     return answer
-
-
-def _use(inputs: Inputs, passed: Ready, secret: SecretAnswer | None) -> Credentials | CredentialProblem:
-    """Take from the Secret what the auth method needs, or say why that cannot be."""
-    keys = passed.method_type.secret_keys(passed.method.settings)
-    reference = inputs.instance.spec.auth.secret_ref
-    if secret is None or reference is None:
-        names = ", ".join(f"'{key.name}'" for key in keys if key.required)
-        if not names:
-            return Credentials({})
-        word = "keys" if ", " in names else "key"
-        method = passed.method.name
-        message = (
-            f"spec.auth.secretRef names no Secret; auth method '{method}' needs one with the {word} {names}."
-        )
-        return CredentialProblem(Reason.SECRET_REF_MISSING, message)
-    where = f"Secret '{reference.name}' in namespace '{inputs.instance.metadata.namespace}'"
-    match secret.state:
-        case SecretState.NOT_FOUND:
-            return CredentialProblem(Reason.SECRET_NOT_FOUND, f"{where} does not exist.")
-        case SecretState.FORBIDDEN:
-            return CredentialProblem(Reason.SECRET_FORBIDDEN, f"The operator may not read {where}.")
-        case SecretState.FOUND:
-            found = read_credentials(keys, secret.data, secret_name=reference.name)
-            if isinstance(found, CredentialProblem):
-                return found
-            problem = passed.method_type.credential_problem(passed.method.settings, found)
-            return CredentialProblem(Reason.SECRET_VALUE_INVALID, f"{where}: {problem}") if problem else found
-
-
-def _execute(passed: Ready, credentials: Credentials) -> Generator[Effect, Answer, Outcome]:
-    """Drive the auth method's flow to its last request, the test itself; stop at the first that gets no answer."""
-    sensitive = sensitive_values(credentials)
-    flow = passed.method_type.flow(passed.method.settings, credentials, passed.plan.request)
-    request = next(flow)
-    while True:
-        outcome = yield Send(request, passed.plan.allowed_hosts, passed.plan.ca_bundle, sensitive)
-        if not isinstance(outcome, Outcome):
-            raise TypeError("an outcome was asked for")
-        if outcome.response is None:
-            flow.close()
-            return outcome
-        try:
-            request = flow.send(outcome.response)
-        except StopIteration:
-            return outcome
 
 
 def _suspended(inputs: Inputs, gates: GateResult) -> Decision:
@@ -152,9 +119,7 @@ def _look_again(inputs: Inputs, reason: Reason) -> datetime | None:
     """Return when to read the Secret again: a watch tells of its changes, but none of a permission that was given."""
     if reason is not Reason.SECRET_FORBIDDEN:
         return None
-    return inputs.now + pause_after(
-        reason, 1, interval=interval_of(inputs), jitter=inputs.jitter, timing=inputs.timing
-    )
+    return inputs.now + inputs.timing.interval * (0.9 + 0.2 * phase_of(inputs.instance))
 
 
 def _stopped(
@@ -173,79 +138,95 @@ def _stopped(
     )
 
 
-def _unchanged(inputs: Inputs) -> Decision:
-    return Decision(
-        status=inputs.instance.status,
-        write=False,
-        due=next_test(inputs),
-        tested=False,
-        failures=inputs.failures,
-        reason_changed=False,
+def _unchanged(run: Run) -> Decision:
+    """Leave the status as it is, but for times that were put off."""
+    standing = run.standing
+    status, due = run.inputs.instance.status, standing.next_time()
+    if standing.nexts:
+        update = {"tests": standing.statuses(), "next_test_time": timestamp(due) if due else None}
+        status = status.model_copy(update=update)
+    return Decision(status=status, write=False, due=due, made=(), reason_changed=False)
+
+
+def _postponed(run: Run, gates: GateResult, seconds: float) -> Decision:
+    """Come back when it is this instance's turn; say so where there is no verdict and it takes a while."""
+    inputs, again = run.inputs, run.inputs.now + timedelta(seconds=seconds)
+    if run.standing.held or seconds < SHORT_WAIT_SECONDS:
+        return Decision(status=inputs.instance.status, write=False, due=again, made=(), reason_changed=False)
+    return _decide(
+        inputs,
+        _pending(),
+        (*gates.conditions, *undecided(gates.conditions)),
+        handled=False,
+        auth_type=run.passed.method.type,
+        identity=None,
+        next_test_time=timestamp(again),
     )
 
 
-def _tested(
-    inputs: Inputs, gates: GateResult, secret: SecretAnswer | None, outcome: Outcome, diagnosis: Diagnosis
-) -> Decision:
-    if inputs.definition is None or gates.passed is None:
+def _pending() -> Condition:
+    info = REASONS[Reason.TEST_PENDING]
+    return Condition(
+        type=c.READY,
+        status="Unknown",
+        reason=Reason.TEST_PENDING,
+        message=f"{info.meaning} {info.remedy}".strip(),
+    )
+
+
+def _tested(run: Run, gates: GateResult) -> Decision:
+    """Say what the tests have shown."""
+    inputs, standing, secret = run.inputs, run.standing, run.secret
+    if inputs.definition is None:
         raise ValueError("a test is made only of what passed the gates")
-    credentials_available = Condition(
+    available = Condition(
         type=c.CREDENTIALS_AVAILABLE,
         status="True",
         reason=Reason.FOUND,
         message="The credentials are complete.",
     )
-    domain = (
-        *gates.conditions, credentials_available, diagnosis.reachable, diagnosis.authenticated, diagnosis.healthy
-    )  # fmt: skip
-    if diagnosis.reason is Reason.CONNECTED:
-        ready = Condition(type=c.READY, status="True", reason=Reason.CONNECTED, message=diagnosis.message)
-    else:
-        ready = ready_condition(headline(domain))
-    failures = 0 if diagnosis.result == "Success" else inputs.failures + 1
-    pause = pause_after(
-        diagnosis.reason, failures, interval=interval_of(inputs), jitter=inputs.jitter, timing=inputs.timing
-    )
-    now = timestamp(inputs.now)
-    return _decide(
+    # Without a turn the Secret was not read: whether it has what is needed stays open.
+    credentials = (available,) if secret is not None or inputs.instance.spec.auth.secret_ref is None else ()
+    told = standing.conditions()
+    decided = (*gates.conditions, *credentials)
+    ready, *domain = told if told is not None else (_pending(),)
+    if not credentials:
+        domain = [condition for condition in domain if condition.status != "True"]
+    default = standing.held.get(standing.default.test.name)
+    fields: dict[str, Any] = {}
+    if default is not None and standing.default.test.name in run.made:
+        fields = {"last_tested": default.time, "last_test_result": default.last_result}
+        if default.result != "Success" or default.last_result == "Success":
+            fields["identity"] = run.identity
+    if secret is not None:
+        fields["credential"] = CredentialStatus(id=secret.uid, secret_resource_version=secret.version)
+    due = standing.next_time()
+    decision = _decide(
         inputs,
         ready,
-        domain,
-        failures=failures,
+        (*decided, *domain, *undecided((*decided, *domain))),
         tested=TestedInputs(
             generation=inputs.instance.metadata.generation,
             definition_generation=inputs.definition.generation,
             definition_uid=inputs.definition.uid,
-            secret_resource_version=secret.version if secret else "",
+            secret_resource_version=(secret.version if secret else inputs.secret_version) or "",
         ),
-        auth_type=gates.passed.method.type,
-        credential=CredentialStatus(id=secret.uid, secret_resource_version=secret.version)
-        if secret
-        else None,
-        identity=diagnosis.identity,
-        last_tested=now,
-        last_test_result=diagnosis.result,
-        tests=[
-            TestStatus(
-                name=gates.passed.plan.test.name,
-                result=diagnosis.result,
-                reason=diagnosis.reason,
-                message=diagnosis.message,
-                hint=diagnosis.hint,
-                time=now,
-                duration_ms=round(outcome.seconds * 1000),
-            )
-        ],
-        next_test_time=timestamp(inputs.now + pause),
+        auth_type=run.passed.method.type,
+        tests=standing.statuses(),
+        history=[*run.history, *inputs.instance.status.history][:MAX_HISTORY],
+        next_test_time=timestamp(due) if due else None,
+        **fields,
     )
+    # Status has whole seconds; what is done every ten of them must not be done a second early.
+    return replace(decision, due=due, made=tuple(standing.held[name] for name in run.made))
 
 
 def _decide(
-    inputs: Inputs, ready: Condition, domain: tuple[Condition, ...], *, failures: int = 0, **fields: Any
+    inputs: Inputs, ready: Condition, domain: tuple[Condition, ...], *, handled: bool = True, **fields: Any
 ) -> Decision:
-    """Make the status and see whether it is worth a write."""
+    """Make the status and see whether it is worth a write. `handled` says that a person's request was acted upon."""
     previous = inputs.instance.status
-    asked = inputs.instance.metadata.annotations.get(REQUEST_ANNOTATION)
+    asked = inputs.instance.metadata.annotations.get(REQUEST_ANNOTATION) if handled else None
     status = summarise(
         previous,
         ready,
@@ -255,17 +236,19 @@ def _decide(
         **fields,
         last_handled_request=asked or previous.last_handled_request,
     )
-    updated = parse_timestamp(previous.updated_at)
-    fresh = updated is not None and inputs.now - updated < inputs.timing.status_refresh
-    tested = "tested" in fields
-    write = not says_the_same(previous, status) or (tested and not fresh)
+    write = not says_the_same(previous, status) or ("tested" in fields and not _is_fresh(inputs, previous))
     before = previous.condition(c.READY)
     return Decision(
         # Not written: keep the time of the last write, from which the next refresh is counted.
         status=status if write else status.model_copy(update={"updated_at": previous.updated_at}),
         write=write,
         due=parse_timestamp(status.next_test_time),
-        tested=tested,
-        failures=failures,
+        made=(),
         reason_changed=before is None or (before.status, before.reason) != (ready.status, ready.reason),
     )
+
+
+def _is_fresh(inputs: Inputs, status: InstanceStatus) -> bool:
+    """Tell whether the status was written so lately that times alone are not worth another write."""
+    updated = parse_timestamp(status.updated_at)
+    return updated is not None and inputs.now - updated < inputs.timing.status_refresh

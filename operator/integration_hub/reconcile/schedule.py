@@ -1,89 +1,87 @@
-"""When a test is due: now, or later. Pure arithmetic on times that are passed in."""
+"""When a test is made next. Pure arithmetic on times that are passed in.
+
+Each test has a grid of its own: points one interval apart, shifted by a phase that follows from what is tested. So
+tests spread over the whole interval however they started, a restart of the operator changes nothing, and two
+instances with the same system, configuration and credential fall due together, where one request serves both.
+"""
 
 from __future__ import annotations
 
-import re
+import hashlib
+import math
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from integration_hub.model import conditions as c
-from integration_hub.model.reasons import REASONS, Course, Reason
-from integration_hub.reconcile.inputs import Inputs, Timing
+import orjson
 
-_DEAD_CREDENTIALS = frozenset({Reason.CREDENTIALS_REJECTED, Reason.PERMISSION_DENIED})
-_UNITS = {"h": 3600, "m": 60, "s": 1}
+from integration_hub.model.instance import IntegrationInstance
+from integration_hub.model.reasons import DEAD_CREDENTIALS, REASONS, Course, Reason
+from integration_hub.reconcile.inputs import Timing
+
 _MAX_DOUBLINGS = 20
 """Keeps the power small; the interval caps the pause long before."""
+_CATCH_UP = timedelta(seconds=30)
+"""After a restart, tests of what does not work are spread over no more than this."""
 
 
-def timestamp(moment: datetime) -> str:
-    """Return a UTC moment as Kubernetes writes it, in whole seconds."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def parse_timestamp(text: str | None) -> datetime | None:
-    """Return the moment that an RFC 3339 text names, None where it names none."""
-    try:
-        moment = datetime.fromisoformat(text or "")
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def parse_duration(text: str) -> timedelta:
-    """Return a duration like '1h30m' as the CRD admits it; ValueError for anything else."""
-    if not re.fullmatch(r"([0-9]{1,6}[hms])+", text):
-        raise ValueError(f"'{text}' is no duration like '5m' or '1h30m'")
-    return timedelta(seconds=sum(int(n) * _UNITS[unit] for n, unit in re.findall(r"([0-9]+)([hms])", text)))
-
-
-def interval_of(inputs: Inputs) -> timedelta:
-    """Return how often this instance is tested while it works."""
-    monitor = inputs.instance.spec.monitor
-    return parse_duration(monitor.interval) if monitor and monitor.interval else inputs.timing.interval
-
-
-def pause_after(
-    reason: Reason, failures: int, *, interval: timedelta, jitter: float, timing: Timing
-) -> timedelta:
-    """Return how long to wait until the next test.
-
-    `failures` counts tests in a row that did not succeed, this one included; `jitter` in 0..1 spreads the result over
-    90 to 110 % of the pause. Growing pauses settle at the interval.
-    """
-    if reason in _DEAD_CREDENTIALS:
-        pause = max(timing.slow_recheck, interval)
-    elif REASONS[reason].course is Course.RETRYING:
-        pause = min(interval, timing.retry_first * 2 ** min(max(failures - 1, 0), _MAX_DOUBLINGS))
-    else:
-        pause = interval
-    return pause * (0.9 + 0.2 * jitter)
-
-
-def verdict_is_current(inputs: Inputs) -> bool:
-    """Tell whether the last verdict in status is about exactly the inputs of now, and stands there unspoilt."""
-    status, generation = inputs.instance.status, inputs.instance.metadata.generation
-    tested, ready = status.tested, status.condition(c.READY)
-    if tested is None or ready is None or inputs.definition is None:
-        return False
-    same_inputs = (
-        tested.generation == generation
-        and tested.definition_generation == inputs.definition.generation
-        and tested.definition_uid == inputs.definition.uid
-        and tested.secret_resource_version == (inputs.secret_version or "")
+def phase_of(instance: IntegrationInstance) -> float:
+    """Return from 0 to 1 where on the grid an instance's tests stand; the same for all that would ask the same."""
+    spec = instance.spec
+    asked = (
+        instance.metadata.namespace,
+        spec.definition_ref.name,
+        spec.template,
+        spec.config,
+        spec.auth.method,
+        spec.auth.secret_ref.name if spec.auth.secret_ref else None,
     )
-    # Somebody else may have written the status: what contradicts itself is no verdict.
-    consistent = status.observed_generation == generation and (ready.status == "True") == (
-        status.last_test_result == "Success"
-    )
-    return same_inputs and consistent
+    digest = hashlib.blake2b(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS), digest_size=8).digest()
+    return int.from_bytes(digest) / 2**64
 
 
-def is_requested(inputs: Inputs, annotation: str) -> bool:
-    """Tell whether a person has asked for a test that was not yet made."""
-    wanted = inputs.instance.metadata.annotations.get(annotation)
-    return bool(wanted) and wanted != inputs.instance.status.last_handled_request
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How a test is repeated, seen from now."""
+
+    now: datetime
+    interval: timedelta
+    phase: float
+    timing: Timing
+
+    def regular(self) -> datetime:
+        """Return when a test that was made now is made again: on its grid, half to one and a half intervals later."""
+        return on_grid(self.now + self.interval / 2, self.interval, self.phase)
+
+    def soon(self, streak: int) -> datetime:
+        """Return when to try again after so many results in a row: pauses double until they reach the interval."""
+        doublings = min(max(streak - 1, 0), _MAX_DOUBLINGS)
+        pause = self.timing.retry_first * float(2**doublings) * (0.9 + 0.2 * self.phase)
+        return min(self.regular(), self.now + pause)
+
+    def after_failure(self, reason: Reason, streak: int, again_in: float | None = None) -> datetime:
+        """Return when a test that did not succeed is made again.
+
+        `streak` counts such results in a row, this one included. `again_in` are seconds that somebody asked us to
+        wait at least.
+        """
+        if reason in DEAD_CREDENTIALS:
+            return self.now + max(self.timing.slow_recheck, self.interval) * (1 + 0.1 * self.phase)
+        moment = self.soon(streak) if REASONS[reason].course is Course.RETRYING else self.regular()
+        if again_in is not None:
+            # Who was told to come back at the same time comes back spread out.
+            pause = timedelta(seconds=again_in)
+            moment = max(moment, self.now + pause + min(pause, self.interval) * self.phase)
+        return moment
+
+    def catch_up(self, *, works: bool) -> datetime:
+        """Return when a test that fell due while the operator was away is made: not all of them at once."""
+        if works:
+            return on_grid(self.now, self.interval, self.phase)
+        return self.now + min(self.interval, _CATCH_UP) * self.phase
 
 
-def next_test(inputs: Inputs) -> datetime | None:
-    """Return when the next test falls due according to status."""
-    return parse_timestamp(inputs.instance.status.next_test_time)
+def on_grid(after: datetime, interval: timedelta, phase: float) -> datetime:
+    """Return the first point of a test's grid that is not before `after`."""
+    seconds = interval.total_seconds()
+    step = math.ceil(after.timestamp() / seconds - phase)
+    return datetime.fromtimestamp((step + phase) * seconds, UTC)

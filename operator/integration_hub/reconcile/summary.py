@@ -80,6 +80,10 @@ def says_the_same(one: InstanceStatus, other: InstanceStatus) -> bool:
     return _without_clocks(one) == _without_clocks(other)
 
 
+_TEST_CLOCKS: dict[str, Any] = {"time": "", "next_time": None, "duration_ms": 0, "streak": 0, "stages": []}
+"""The same of one test. Durations and addresses in its stages change all the time; what matters shows in its reason."""
+
+
 def _without_clocks(status: InstanceStatus) -> InstanceStatus:
-    tests = [test.model_copy(update={"time": "", "duration_ms": 0}) for test in status.tests]
+    tests = [test.model_copy(update=_TEST_CLOCKS) for test in status.tests]
     return status.model_copy(update={"tests": tests, **dict.fromkeys(_CLOCKS)})

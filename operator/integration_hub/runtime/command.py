@@ -13,7 +13,7 @@ import click
 from integration_hub.adapters.egress import EgressPolicy, parse_cidrs
 from integration_hub.adapters.kubeconfig import KubeconfigError, load
 from integration_hub.reconcile.inputs import Timing
-from integration_hub.reconcile.schedule import parse_duration
+from integration_hub.reconcile.times import parse_duration
 
 
 class _DurationType(click.ParamType[timedelta]):

@@ -18,6 +18,7 @@ class Timetable:
         self._heap: list[tuple[float, Key]] = []
         self._due: dict[Key, tuple[float, Priority]] = {}
         self._changed = asyncio.Event()
+        self._handed_out: dict[Key, float] = {}
 
     def __len__(self) -> int:
         """Return how many keys have a time."""
@@ -33,6 +34,12 @@ class Timetable:
     def drop(self, key: Key) -> None:
         """Take the key's time away."""
         self._due.pop(key, None)
+        self._handed_out.pop(key, None)
+
+    def lateness(self, key: Key) -> float | None:
+        """Return by how many seconds the key's time has passed, once after it was handed out; None otherwise."""
+        when = self._handed_out.pop(key, None)
+        return None if when is None else max(0.0, asyncio.get_running_loop().time() - when)
 
     async def run(self) -> None:
         """Hand out keys until cancelled."""
@@ -55,6 +62,7 @@ class Timetable:
             elif when <= now:
                 heapq.heappop(self._heap)
                 del self._due[key]
+                self._handed_out[key] = when
                 self._enqueue(key, known[1])
             else:
                 return when - now

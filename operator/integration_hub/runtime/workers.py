@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -77,6 +78,7 @@ class Workers:
     async def _work(self, key: Key, priority: Priority) -> None:
         loop = asyncio.get_running_loop()
         started = loop.time()
+        late = self._timetable.lateness(key)
         result = "unchanged"
         try:
             done = await self._reconciler.reconcile(key)
@@ -99,6 +101,8 @@ class Workers:
         else:
             result = "written" if done.wrote else result
             self._finish(key, done)
+            if late is not None and done.made and priority is Priority.PERIODIC:
+                self._metrics.late(late)
         self._metrics.reconciles.labels(key.plural, result).inc()
         self._metrics.seconds.labels(key.plural).observe(loop.time() - started)
 
@@ -110,8 +114,16 @@ class Workers:
     def _finish(self, key: Key, done: Done) -> None:
         self._failed.pop(key, None)
         self._abandoned.pop(key, None)
-        if done.tested:
-            self._metrics.tests.labels(done.definition, done.reason).inc()
+        for made in done.made:
+            self._metrics.tested(
+                key.namespace,
+                key.name,
+                done.definition,
+                made.name,
+                made.last_reason or made.reason,
+                made.duration_ms / 1000,
+                time.time(),
+            )
         if done.announcement is not None:
             self._announce(done.announcement)
         if done.due is None:

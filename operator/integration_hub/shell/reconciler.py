@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any
 
 import structlog
 from pydantic import ValidationError
 
-from integration_hub.adapters.egress import HostRule
-from integration_hub.adapters.http import HttpClient
 from integration_hub.adapters.kube import DEFINITIONS, INSTANCES, ApiError, KubeClient
+from integration_hub.adapters.traffic import Traffic
 from integration_hub.model import conditions as c
 from integration_hub.model.base import ObjectMeta
 from integration_hub.model.conditions import Condition, merge_conditions
 from integration_hub.model.definition import DefinitionStatus
-from integration_hub.model.http import Failure, FailureKind, Outcome
-from integration_hub.model.instance import InstanceStatus, IntegrationInstance
+from integration_hub.model.instance import InstanceStatus, IntegrationInstance, TestStatus
 from integration_hub.model.reasons import REASONS, Course, Reason
 from integration_hub.reconcile.definition import definition_status, listed, parse_violation
 from integration_hub.reconcile.gates import undecided
-from integration_hub.reconcile.inputs import Decision, Effect, Inputs, ReadSecret, SecretAnswer, Send, Timing
+from integration_hub.reconcile.inputs import (
+    Answer,
+    AskTurn,
+    Decision,
+    Effect,
+    Inputs,
+    ReadSecret,
+    Send,
+    Timing,
+)
 from integration_hub.reconcile.pipeline import reconcile
-from integration_hub.reconcile.schedule import timestamp
 from integration_hub.reconcile.summary import kstatus_conditions, ready_condition, says_the_same, summarise
+from integration_hub.reconcile.times import timestamp
 from integration_hub.shell import sensitive
+from integration_hub.shell.hands import ask_turn, send
 from integration_hub.shell.keys import Key
 from integration_hub.shell.merge_patch import merge_patch
 from integration_hub.shell.outside import Outside
@@ -60,7 +66,7 @@ class Done:
     announcement: Announcement | None = None
     reason: str = ""
     definition: str = ""
-    tested: bool = False
+    made: tuple[TestStatus, ...] = ()
     wrote: bool = False
 
 
@@ -71,7 +77,7 @@ class Reconciler:
         self,
         store: Store,
         kube: KubeClient,
-        http: HttpClient,
+        traffic: Traffic,
         timing: Timing,
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -79,10 +85,11 @@ class Reconciler:
         """`clock` returns the moment of now, in UTC."""
         self._store = store
         self._kube = kube
-        self._http = http
+        self._traffic = traffic
         self._timing = timing
         self._clock = clock
-        self._failures: dict[Key, int] = {}
+        self._seen: set[Key] = set()
+        """Instances that were reconciled since the start."""
         self.outside = Outside()
         self._unsure: set[Key] = set()
         """Instances whose last write failed: perhaps it was done all the same, perhaps somebody else's came first."""
@@ -91,7 +98,7 @@ class Reconciler:
 
     def forget(self, key: Key) -> None:
         """Drop what is remembered of a deleted object."""
-        self._failures.pop(key, None)
+        self._seen.discard(key)
         self._unsure.discard(key)
         self._unwritten.pop(key, None)
 
@@ -133,14 +140,11 @@ class Reconciler:
             return await self._refuse_unreadable(key, record, error)
         inputs = self._gather(key, instance)
         decision = await self._tell(inputs)
+        self._seen.add(key)
         if resumed:
             decision = replace(decision, write=True, reason_changed=True)
-        if decision.failures:
-            self._failures[key] = decision.failures
-        else:
-            self._failures.pop(key, None)
-        if decision.tested:
-            _audit(key, inputs, decision)
+        for made in decision.made:
+            _audit(key, inputs, decision, made)
         if not decision.write:
             self._store.put_unwritten_status(key, decision.status.to_wire())
         else:
@@ -151,7 +155,7 @@ class Reconciler:
             announcement=_announcement(key, record.uid, ready) if decision.reason_changed and ready else None,
             reason=ready.reason if ready else "",
             definition=record.definition,
-            tested=decision.tested,
+            made=decision.made,
             wrote=decision.write,
         )
 
@@ -189,7 +193,8 @@ class Reconciler:
             await self._write(key, record, status.to_wire())
 
     def _gather(self, key: Key, instance: IntegrationInstance) -> Inputs:
-        definition = self._store.definitions.get(instance.spec.definition_ref.name)
+        name = instance.spec.definition_ref.name
+        definition = self._store.definitions.get(name)
         reference = instance.spec.auth.secret_ref
         return Inputs(
             instance=instance,
@@ -197,8 +202,8 @@ class Reconciler:
             secret_version=self._store.secret_version(key.namespace, reference.name) if reference else None,
             name_owner=self._store.name_owner(key),
             now=self._clock(),
-            failures=self._failures.get(key, 0),
-            jitter=random.random(),  # noqa: S311 - spreads load, guards nothing
+            similar_definitions=() if definition else self._store.similar_definitions(name),
+            first_look=key not in self._seen,
             timing=self._timing,
         )
 
@@ -220,8 +225,10 @@ class Reconciler:
         finally:
             story.close()
 
-    async def _perform(self, about: ObjectMeta, effect: Effect) -> SecretAnswer | Outcome:
+    async def _perform(self, about: ObjectMeta, effect: Effect) -> Answer:
         match effect:
+            case AskTurn():
+                return ask_turn(self._traffic, effect)
             case ReadSecret(name):
                 answer = await self._kube.read_secret(
                     about.namespace, name, not_older_than=self._store.secret_version(about.namespace, name)
@@ -234,7 +241,7 @@ class Reconciler:
                 # A token that was asked for is paid for: only the test itself may be abandoned.
                 key = Key(INSTANCES.plural, about.namespace, about.name)
                 async with self.outside.waiting(key, may_end=effect.request.purpose == "test"):
-                    return await send(self._http, effect)
+                    return await send(self._traffic, effect)
 
     async def _write(self, key: Key, record: InstanceRecord, status: dict[str, Any]) -> None:
         """Write what differs. ApiError passes through, but for an object that is gone."""
@@ -302,23 +309,6 @@ class Reconciler:
         return Done(announcement=announcement, reason=ready.reason, wrote=True)
 
 
-async def send(http: HttpClient, effect: Send) -> Outcome:
-    """Do the effect of sending a request; an unreadable host rule allows nothing."""
-    try:
-        rules = [_host_rule(text) for text in effect.allowed_hosts]
-    except ValueError as error:
-        host = effect.request.url.split("/", 3)[2]
-        return Outcome(
-            None, Failure(FailureKind.HOST_NOT_ALLOWED, host, str(error)), 0.0, effect.request.purpose
-        )
-    return await http.send(effect.request, allowed_hosts=rules, ca_bundle=effect.ca_bundle)
-
-
-@lru_cache(maxsize=4096)
-def _host_rule(text: str) -> HostRule:
-    return HostRule.parse(text)
-
-
 def _readable(conditions: object) -> list[Condition]:
     """Return the conditions that this version of the operator understands."""
     found = []
@@ -341,7 +331,7 @@ def _announcement(key: Key, uid: str, ready: Condition) -> Announcement:
     )
 
 
-def _audit(key: Key, inputs: Inputs, decision: Decision) -> None:
+def _audit(key: Key, inputs: Inputs, decision: Decision, made: TestStatus) -> None:
     """Write one line for every test: whose, with which version of which credential, how it ended; never a value."""
     credential = decision.status.credential
     audit.info(
@@ -351,6 +341,7 @@ def _audit(key: Key, inputs: Inputs, decision: Decision) -> None:
         definition=inputs.instance.spec.definition_ref.name,
         secret_uid=credential.id if credential else None,
         secret_version=credential.secret_resource_version if credential else None,
-        result=decision.status.last_test_result,
-        reason=decision.status.tests[0].reason if decision.status.tests else None,
+        test=made.name,
+        result=made.last_result,
+        reason=made.last_reason,
     )

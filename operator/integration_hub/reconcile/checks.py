@@ -1,0 +1,72 @@
+"""What is wrong in a test, by path: the same rules for a definition's test and for a saved one."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from integration_hub.config.templates import template_problem
+from integration_hub.config.violation import Violation
+from integration_hub.model.reasons import reason_problem
+from integration_hub.model.testing import TestRequest, TestSettings
+from integration_hub.probe.expressions import ExpressionError, compile_expression
+from integration_hub.probe.identity import parse_path
+
+
+def check_test(
+    path: str, test: TestSettings, request: TestRequest, *, known: Collection[str], secret: Collection[str]
+) -> Iterator[Violation]:
+    """Yield the mistakes of a test at `path`.
+
+    `known` are the fields of the configSchema that its texts may refer to, `secret` those among them that never
+    stand in a request.
+    """
+    for where, text in _templated(f"{path}.request", request):
+        problem = template_problem(text, known, secret)
+        if problem:
+            yield Violation(where, problem)
+    for field, expression in (("identity", test.identity), ("errorCode", test.error_code)):
+        if expression is not None:
+            yield from _path_violations(f"{path}.{field}", expression)
+    for index, assertion in enumerate(test.expect.assertions):
+        yield from _expression_violations(f"{path}.expect.assertions[{index}].rule", assertion.rule)
+    for index, rule in enumerate(test.failures):
+        yield from _expression_violations(f"{path}.failures[{index}].when", rule.when)
+        problem = reason_problem(rule.reason)
+        if problem:
+            yield Violation(f"{path}.failures[{index}].reason", problem)
+
+
+def _path_violations(path: str, expression: str) -> Iterator[Violation]:
+    try:
+        parse_path(expression)
+    except ValueError as error:
+        yield Violation(path, str(error))
+
+
+def _expression_violations(path: str, text: str) -> Iterator[Violation]:
+    try:
+        compile_expression(text)
+    except ExpressionError as error:
+        yield Violation(path, str(error))
+
+
+def _templated(path: str, request: TestRequest) -> Iterator[tuple[str, str]]:
+    """Yield every string of a request in which '{{ config.x }}' may stand, with its path."""
+    yield f"{path}.path", request.path
+    for name, value in request.query.items():
+        yield f"{path}.query.{name}", value
+    for name, value in request.headers.items():
+        yield f"{path}.headers.{name}", value
+    yield from _strings(f"{path}.body", request.body)
+
+
+def _strings(path: str, value: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, Mapping):
+        for name, below in value.items():
+            yield from _strings(f"{path}.{name}", below)
+    elif isinstance(value, list):
+        for index, below in enumerate(value):
+            yield from _strings(f"{path}[{index}]", below)

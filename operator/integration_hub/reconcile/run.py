@@ -1,0 +1,95 @@
+"""One pass over an instance's tests: which are due, and what they have found so far."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from integration_hub.auth.flow import Credentials
+from integration_hub.model.base import REQUEST_ANNOTATION
+from integration_hub.model.instance import VerdictChange
+from integration_hub.probe.diagnose import diagnose
+from integration_hub.reconcile.execute import Exchanges
+from integration_hub.reconcile.gates import PlannedTest, Ready
+from integration_hub.reconcile.inputs import Inputs, SecretAnswer
+from integration_hub.reconcile.schedule import Pace, phase_of
+from integration_hub.reconcile.standing import standing_of
+from integration_hub.reconcile.times import timestamp
+from integration_hub.reconcile.verdict import Result, changed, judge, next_time
+
+
+class Run:
+    """The tests of one reconcile."""
+
+    def __init__(self, inputs: Inputs, passed: Ready) -> None:
+        """See which verdicts still hold."""
+        self.inputs = inputs
+        self.passed = passed
+        self.standing = standing_of(inputs, passed.tests)
+        self.phase = phase_of(inputs.instance)
+        self.requested = is_requested(inputs)
+        self.urgent = self.requested or not self.standing.held
+        """Whether a person waits: for a test that was asked for, or for the first verdict about a change."""
+        self.secret: SecretAnswer | None = None
+        """The Secret, once it was read."""
+        self.made: list[str] = []
+        """Names of the tests that were made."""
+        self.history: list[VerdictChange] = []
+        """Verdicts that changed, the newest first."""
+        self.identity: str | None = None
+        """Who the default test says we are."""
+        self._seconds = 0.0
+        """How long all tests have taken."""
+
+    def due(self) -> list[PlannedTest]:
+        """Return the tests to make now, in the suite's order."""
+        if self.requested:
+            return list(self.standing.suite)
+        due = self.standing.due(self.inputs.now)
+        return self._spread_overdue(due) if self.inputs.first_look else due
+
+    def take(self, planned: PlannedTest, exchanges: Exchanges, credentials: Credentials) -> None:
+        """Take in how a test ended."""
+        test, standing = planned.test, self.standing
+        seconds = sum(outcome.seconds for outcome in exchanges.outcomes)
+        self._seconds += seconds
+        now = self.inputs.now + timedelta(seconds=self._seconds)
+        diagnosis = diagnose(
+            planned.plan, exchanges.outcomes, now=now, credentials=credentials, sent=exchanges.sent
+        )
+        before = standing.before.get(test.name)
+        result = Result(diagnosis, now, seconds)
+        status = judge(test, result, held=standing.held.get(test.name), before=before)
+        moment = next_time(status, self._pace(planned, now), diagnosis.again_in)
+        standing.held[test.name] = status.model_copy(update={"next_time": timestamp(moment)})
+        standing.nexts[test.name] = moment
+        self.made.append(test.name)
+        change = changed(before, status)
+        if change is not None:
+            self.history.insert(0, change)
+        if test.default:
+            self.identity = diagnosis.identity
+
+    def put_off(self, tests: Sequence[PlannedTest], seconds: float) -> None:
+        """Let tests be made so many seconds later."""
+        for planned in tests:
+            self.standing.put_off(planned, self.inputs.now + timedelta(seconds=seconds))
+
+    def _spread_overdue(self, due: Sequence[PlannedTest]) -> list[PlannedTest]:
+        """Put off what fell due while the operator was away; return what must be made now all the same."""
+        for planned in due:
+            held = self.standing.held.get(planned.test.name)
+            if held is not None:
+                pace = self._pace(planned, self.inputs.now)
+                moment = pace.catch_up(works=held.result == "Success")
+                self.standing.put_off(planned, moment)
+        return [planned for planned in due if planned.test.name not in self.standing.held]
+
+    def _pace(self, planned: PlannedTest, now: datetime) -> Pace:
+        return Pace(now, planned.test.interval, self.phase, self.inputs.timing)
+
+
+def is_requested(inputs: Inputs) -> bool:
+    """Tell whether a person has asked for tests that were not yet made."""
+    wanted = inputs.instance.metadata.annotations.get(REQUEST_ANNOTATION)
+    return bool(wanted) and wanted != inputs.instance.status.last_handled_request

@@ -1,0 +1,146 @@
+"""How an instance's tests stand: which verdicts still hold, which tests are due, and what they mean together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from integration_hub.model import conditions as c
+from integration_hub.model.conditions import Condition
+from integration_hub.model.instance import TestStatus
+from integration_hub.model.reasons import REASONS, Reason
+from integration_hub.probe.diagnose import spread
+from integration_hub.reconcile.gates import PlannedTest
+from integration_hub.reconcile.inputs import Inputs
+from integration_hub.reconcile.times import parse_timestamp, timestamp
+from integration_hub.reconcile.verdict import doubt
+
+
+@dataclass(slots=True)
+class Standing:
+    """The verdicts of a suite while it is being tested."""
+
+    suite: Sequence[PlannedTest]
+    held: dict[str, TestStatus]
+    """Verdicts about the inputs of now, by the test's name."""
+    before: Mapping[str, TestStatus]
+    """Verdicts about whichever inputs."""
+    nexts: dict[str, datetime] = field(default_factory=dict)
+    """When a test is made next, where that is known more precisely than the verdict says, or there is no verdict."""
+
+    @property
+    def default(self) -> PlannedTest:
+        """The default test."""
+        return self.suite[0]
+
+    def blocked(self) -> bool:
+        """Tell whether the default test shows that no other can get through, so that none of them is made."""
+        default = self.held.get(self.default.test.name)
+        if default is None or default.result == "Success":
+            return False
+        return REASONS[Reason(default.reason)].conditions[0] in {c.REACHABLE, c.AUTHENTICATED}
+
+    def due(self, now: datetime) -> list[PlannedTest]:
+        """Return the tests to make now, in the suite's order."""
+        tests = self.suite[:1] if self.blocked() else self.suite
+        return [planned for planned in tests if (moment := self.next_of(planned)) is None or moment <= now]
+
+    def next_of(self, planned: PlannedTest) -> datetime | None:
+        """Return when a test is made next, None where it is due since it was never made."""
+        name = planned.test.name
+        if name in self.nexts:
+            return self.nexts[name]
+        held = self.held.get(name)
+        return parse_timestamp(held.next_time) if held else None
+
+    def put_off(self, planned: PlannedTest, moment: datetime) -> None:
+        """Let a test be made at that moment and not before."""
+        name = planned.test.name
+        self.nexts[name] = moment
+        if name in self.held:
+            self.held[name] = self.held[name].model_copy(update={"next_time": timestamp(moment)})
+
+    def next_time(self) -> datetime | None:
+        """Return when the next test is made."""
+        tests = self.suite[:1] if self.blocked() else self.suite
+        return min((moment for planned in tests if (moment := self.next_of(planned))), default=None)
+
+    def statuses(self) -> list[TestStatus]:
+        """Return the verdicts in the suite's order."""
+        return [self.held[planned.test.name] for planned in self.suite if planned.test.name in self.held]
+
+    def conditions(self) -> tuple[Condition, Condition, Condition, Condition] | None:
+        """Return Ready, Reachable, Authenticated and Healthy as the required tests explain them.
+
+        The first required test that does not succeed explains all of them. None while a required test has no verdict
+        and none before it failed.
+        """
+        for planned in self.suite:
+            if not planned.test.required:
+                continue
+            status = self.held.get(planned.test.name)
+            if status is None:
+                return None
+            if status.result != "Success":
+                return _explained(status, default=planned.test.default)
+        return _all_good(self.held[self.default.test.name], [doubt(status) for status in self._required()])
+
+    def _required(self) -> list[TestStatus]:
+        return [self.held[planned.test.name] for planned in self.suite if planned.test.required]
+
+
+def standing_of(inputs: Inputs, suite: Sequence[PlannedTest]) -> Standing:
+    """Return how an instance's tests stand according to its status, before any test is made."""
+    before = {status.name: status for status in inputs.instance.status.tests}
+    standing = Standing(suite, dict(before), before)
+    if not (_same_inputs(inputs) and _consistent(inputs, standing)):
+        standing.held = {}
+    return standing
+
+
+def _same_inputs(inputs: Inputs) -> bool:
+    """Tell whether the verdicts in status are about exactly the inputs of now."""
+    status, tested = inputs.instance.status, inputs.instance.status.tested
+    generation = inputs.instance.metadata.generation
+    return (
+        tested is not None
+        and inputs.definition is not None
+        and status.observed_generation == generation
+        and tested.generation == generation
+        and tested.definition_generation == inputs.definition.generation
+        and tested.definition_uid == inputs.definition.uid
+        and tested.secret_resource_version == (inputs.secret_version or "")
+    )
+
+
+def _consistent(inputs: Inputs, standing: Standing) -> bool:
+    """Tell whether status says of Ready what its own verdicts say; somebody else may have written it.
+
+    Reasons of another version of the operator make it inconsistent, too: a test then tells in today's words.
+    """
+    if any(status.reason not in REASONS for status in standing.held.values()):
+        return False
+    told = standing.conditions()
+    ready = inputs.instance.status.condition(c.READY)
+    if standing.default.test.name not in standing.held or ready is None:
+        return False
+    return told is None or (told[0].status, told[0].reason) == (ready.status, ready.reason)
+
+
+def _explained(status: TestStatus, *, default: bool) -> tuple[Condition, Condition, Condition, Condition]:
+    """Return the conditions that a test which does not succeed explains."""
+    message = status.message if default else f"Test '{status.name}': {status.message}"
+    domain = spread(status.result, Reason(status.reason), message)
+    shown = " ".join(filter(None, (message, status.hint, doubt(status))))
+    told = "False" if status.result == "Failure" else "Unknown"
+    ready = Condition(type=c.READY, status=told, reason=status.reason, message=shown)
+    return ready, *domain
+
+
+def _all_good(
+    default: TestStatus, doubts: Sequence[str]
+) -> tuple[Condition, Condition, Condition, Condition]:
+    message = " ".join(filter(None, (default.message, *dict.fromkeys(doubts))))
+    ready = Condition(type=c.READY, status="True", reason=Reason.CONNECTED, message=message)
+    return ready, *spread("Success", Reason.CONNECTED, default.message)

@@ -1,0 +1,40 @@
+"""Doing the effects that go to external systems, for whoever drives a story: the operator or the command line."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from integration_hub.adapters.egress import HostRule
+from integration_hub.adapters.traffic import Later, Traffic
+from integration_hub.model.http import Failure, FailureKind, Outcome
+from integration_hub.reconcile.inputs import AskTurn, Postponed, Send
+
+
+def ask_turn(traffic: Traffic, effect: AskTurn) -> Outcome | Postponed | None:
+    """Ask whether a request to the host may be sent now; None where it may."""
+    answer = traffic.turn(effect.url, urgent=effect.urgent)
+    return Postponed(answer.seconds) if isinstance(answer, Later) else answer
+
+
+async def send(traffic: Traffic, effect: Send) -> Outcome | Postponed:
+    """Send a request; an unreadable host rule allows nothing."""
+    try:
+        rules = [_host_rule(text) for text in effect.allowed_hosts]
+    except ValueError as error:
+        host = effect.request.url.split("/", 3)[2]
+        return Outcome(
+            None, Failure(FailureKind.HOST_NOT_ALLOWED, host, str(error)), 0.0, effect.request.purpose
+        )
+    answer = await traffic.send(
+        effect.request,
+        allowed_hosts=rules,
+        ca_bundle=effect.ca_bundle,
+        urgent=effect.urgent,
+        fresh=effect.fresh,
+    )
+    return Postponed(answer.seconds) if isinstance(answer, Later) else answer
+
+
+@lru_cache(maxsize=4096)
+def _host_rule(text: str) -> HostRule:
+    return HostRule.parse(text)
