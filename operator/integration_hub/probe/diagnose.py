@@ -17,7 +17,10 @@ from integration_hub.model.conditions import Condition
 from integration_hub.model.http import HttpRequest, Outcome
 from integration_hub.model.instance import Stage, TestResult
 from integration_hub.model.reasons import REASONS, Reason
+from integration_hub.probe.diagnosis_table import find
+from integration_hub.probe.facts import Facts
 from integration_hub.probe.plan import ProbePlan
+from integration_hub.probe.stages import fitted, stages
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,17 @@ def diagnose(
             of a token URL.
 
     """
-    raise NotImplementedError
+    facts = Facts(plan, outcomes, now=now, credentials=credentials, sent=sent)
+    finding = find(facts)
+    return Diagnosis(
+        result=finding.result,
+        reason=finding.reason,
+        message=fitted(finding.message),
+        hint=fitted(finding.hint) if finding.hint else None,
+        stages=stages(facts, finding),
+        identity=facts.identity if finding.result == "Success" else None,
+        again_in=facts.again_in,
+    )
 
 
 def unknown(type_: str, message: str = "Not decided: see the Ready condition.") -> Condition:

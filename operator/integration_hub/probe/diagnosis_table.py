@@ -1,0 +1,857 @@
+"""The diagnosis: one table, from top to bottom; the first row that matches is told. docs/troubleshooting.md prints it.
+
+A row says in `when` how we know, for people, and in `matches` the same, for us. Messages are templates over the words
+that `_words` makes; what of the other side stands among these is its error code, masked and of limited form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from http import HTTPStatus
+from typing import Final, NamedTuple
+
+from integration_hub.model.http import FailureKind
+from integration_hub.model.instance import StageName, TestResult
+from integration_hub.model.reasons import COULD_NOT_TELL, REASONS, SELECTABLE, Reason
+from integration_hub.probe import answer_codes as codes
+from integration_hub.probe.credential_forms import Form
+from integration_hub.probe.facts import Facts
+
+
+class Row(NamedTuple):
+    """One thing that can be found. `stage` is where the test then ends, unless that was at a token URL."""
+
+    stage: StageName
+    reason: Reason
+    when: str
+    matches: Callable[[Facts], bool]
+    message: str
+
+
+class Finding(NamedTuple):
+    """What was found. `row` is None where a failure rule of the definition has found it."""
+
+    row: Row | None
+    stage: StageName
+    reason: Reason
+    result: TestResult
+    message: str
+    hint: str | None
+
+
+def _fails(kind: FailureKind) -> Callable[[Facts], bool]:
+    return lambda facts: facts.kind is kind
+
+
+def _has_status(*statuses: int) -> Callable[[Facts], bool]:
+    return lambda facts: facts.status in statuses and not facts.is_expected
+
+
+def _looks(form: Form) -> Callable[[Facts], bool]:
+    return lambda facts: facts.looks(form)
+
+
+def _says_oauth(*known: str) -> Callable[[Facts], bool]:
+    return lambda facts: facts.says_oauth(*known)
+
+
+_ANSWERED: Final = "{host} answered {request} with {status}"
+_REFUSED: Final = _ANSWERED + ", and the value of the key '{key}' in the Secret "
+_TOKEN: Final = "{token_url} answered with {status}"  # noqa: S105 - a sentence
+
+BEFORE_AN_ANSWER: Final[Sequence[Row]] = (
+    Row(
+        "config",
+        Reason.HOST_NOT_ALLOWED,
+        "the address is not among the definition's `allowedHosts`, before anything is sent",
+        _fails(FailureKind.HOST_NOT_ALLOWED),
+        "{host} is not among the definition's allowedHosts, so nothing was sent.",
+    ),
+    Row(
+        "config",
+        Reason.PLAIN_HTTP_NOT_ALLOWED,
+        "the address begins with `http://`, and definition or operator do not allow that for this host",
+        _fails(FailureKind.SCHEME_NOT_ALLOWED),
+        "{host} would be reached over plain HTTP, which is not allowed here, so nothing was sent.",
+    ),
+    Row(
+        "dns",
+        Reason.ADDRESS_NOT_ALLOWED,
+        "an address of the host is private, local or otherwise special, and not in `--allow-cidr`",
+        _fails(FailureKind.ADDRESS_NOT_ALLOWED),
+        "{host} may not be reached: {detail}.",
+    ),
+    Row(
+        "config",
+        Reason.TRUST_INVALID,
+        "the `trust.caBundle` that the configuration gives cannot be read",
+        _fails(FailureKind.TRUST_INVALID),
+        "The certificate authority configured for {host} cannot be used: {detail}.",
+    ),
+    Row(
+        "connect",
+        Reason.HOST_UNAVAILABLE,
+        "several requests in a row got no answer from the host, so this one was not sent",
+        _fails(FailureKind.HOST_UNAVAILABLE),
+        "{host} was not asked, because it is down: {detail}.",
+    ),
+    Row(
+        "connect",
+        Reason.WAITING_FOR_QUOTA,
+        "an earlier answer of the host asked for a pause that is not over, so this request was not sent",
+        _fails(FailureKind.HOST_PAUSED),
+        "{host} was not asked, because it wants fewer requests: {detail}.",
+    ),
+    Row(
+        "dns",
+        Reason.HOST_NOT_FOUND,
+        "DNS says that the name does not exist, or has no address",
+        _fails(FailureKind.HOST_NOT_FOUND),
+        "DNS does not know the host name in {host}.",
+    ),
+    Row(
+        "dns",
+        Reason.DNS_TIMEOUT,
+        "no name server answered in time",
+        _fails(FailureKind.DNS_TIMEOUT),
+        "The name in {host} could not be looked up: no name server answered in time.",
+    ),
+    Row(
+        "dns",
+        Reason.DNS_FAILED,
+        "the name servers answered with a fault of their own",
+        _fails(FailureKind.DNS_FAILED),
+        "The name in {host} could not be looked up in DNS.",
+    ),
+    Row(
+        "connect",
+        Reason.CONNECTION_REFUSED,
+        "the host answered the attempt to connect with a refusal",
+        _fails(FailureKind.CONNECTION_REFUSED),
+        "{host} refused the connection.",
+    ),
+    Row(
+        "connect",
+        Reason.HOST_UNREACHABLE,
+        "the network says that there is no route, or a local rule forbids the connection",
+        _fails(FailureKind.UNREACHABLE),
+        "There is no route to {host}.",
+    ),
+    Row(
+        "connect",
+        Reason.CONNECT_TIMEOUT,
+        "the attempt to connect got no answer in time",
+        _fails(FailureKind.CONNECT_TIMEOUT),
+        "{host} did not answer the attempt to connect in time.",
+    ),
+    Row(
+        "tls",
+        Reason.TLS_UNTRUSTED,
+        "the certificate's authority is not known, or may not sign such certificates",
+        _fails(FailureKind.TLS_UNTRUSTED),
+        "The certificate of {host} is not trusted: {detail}.",
+    ),
+    Row(
+        "tls",
+        Reason.TLS_INCOMPLETE_CHAIN,
+        "the host sends its own certificate alone, and who signed it is not known",
+        _fails(FailureKind.TLS_INCOMPLETE_CHAIN),
+        "The certificate of {host} cannot be traced to a trusted authority: {detail}.",
+    ),
+    Row(
+        "tls",
+        Reason.TLS_SELF_SIGNED,
+        "the certificate, or the last of its chain, is signed by itself and not among those trusted",
+        _fails(FailureKind.TLS_SELF_SIGNED),
+        "The certificate of {host} is not trusted: {detail}.",
+    ),
+    Row(
+        "tls",
+        Reason.TLS_HOST_MISMATCH,
+        "the certificate does not name the host that was asked",
+        _fails(FailureKind.TLS_HOST_MISMATCH),
+        "The certificate of {host} is for another name.",
+    ),
+    Row(
+        "tls",
+        Reason.TLS_EXPIRED,
+        "the certificate's last day has passed",
+        _fails(FailureKind.TLS_EXPIRED),
+        "The certificate of {host} has expired.",
+    ),
+    Row(
+        "tls",
+        Reason.TLS_NOT_YET_VALID,
+        "the certificate's first day is yet to come",
+        _fails(FailureKind.TLS_NOT_YET_VALID),
+        "The certificate of {host} is not yet valid.",
+    ),
+    Row(
+        "tls",
+        Reason.TLS_TOO_OLD,
+        "the handshake ends because the host offers no safe version, cipher or key",
+        _fails(FailureKind.TLS_TOO_OLD),
+        "{host} offers no secure connection that is still safe: {detail}.",
+    ),
+    Row(
+        "tls",
+        Reason.CLIENT_CERTIFICATE_REQUIRED,
+        "the host ends the connection with the alert that it wants a certificate of ours",
+        _fails(FailureKind.TLS_CLIENT_CERTIFICATE),
+        "{host} wants a client certificate.",
+    ),
+    Row(
+        "tls",
+        Reason.TLS_NOT_SPOKEN,
+        "what the host says at the beginning of the handshake is no TLS",
+        _fails(FailureKind.TLS_NOT_SPOKEN),
+        "{host} does not speak TLS, so there is no HTTPS on that port.",
+    ),
+    Row(
+        "tls",
+        Reason.TLS_TIMEOUT,
+        "the connection was made and the handshake did not end in time",
+        _fails(FailureKind.TLS_TIMEOUT),
+        "{host} took the connection and did not finish the TLS handshake in time.",
+    ),
+    Row(
+        "tls",
+        Reason.TLS_FAILED,
+        "the handshake ends with another fault, or the host hangs up during it",
+        _fails(FailureKind.TLS_FAILED),
+        "No secure connection to {host} could be set up: {detail}.",
+    ),
+    Row(
+        "request",
+        Reason.RESPONSE_TIMEOUT,
+        "the request was sent and no complete answer came in time",
+        _fails(FailureKind.RESPONSE_TIMEOUT),
+        "{host} accepted the connection and then did not answer {request} in time.",
+    ),
+    Row(
+        "request",
+        Reason.CONNECTION_LOST,
+        "the connection ended after the request was sent and before the first byte of an answer",
+        _fails(FailureKind.CONNECTION_LOST),
+        "The connection to {host} ended before the answer to {request} began.",
+    ),
+    Row(
+        "request",
+        Reason.NOT_HTTP,
+        "what came back cannot be read as HTTP",
+        _fails(FailureKind.NOT_HTTP),
+        "What {host} answered to {request} is not HTTP.",
+    ),
+    Row(
+        "request",
+        Reason.RESPONSE_TRUNCATED,
+        "the answer began and the connection ended before it was complete",
+        _fails(FailureKind.RESPONSE_TRUNCATED),
+        "The connection to {host} ended in the middle of the answer to {request}.",
+    ),
+    Row(
+        "request",
+        Reason.RESPONSE_TOO_LARGE,
+        "the answer has more bytes, or larger headers, than a test reads",
+        _fails(FailureKind.RESPONSE_TOO_LARGE),
+        "The answer of {host} to {request} is larger than a test may read.",
+    ),
+    Row(
+        "request",
+        Reason.DECOMPRESSION_BOMB,
+        "the answer is compressed, and unpacks to more bytes than a test reads",
+        _fails(FailureKind.DECOMPRESSION_BOMB),
+        "The answer of {host} to {request} is small and unpacks to more than a test may read.",
+    ),
+    Row(
+        "request",
+        Reason.ENCODING_INVALID,
+        "the answer's Content-Encoding cannot be undone",
+        _fails(FailureKind.ENCODING_INVALID),
+        "The answer of {host} to {request} is compressed in a way that cannot be undone.",
+    ),
+)
+"""No answer came. Why the adapter says so stands in the kind of failure."""
+
+RECOGNISED: Final[Sequence[Row]] = (
+    Row(
+        "request",
+        Reason.ACCOUNT_LOCKED,
+        "the error code says that the account is locked, suspended or switched off; or HTTP 423",
+        lambda facts: facts.says(codes.LOCKED) or _has_status(423)(facts),
+        _ANSWERED + ": the account is locked or switched off.",
+    ),
+    Row(
+        "request",
+        Reason.INSUFFICIENT_SCOPE,
+        "the WWW-Authenticate header or the error code speaks of a missing scope",
+        lambda facts: (
+            facts.says(codes.SCOPE) or (facts.is_error and facts.challenge_error == "insufficient_scope")
+        ),
+        _ANSWERED + ": the credentials lack a scope that this request needs.",
+    ),
+    Row(
+        "request",
+        Reason.CLIENT_ADDRESS_BLOCKED,
+        "the error code, or the words with HTTP 403, speak of IP addresses that are not allowed",
+        lambda facts: (
+            facts.says(codes.ADDRESS) or (_has_status(403)(facts) and codes.says_address_blocked(facts.words))
+        ),
+        _ANSWERED + ": requests from the cluster's address are not allowed.",
+    ),
+    Row(
+        "request",
+        Reason.QUOTA_EXCEEDED,
+        "HTTP 403 with used-up rate limit headers or words of a quota; or an error code that speaks of one, other than"
+        " with HTTP 429",
+        lambda facts: (
+            facts.status != HTTPStatus.TOO_MANY_REQUESTS
+            and (
+                facts.says(codes.QUOTA)
+                or (_has_status(403)(facts) and (facts.is_quota_used_up or codes.says_quota(facts.words)))
+            )
+        ),
+        _ANSWERED + ": the account's quota is used up.",
+    ),
+)
+"""The external system knows whose the credentials are, and has another cause to refuse."""
+
+SECRET_FORMS: Final[Sequence[Row]] = tuple(
+    Row(
+        "request",
+        reason,
+        f"HTTP 401 or 403, or `invalid_client` or `invalid_grant` of a token URL, and a value in the Secret {when}",
+        _looks(form),
+        _REFUSED + says + ".",
+    )
+    for form, reason, when, says in (
+        (
+            Form.PLACEHOLDER,
+            Reason.SECRET_PLACEHOLDER,
+            "reads like `changeme`, `<token>` or `${TOKEN}`",
+            "is a placeholder",
+        ),
+        (
+            Form.QUOTED,
+            Reason.SECRET_QUOTED,
+            "begins and ends with a quotation mark",
+            "has quotation marks around it",
+        ),
+        (
+            Form.PREFIXED,
+            Reason.SECRET_PREFIXED,
+            "begins with a word like `Bearer`, before which the auth method puts its own",
+            "begins with a word like 'Bearer', which the auth method adds itself",
+        ),
+        (
+            Form.STRUCTURED,
+            Reason.SECRET_STRUCTURED,
+            "reads like JSON, YAML or a line of an env file",
+            "looks like a piece of JSON, YAML or an env file",
+        ),
+        (
+            Form.ENCODED_TWICE,
+            Reason.SECRET_ENCODED_TWICE,
+            "is base64 of readable text",
+            "looks like base64 of the credential, encoded once too often",
+        ),
+    )
+)
+"""Mistakes that people make with Secrets, looked for only after the credentials were refused."""
+
+TOKEN: Final[Sequence[Row]] = (
+    Row(
+        "token",
+        Reason.TOKEN_CLIENT_REJECTED,
+        "the token URL answers with the error `invalid_client`",
+        _says_oauth("invalid_client"),
+        _TOKEN + ": it does not accept the client.",
+    ),
+    Row(
+        "token",
+        Reason.TOKEN_GRANT_REJECTED,
+        "the token URL answers with the error `invalid_grant`",
+        _says_oauth("invalid_grant"),
+        _TOKEN + ": it does not accept the grant, which may have expired or been revoked.",
+    ),
+    Row(
+        "token",
+        Reason.TOKEN_SCOPE_REJECTED,
+        "the token URL answers with the error `invalid_scope`",
+        _says_oauth("invalid_scope"),
+        _TOKEN + ": it does not accept the scopes.",
+    ),
+    Row(
+        "token",
+        Reason.TOKEN_ENDPOINT_BUSY,
+        "the token URL answers with HTTP 429, or with the error `slow_down`",
+        lambda facts: facts.status == HTTPStatus.TOO_MANY_REQUESTS or facts.says_oauth("slow_down"),
+        _TOKEN + ": it asks for fewer requests.",
+    ),
+    Row(
+        "token",
+        Reason.TOKEN_ENDPOINT_UNAVAILABLE,
+        "the token URL answers with HTTP 5xx, or with the error `server_error` or `temporarily_unavailable`",
+        lambda facts: facts.status >= 500 or facts.says_oauth("server_error", "temporarily_unavailable"),  # noqa: PLR2004
+        _TOKEN + ": it reports a fault of its own.",
+    ),
+    Row(
+        "token",
+        Reason.TOKEN_CLIENT_REJECTED,
+        "the token URL answers with HTTP 401, and with no error code that says more",
+        lambda facts: facts.status == HTTPStatus.UNAUTHORIZED,
+        _TOKEN + ": it does not accept the client.",
+    ),
+    Row(
+        "token",
+        Reason.TOKEN_ENDPOINT_NOT_FOUND,
+        "the token URL answers with HTTP 404 or 405, or with a redirect",
+        lambda facts: facts.status in {404, 405} or 300 <= facts.status <= 399,  # noqa: PLR2004
+        _TOKEN + ": tokens are not given there.",
+    ),
+    Row(
+        "token",
+        Reason.TOKEN_REQUEST_REJECTED,
+        "the token URL answers with another HTTP 4xx, or with success and another error code",
+        lambda facts: 400 <= facts.status <= 499 or isinstance(codes.at(facts.json, ("error",)), str),  # noqa: PLR2004
+        _TOKEN + ": it refuses the request for a token.",
+    ),
+    Row(
+        "token",
+        Reason.TOKEN_ANSWER_INVALID,
+        "the token URL answers with success, but what it answers holds no token",
+        lambda _: True,
+        _TOKEN + ", but without a token that can be used.",
+    ),
+)
+"""A flow ended at its token URL, though that answered (RFC 6749 section 5.2)."""
+
+REFUSALS: Final[Sequence[Row]] = (
+    Row(
+        "request",
+        Reason.CLOCK_SKEW,
+        "the credentials are rejected, and the answer's Date is more than five minutes away from our time",
+        lambda facts: facts.is_rejected and facts.is_skewed,
+        _ANSWERED + ": it does not accept the credentials, and its clock is {skew} ours.",
+    ),
+    Row(
+        "request",
+        Reason.CREDENTIALS_EXPIRED,
+        "the error code says expired or revoked; or HTTP 401, and its words do",
+        lambda facts: facts.says(codes.EXPIRED) or (facts.is_rejected and codes.says_expired(facts.words)),
+        _ANSWERED + ": the credentials have expired or were revoked.",
+    ),
+    Row(
+        "request",
+        Reason.AUTH_SCHEME_WRONG,
+        "HTTP 401, and its WWW-Authenticate header names only other schemes than the one that was sent",
+        lambda facts: (
+            _has_status(401)(facts)
+            and bool(facts.sent_scheme and facts.wanted_schemes)
+            and facts.sent_scheme not in facts.wanted_schemes
+        ),
+        _ANSWERED + ": it wants credentials as {wanted}, and {sent} was sent.",
+    ),
+    Row(
+        "request",
+        Reason.CREDENTIALS_REJECTED,
+        "HTTP 401 without further words, or an error code that says as much",
+        lambda facts: facts.is_rejected,
+        _ANSWERED + ": it does not accept the credentials.",
+    ),
+    Row(
+        "request",
+        Reason.PERMISSION_DENIED,
+        "HTTP 403 without further words, or an error code that says as much",
+        lambda facts: _has_status(403)(facts) or facts.says(codes.PERMISSION),
+        _ANSWERED + ": the credentials do not permit it.",
+    ),
+)
+"""The credentials were refused, with whatever status: some systems say so with 200."""
+
+STATUSES: Final[Sequence[Row]] = (
+    Row(
+        "request",
+        Reason.PROXY_AUTHENTICATION_REQUIRED,
+        "HTTP 407",
+        _has_status(407),
+        "A proxy in front of {host} answered {request} with {status}.",
+    ),
+    Row(
+        "request",
+        Reason.CAPTIVE_PAGE,
+        "HTTP 511",
+        _has_status(511),
+        "The network, not {host}, answered {request} with {status}.",
+    ),
+    Row(
+        "request",
+        Reason.WRONG_REGION,
+        "a redirect to another host of the same domain, HTTP 421, or an error code that speaks of a region",
+        lambda facts: (
+            _has_status(421)(facts)
+            or facts.says(codes.REGION)
+            or (not facts.is_expected and facts.is_sent_to_sibling and not facts.is_sent_to_login)
+        ),
+        _ANSWERED + ": the account lives at another of the system's hosts.",
+    ),
+    Row(
+        "request",
+        Reason.REDIRECTED_TO_LOGIN,
+        "a redirect to an address with a word like `login`, `signin`, `sso` or `oauth/authorize` in it",
+        lambda facts: not facts.is_expected and facts.is_sent_to_login,
+        _ANSWERED + ": it points to a page where people sign in, which is not followed.",
+    ),
+    Row(
+        "request",
+        Reason.REDIRECTED,
+        "any other HTTP 3xx",
+        lambda facts: not facts.is_expected and 300 <= facts.status <= 399,  # noqa: PLR2004
+        _ANSWERED + ": it points to another address, which is not followed.",
+    ),
+    Row(
+        "request",
+        Reason.REQUEST_INVALID,
+        "HTTP 400 or 422",
+        _has_status(400, 422),
+        _ANSWERED + ": it cannot make sense of the request.",
+    ),
+    Row(
+        "request",
+        Reason.PAYMENT_REQUIRED,
+        "HTTP 402",
+        _has_status(402),
+        _ANSWERED + ": it wants to be paid.",
+    ),
+    Row(
+        "request",
+        Reason.OBJECT_NOT_FOUND,
+        "HTTP 404 with JSON, as an API says it",
+        lambda facts: _has_status(404)(facts) and facts.content == "json",
+        _ANSWERED + ": the API is there, and what was asked for is not.",
+    ),
+    Row(
+        "request",
+        Reason.ENDPOINT_NOT_FOUND,
+        "HTTP 404 with a web page, text or nothing, as a web server says it",
+        _has_status(404),
+        _ANSWERED + ": there is no API at that address.",
+    ),
+    Row(
+        "request",
+        Reason.METHOD_NOT_ALLOWED,
+        "HTTP 405",
+        _has_status(405),
+        _ANSWERED + ": what is there does not take this kind of request.",
+    ),
+    Row(
+        "request",
+        Reason.MEDIA_TYPE_NOT_SUPPORTED,
+        "HTTP 406 or 415",
+        _has_status(406, 415),
+        _ANSWERED + ": it does not speak the form of data that the test uses.",
+    ),
+    Row(
+        "request",
+        Reason.REQUEST_TIMEOUT,
+        "HTTP 408",
+        _has_status(408),
+        _ANSWERED + ": it waited in vain for the rest of the request.",
+    ),
+    Row(
+        "request",
+        Reason.CONFLICT,
+        "HTTP 409",
+        _has_status(409),
+        _ANSWERED + ": the request contradicts its present state.",
+    ),
+    Row(
+        "request",
+        Reason.ENDPOINT_RETIRED,
+        "HTTP 410",
+        _has_status(410),
+        _ANSWERED + ": that was switched off for good.",
+    ),
+    Row(
+        "request",
+        Reason.REQUEST_TOO_LARGE,
+        "HTTP 413, 414 or 431",
+        _has_status(413, 414, 431),
+        _ANSWERED + ": the request is too large for it.",
+    ),
+    Row(
+        "request",
+        Reason.UPGRADE_REQUIRED,
+        "HTTP 426",
+        _has_status(426),
+        _ANSWERED + ": it wants another protocol or a newer client.",
+    ),
+    Row(
+        "request",
+        Reason.LEGALLY_BLOCKED,
+        "HTTP 451",
+        _has_status(451),
+        _ANSWERED + ": it refuses for legal reasons.",
+    ),
+    Row(
+        "request",
+        Reason.RATE_LIMITED,
+        "HTTP 429 with Retry-After or the time at which a rate limit ends",
+        lambda facts: _has_status(429)(facts) and facts.again_in is not None,
+        _ANSWERED + ": it asks for no further request within {again}.",
+    ),
+    Row(
+        "request",
+        Reason.TOO_MANY_REQUESTS,
+        "HTTP 429 without a time",
+        _has_status(429),
+        _ANSWERED + ": it asks for fewer requests.",
+    ),
+    Row(
+        "request",
+        Reason.GATEWAY_ERROR,
+        "HTTP 502 or 504",
+        _has_status(502, 504),
+        _ANSWERED + ": a gateway gets no proper answer from the system behind it.",
+    ),
+    Row(
+        "request",
+        Reason.MAINTENANCE,
+        "HTTP 503 with Retry-After",
+        lambda facts: _has_status(503)(facts) and facts.again_in is not None,
+        _ANSWERED + ": it is out of service and asks to be tried again in {again}.",
+    ),
+    Row(
+        "request",
+        Reason.SERVICE_UNAVAILABLE,
+        "HTTP 503 without a time",
+        _has_status(503),
+        _ANSWERED + ": it is overloaded or out of service.",
+    ),
+    Row(
+        "request",
+        Reason.SERVER_ERROR,
+        "any other HTTP 5xx",
+        lambda facts: not facts.is_expected and facts.status >= 500,  # noqa: PLR2004
+        _ANSWERED + ": it reports a fault of its own.",
+    ),
+    Row(
+        "request",
+        Reason.LOGIN_PAGE,
+        "a web page with a field for a password, where the test does not ask for web pages",
+        lambda facts: facts.is_success and facts.has_password_field and not facts.wants_html,
+        _ANSWERED + " and a page where people sign in.",
+    ),
+    Row(
+        "request",
+        Reason.ANSWER_IS_HTML,
+        "a web page where the test has to read JSON, or with a success that is not the one expected",
+        lambda facts: (
+            facts.content == "html"
+            and facts.is_success
+            and not facts.wants_html
+            and (facts.reads_json or not facts.is_expected)
+        ),
+        _ANSWERED + " and a web page in place of data.",
+    ),
+    Row(
+        "request",
+        Reason.UNEXPECTED_STATUS,
+        "any other HTTP status that the test does not list in `expect.status`",
+        lambda facts: not facts.is_expected,
+        _ANSWERED + "; the test expects {expected}.",
+    ),
+)
+"""The status is not one that the test expects."""
+
+BODIES: Final[Sequence[Row]] = (
+    Row(
+        "request",
+        Reason.ANSWER_EMPTY,
+        "the status is as expected, the answer is empty, and the test has to read JSON",
+        lambda facts: facts.reads_json and facts.content == "empty",
+        _ANSWERED + " and nothing in it to read.",
+    ),
+    Row(
+        "request",
+        Reason.JSON_TRUNCATED,
+        "the status is as expected, and the JSON that the test has to read ends before its last bracket",
+        lambda facts: facts.reads_json and facts.is_cut_json,
+        _ANSWERED + " and JSON that ends in the middle.",
+    ),
+    Row(
+        "request",
+        Reason.ANSWER_NOT_JSON,
+        "the status is as expected, and what the test has to read as JSON is none",
+        lambda facts: facts.reads_json and facts.content != "json",
+        _ANSWERED + " and something that is no JSON.",
+    ),
+    Row(
+        "request",
+        Reason.GRAPHQL_ERRORS,
+        "the status is as expected, and the answer has `errors` and no `data`",
+        lambda facts: facts.is_graphql_failure,
+        _ANSWERED + " and errors in place of data.",
+    ),
+    Row(
+        "request",
+        Reason.ANSWER_NOT_OK,
+        "the status is as expected, and the answer has `ok: false` or `success: false`",
+        lambda facts: facts.is_not_ok,
+        _ANSWERED + " and says in the answer that the request failed.",
+    ),
+    Row(
+        "assertions",
+        Reason.ASSERTION_UNDECIDABLE,
+        "a rule of the test cannot be evaluated on the answer",
+        lambda facts: facts.broken_rule is not None and bool(facts.broken_rule.undecidable),
+        _ANSWERED + ", but rule {number} cannot be decided: {why}.",
+    ),
+    Row(
+        "assertions",
+        Reason.ASSERTION_FAILED,
+        "a rule of the test does not hold for the answer",
+        lambda facts: facts.broken_rule is not None,
+        _ANSWERED + ", but rule {number} does not hold: {rule}.",
+    ),
+    Row(
+        "identity",
+        Reason.IDENTITY_MISSING,
+        "the answer has no text or number where the test's `identity` looks for one",
+        lambda facts: facts.plan.test.identity is not None and facts.identity is None,
+        _ANSWERED + ", but without {path}.",
+    ),
+    Row(
+        "identity",
+        Reason.CONNECTED,
+        "the status is as expected, every rule holds, and the identity was found",
+        lambda _: True,
+        "Connected to {host}{identity}.",
+    ),
+)
+"""The status is as expected. The last row always matches."""
+
+TABLE: Final[Sequence[Row]] = (
+    *BEFORE_AN_ANSWER,
+    *RECOGNISED,
+    *SECRET_FORMS,
+    *TOKEN,
+    *REFUSALS,
+    *STATUSES,
+    *BODIES,
+)
+"""Every row, in order. A test's own `failures[]` go before all that is told of its answer."""
+
+_AT_TOKEN_URL: Final = (*SECRET_FORMS, *TOKEN)
+_AT_TEST: Final = (*RECOGNISED, *SECRET_FORMS, *REFUSALS, *STATUSES, *BODIES)
+
+MAX_PATH: Final = 120
+MAX_RULE: Final = 300
+
+
+def find(facts: Facts) -> Finding:
+    """Return what the facts mean."""
+    rows = BEFORE_AN_ANSWER if facts.failure else _AT_TOKEN_URL if facts.is_token else _AT_TEST
+    if facts.rule is not None:
+        return _told_by_rule(facts)
+    row = next(row for row in rows if row.matches(facts))
+    message = row.message.format_map(_words(facts))
+    if row.reason is not Reason.CONNECTED:
+        message = _with_more(facts, message)
+    return Finding(
+        row=row,
+        stage="token" if facts.is_token else row.stage,
+        reason=row.reason,
+        result=_result(row.reason),
+        message=message[:1].upper() + message[1:],
+        hint=REASONS[row.reason].remedy or None,
+    )
+
+
+def _told_by_rule(facts: Facts) -> Finding:
+    """Let the definition's own words go before ours. A reason that no test can end with is a mistake there."""
+    rule = facts.rule
+    if rule is None:
+        raise ValueError("no failure rule has recognised the answer")
+    reason = Reason(rule.reason) if rule.reason in SELECTABLE else Reason.ANSWER_NOT_OK
+    words = _words(facts)
+    if rule.message:
+        message = f"{words['host']}: {_line(rule.message)}"
+    else:
+        message = _with_more(facts, f"{_ANSWERED.format_map(words)}. {REASONS[reason].meaning}")
+    return Finding(
+        row=None,
+        stage="request",
+        reason=reason,
+        result=_result(reason),
+        message=message,
+        hint=(_line(rule.hint) if rule.hint else REASONS[reason].remedy) or None,
+    )
+
+
+def _result(reason: Reason) -> TestResult:
+    if reason is Reason.CONNECTED:
+        return "Success"
+    return "Unknown" if reason in COULD_NOT_TELL else "Failure"
+
+
+def _with_more(facts: Facts, message: str) -> str:
+    """Append what is told with every row: where it happened, and the external system's own code."""
+    if facts.failure:
+        return f"{message[:-1]} (while asking for a token)." if facts.is_token else message
+    return f"{message} Its error code is {facts.error_code}." if facts.error_code else message
+
+
+def _words(facts: Facts) -> dict[str, object]:
+    """Return what messages may say. All of it is ours or the definition's."""
+    plan, broken = facts.plan, facts.broken_rule if facts.response and not facts.is_token else None
+    token_url = f"the token URL at {facts.host}" if facts.host else "the token URL"
+    return {
+        "host": token_url if facts.is_token and facts.response else facts.host or "The address",
+        "token_url": token_url,
+        "request": "the request for a token" if facts.is_token else _request_words(facts),
+        "status": _status_words(facts.status),
+        "expected": " or ".join(map(str, plan.test.expect.status)),
+        "detail": (facts.failure.detail if facts.failure else "") or "no further detail",
+        "key": facts.suspicion.key if facts.suspicion else "",
+        "skew": _skew_words(facts.skew or 0.0),
+        "wanted": " or ".join(facts.wanted_schemes),
+        "sent": facts.sent_scheme,
+        "again": _span(facts.again_in or 0.0),
+        "number": broken.number if broken else 0,
+        "rule": _line(broken.text).rstrip(".") if broken else "",
+        "why": broken.undecidable.rstrip(".") if broken else "",
+        "path": plan.test.identity or "",
+        "identity": f" as {facts.identity}" if facts.identity else "",
+    }
+
+
+def _request_words(facts: Facts) -> str:
+    path = facts.plan.request.url.partition("://")[2].partition("/")[2].partition("?")[0]
+    shown = path if len(path) < MAX_PATH else path[: MAX_PATH - 1] + "…"
+    return f"{facts.plan.request.method} /{shown}"
+
+
+def _line(text: str) -> str:
+    """Return words of whoever wrote the test as one line."""
+    line = " ".join(text.split())
+    return line if len(line) <= MAX_RULE else line[: MAX_RULE - 1] + "…"
+
+
+def _status_words(status: int) -> str:
+    try:
+        return f"{status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return str(status)
+
+
+def _skew_words(seconds: float) -> str:
+    return f"{_span(abs(seconds))} {'ahead of' if seconds > 0 else 'behind'}"
+
+
+def _span(seconds: float) -> str:
+    """Return a duration in the unit that people would use."""
+    for size, unit in ((86400, "days"), (3600, "hours"), (60, "minutes")):
+        if seconds >= 2 * size:
+            return f"{round(seconds / size)} {unit}"
+    return f"{max(round(seconds), 1)} seconds"

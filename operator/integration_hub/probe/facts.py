@@ -1,0 +1,444 @@
+"""What is known after a test: everything that the diagnosis table asks, computed when it is asked.
+
+Nothing here is shown as it is but what `shown` or `shown_word` has passed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import cached_property
+from typing import Any, Final, Literal, NamedTuple
+from urllib.parse import SplitResult, urljoin, urlsplit
+
+from integration_hub.auth.credentials import secret_values
+from integration_hub.auth.flow import Credentials
+from integration_hub.config.redaction import redact_text
+from integration_hub.model.http import Failure, FailureKind, HttpRequest, HttpResponse, Outcome
+from integration_hub.model.testing import FailureRule
+from integration_hub.probe import answer_codes as codes
+from integration_hub.probe.credential_forms import Form, Suspicion, suspicion
+from integration_hub.probe.expressions import (
+    Document,
+    EvaluationError,
+    ExpressionError,
+    compile_expression,
+    holds,
+)
+from integration_hub.probe.identity import parse_path, read_identity
+from integration_hub.probe.plan import ProbePlan
+from integration_hub.probe.rate_limits import asked_pause
+
+Content = Literal["empty", "json", "html", "text", "other"]
+
+MAX_SKEW: Final = 300.0
+"""Seconds by which clocks may differ; signatures and tokens usually allow for as much."""
+
+SCHEMES: Final = {name.lower(): name for name in ("Basic", "Bearer", "Digest", "Negotiate", "NTLM", "DPoP")}
+"""Authentication schemes (RFC 9110 section 11) that we can name; with others we do not know what is meant."""
+
+_WORD: Final = re.compile(r"[A-Za-z0-9_.:/-]{1,64}")
+_MEDIA_TYPE: Final = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,40}/[a-z0-9][a-z0-9!#$&^_.+-]{0,60}")
+_HOST: Final = re.compile(r"[A-Za-z0-9.:\[\]-]{1,100}")
+_QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
+_CHALLENGE: Final = re.compile(r"(?:^|,)\s*([A-Za-z][A-Za-z0-9-]*)(?=\s+[^\s=,]|\s*(?:,|$))")
+_HTML: Final = re.compile(rb"\s*(?:<!--.{0,200}?-->\s*)?<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
+_PASSWORD_FIELD: Final = re.compile(rb"<input\b[^>]{0,300}\btype\s*=\s*[\"']?password", re.IGNORECASE)
+_LOGIN: Final = re.compile(
+    r"(?:^|[/._-])(?:log-?_?in|sign-?_?in|log-?on|sso|saml2?|idp|oauth2?/(?:v\d/)?authorize|accounts?|auth)"
+    r"(?:[/._?-]|$)",
+    re.IGNORECASE,
+)
+_SECOND_LEVEL: Final = frozenset({"ac", "co", "com", "edu", "gov", "net", "org"})
+
+
+class BrokenRule(NamedTuple):
+    """The first assertion that does not hold, or that the answer leaves undecided."""
+
+    number: int
+    text: str
+    """The words of whoever wrote the test."""
+    undecidable: str
+    """Why it could not be decided, empty where it just does not hold."""
+
+
+class Facts:
+    """What is known after a test. Pure: the clock and the credentials are passed in."""
+
+    def __init__(
+        self,
+        plan: ProbePlan,
+        outcomes: Sequence[Outcome],
+        *,
+        now: datetime,
+        credentials: Credentials,
+        sent: HttpRequest | None = None,
+    ) -> None:
+        if not outcomes or (outcomes[-1].response is None) == (outcomes[-1].failure is None):
+            raise ValueError("an outcome has either a response or a failure")
+        self.plan = plan
+        self.outcomes = tuple(outcomes)
+        self.now = now
+        self.credentials = credentials
+        self.sent = sent
+        self.last = outcomes[-1]
+        self.failure: Failure | None = self.last.failure
+        self.response: HttpResponse | None = self.last.response
+        self.is_token = self.last.purpose == "token"
+        self.status = self.response.status if self.response else 0
+        self.headers = self.response.headers if self.response else {}
+        self.body = self.response.body if self.response else b""
+
+    # -- Showing ---------------------------------------------------------------------------------------
+
+    @cached_property
+    def secrets(self) -> tuple[str, ...]:
+        """What must not be shown."""
+        return secret_values(self.credentials)
+
+    def shown(self, text: str, limit: int) -> str:
+        """Return a text of the other side as it may be shown: one line, masked, at most `limit` characters."""
+        line = "".join(character if character.isprintable() else " " for character in text[:2000]).strip()
+        masked = redact_text(line, self.secrets)
+        return masked if len(masked) <= limit else masked[: limit - 1] + "…"
+
+    def shown_word(self, text: str, pattern: re.Pattern[str] = _WORD) -> str | None:
+        """Return a word of the other side if it has the form that is expected and nothing of a secret, else None."""
+        if not pattern.fullmatch(text) or redact_text(text, self.secrets) != text:
+            return None
+        lowered = text.lower()
+        return None if any(lowered in secret.lower() for secret in self.secrets) else text
+
+    # -- The request -----------------------------------------------------------------------------------
+
+    @property
+    def kind(self) -> FailureKind | None:
+        """How the exchange failed, None where an answer came."""
+        return self.failure.kind if self.failure else None
+
+    @cached_property
+    def asked(self) -> SplitResult:
+        """The URL that was asked last; of a token URL only where it is known."""
+        url = self.sent.url if self.sent else "" if self.is_token else self.plan.request.url
+        try:
+            return urlsplit(url)
+        except ValueError:
+            return urlsplit("")
+
+    @cached_property
+    def host(self) -> str:
+        """Host and port as the definition has them, empty where they are not known."""
+        if self.failure:
+            return self.failure.host
+        return self.asked.netloc.rpartition("@")[2]
+
+    @cached_property
+    def wants_html(self) -> bool:
+        """Whether the test asks for web pages."""
+        headers = self.plan.request.headers.items()
+        return any(name.lower() == "accept" and "html" in value.lower() for name, value in headers)
+
+    @cached_property
+    def reads_json(self) -> bool:
+        """Whether the test has to read JSON to be decided."""
+        test = self.plan.test
+        rules = (*(assertion.rule for assertion in test.expect.assertions), test.identity or "")
+        return any(re.search(r"\bjson\b", rule) for rule in rules)
+
+    # -- The answer ------------------------------------------------------------------------------------
+
+    @property
+    def is_expected(self) -> bool:
+        """Whether the status is one that means success."""
+        return self.status in self.plan.test.expect.status
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the status is any of HTTP's own successes."""
+        return 200 <= self.status <= 299  # noqa: PLR2004 - HTTP's classes
+
+    @cached_property
+    def document(self) -> Document:
+        """The answer as expressions read it."""
+        if self.response is None:
+            raise ValueError("there is no answer")
+        return Document(self.response)
+
+    @cached_property
+    def json(self) -> Any:
+        """The body as JSON, None where it is none."""
+        return self.document.json if self.response else None
+
+    @cached_property
+    def media_type(self) -> str:
+        """What the answer says it is, like 'text/html'; empty where that has not the form of one."""
+        media_type = self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        return self.shown_word(media_type, _MEDIA_TYPE) or ""
+
+    @cached_property
+    def content(self) -> Content:
+        """What the answer really is."""
+        if not self.body.strip():
+            return "empty"
+        if self.response and self.document.is_json:
+            return "json"
+        if _HTML.match(self.body[:1000]) or "html" in self.media_type:
+            return "html"
+        return "text" if self.media_type.startswith("text/") else "other"
+
+    @cached_property
+    def has_password_field(self) -> bool:
+        """Whether the answer is a page where somebody is to type a password."""
+        return self.content == "html" and _PASSWORD_FIELD.search(self.body) is not None
+
+    @cached_property
+    def is_cut_json(self) -> bool:
+        """Whether the answer begins as JSON and ends before that is complete."""
+        text = self.body.decode("utf-8", "replace").strip()
+        if text[:1] not in {"{", "["} or self.document.is_json:
+            return False
+        return _ends_early(text)
+
+    @cached_property
+    def is_graphql_failure(self) -> bool:
+        """Whether the answer is GraphQL's way to say that nothing came of it."""
+        document = self.json if self.is_success else None
+        if not isinstance(document, dict) or not document.keys() <= {"errors", "data", "extensions"}:
+            return False
+        errors = document.get("errors")
+        return isinstance(errors, list) and bool(errors) and document.get("data") is None
+
+    @cached_property
+    def is_not_ok(self) -> bool:
+        """Whether the answer says itself that the request failed."""
+        document = self.json if self.is_success else None
+        return isinstance(document, dict) and (
+            document.get("ok") is False or document.get("success") is False
+        )
+
+    @cached_property
+    def is_error(self) -> bool:
+        """Whether the answer tells of an error that the test does not expect, by its status or in itself."""
+        is_refusal = 400 <= self.status <= 499 and not self.is_expected  # noqa: PLR2004 - HTTP's classes
+        return is_refusal or self.is_graphql_failure or self.is_not_ok
+
+    # -- The external system's own words ------------------------------------------------------------------
+
+    @cached_property
+    def codes(self) -> frozenset[str]:
+        """All error codes in the answer, to be compared with those that we know."""
+        found = [codes.normalised(code) for code in codes.codes_in(self.json)]
+        named = self._named_code
+        return frozenset((*found, codes.normalised(named)) if named else found)
+
+    @cached_property
+    def words(self) -> str:
+        """What the answer says to people. Compared with what we know, never shown."""
+        described = " ".join(re.findall(r'error_description="([^"]{0,300})"', self._challenges)).lower()
+        return f"{codes.words_in(self.json)} {described}".strip()
+
+    def says(self, known: frozenset[str]) -> bool:
+        """Tell whether an error answer has one of these codes."""
+        return self.is_error and not self.codes.isdisjoint(known)
+
+    @cached_property
+    def error_code(self) -> str | None:
+        """The external system's error code if it may be shown; a number that only repeats the status tells nothing."""
+        found = [self._named_code or "", *codes.codes_in(self.json)]
+        shown = (self.shown_word(code) for code in found if code != str(self.status))
+        return next((code for code in shown if code), None)
+
+    @cached_property
+    def _named_code(self) -> str | None:
+        """The code at the place that the test names."""
+        if not self.plan.test.error_code or self.is_token or self.response is None:
+            return None
+        try:
+            place = parse_path(self.plan.test.error_code)
+        except ValueError:
+            return None
+        return read_identity(place, self.response)
+
+    # -- Credentials -----------------------------------------------------------------------------------
+
+    @property
+    def _challenges(self) -> str:
+        return self.headers.get("www-authenticate", "")[:2000]
+
+    @cached_property
+    def challenge_error(self) -> str:
+        """The error of a Bearer challenge (RFC 6750 section 3)."""
+        found = re.search(r'\berror="?([a-z_]{1,40})\b', self._challenges)
+        return found[1] if found else ""
+
+    @cached_property
+    def wanted_schemes(self) -> tuple[str, ...]:
+        """The schemes that the answer asks for; none if one of them is not known to us."""
+        found = {name.lower() for name in _CHALLENGE.findall(_QUOTED.sub('""', self._challenges))}
+        return tuple(SCHEMES[name] for name in sorted(found)) if found <= SCHEMES.keys() else ()
+
+    @cached_property
+    def sent_scheme(self) -> str:
+        """The scheme of the credentials that were sent, empty where it is not known."""
+        headers = self.sent.headers.items() if self.sent else ()
+        value = next((value for name, value in headers if name.lower() == "authorization"), "")
+        return SCHEMES.get(value.partition(" ")[0].lower(), "")
+
+    @cached_property
+    def is_rejected(self) -> bool:
+        """Whether the answer says that the credentials are not accepted."""
+        return (self.status == 401 and not self.is_expected) or self.says(codes.REJECTED)  # noqa: PLR2004
+
+    @cached_property
+    def is_refused(self) -> bool:
+        """Whether the credentials may be what is wrong."""
+        if self.is_token:
+            return self.says_oauth("invalid_client", "invalid_grant") or self.status == 401  # noqa: PLR2004
+        return self.is_rejected or (self.status == 403 and not self.is_expected)  # noqa: PLR2004
+
+    @cached_property
+    def suspicion(self) -> Suspicion | None:
+        """The key of the Secret whose value looks wrong."""
+        return suspicion(self.credentials, self.sent)
+
+    def looks(self, form: Form) -> bool:
+        """Tell whether credentials were refused and one of them has this form."""
+        return self.is_refused and self.suspicion is not None and self.suspicion.form is form
+
+    def says_oauth(self, *known: str) -> bool:
+        """Tell whether the `error` of an answer (RFC 6749 section 5.2) is one of these."""
+        return codes.at(self.json, ("error",)) in known
+
+    # -- Times and places ------------------------------------------------------------------------------
+
+    @cached_property
+    def again_in(self) -> float | None:
+        """Seconds for which the other side, or its budget, asks to be left alone."""
+        if self.failure:
+            return self.failure.again_in
+        return asked_pause(self.response, self.now) if self.response else None
+
+    @cached_property
+    def is_quota_used_up(self) -> bool:
+        """Whether the answer's headers ask for fewer requests."""
+        return self.again_in is not None
+
+    @cached_property
+    def skew(self) -> float | None:
+        """Seconds by which the other side's clock is ahead of ours; None where it does not tell its time.
+
+        An answer out of a cache tells an old time.
+        """
+        if "age" in self.headers:
+            return None
+        try:
+            moment = parsedate_to_datetime(self.headers.get("date", ""))
+            moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+            return (moment - self.now).total_seconds()
+        except (ValueError, TypeError, OverflowError, IndexError):
+            return None
+
+    @property
+    def is_skewed(self) -> bool:
+        """Whether the clocks differ by more than signatures and tokens allow for."""
+        return self.skew is not None and abs(self.skew) > MAX_SKEW
+
+    @cached_property
+    def location(self) -> SplitResult | None:
+        """Where a redirect points to."""
+        text = self.headers.get("location", "")
+        if self.status // 100 != 3 or not text:  # noqa: PLR2004 - HTTP's class of redirects
+            return None
+        try:
+            place = urlsplit(urljoin(self.asked.geturl(), text[:2000]))
+        except ValueError:
+            return None
+        return place if place.hostname else None
+
+    @cached_property
+    def location_host(self) -> str | None:
+        """The host of `location`, if it may be shown."""
+        host = self.location.hostname if self.location else None
+        return self.shown_word(host, _HOST) if host else None
+
+    @cached_property
+    def is_sent_to_login(self) -> bool:
+        """Whether a redirect points to a page where people sign in."""
+        place = self.location
+        return place is not None and bool(
+            _LOGIN.search(place.path) or _LOGIN.search((place.hostname or "").partition(".")[0])
+        )
+
+    @cached_property
+    def is_sent_to_sibling(self) -> bool:
+        """Whether a redirect points to another host of the same domain, other than by a 'www.'."""
+        there, here = (self.location.hostname if self.location else None), self.asked.hostname
+        if not there or not here or _bare(there) == _bare(here):
+            return False
+        return bool(_domain(here)) and _domain(there) == _domain(here)
+
+    # -- What the test demands -------------------------------------------------------------------------
+
+    @cached_property
+    def rule(self) -> FailureRule | None:
+        """The first of the test's failure rules that recognises the answer."""
+        if self.response is None or self.is_token:
+            return None
+        return next((rule for rule in self.plan.test.failures if self._recognises(rule)), None)
+
+    def _recognises(self, rule: FailureRule) -> bool:
+        try:
+            return holds(compile_expression(rule.when), self.document)
+        except (ExpressionError, EvaluationError):
+            return False
+
+    @cached_property
+    def broken_rule(self) -> BrokenRule | None:
+        """The first assertion that keeps the test from passing."""
+        for number, assertion in enumerate(self.plan.test.expect.assertions, start=1):
+            text = assertion.message or assertion.rule
+            try:
+                if not holds(compile_expression(assertion.rule), self.document):
+                    return BrokenRule(number, text, "")
+            except (ExpressionError, EvaluationError) as error:
+                return BrokenRule(number, text, str(error))
+        return None
+
+    @cached_property
+    def identity(self) -> str | None:
+        """Who we are connected as."""
+        if not self.plan.test.identity or self.response is None:
+            return None
+        return read_identity(parse_path(self.plan.test.identity), self.response, self.secrets)
+
+
+def _ends_early(text: str) -> bool:
+    """Tell whether a text that is no JSON would be the beginning of one: brackets are open, or a string is."""
+    expected: list[str] = []
+    in_string = escaped = False
+    for character in text:
+        if in_string:
+            in_string = escaped or character != '"'
+            escaped = character == "\\" and not escaped
+        elif character == '"':
+            in_string = True
+        elif character in "{[":
+            expected.append("}" if character == "{" else "]")
+        elif character in "}]" and (not expected or expected.pop() != character):
+            return False
+    return in_string or bool(expected)
+
+
+def _bare(host: str) -> str:
+    return host.removeprefix("www.")
+
+
+def _domain(host: str) -> str:
+    """Return the part of a name that one owner has: two labels, three below 'co.uk' and its like; '' for an address."""
+    labels = host.split(".")
+    if ":" in host or labels[-1].isdigit() or len(labels) < 2:  # noqa: PLR2004
+        return ""
+    is_deep = len(labels) > 2 and len(labels[-1]) == 2 and labels[-2] in _SECOND_LEVEL  # noqa: PLR2004
+    return ".".join(labels[-3:] if is_deep else labels[-2:])
