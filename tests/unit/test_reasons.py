@@ -1,4 +1,4 @@
-"""The table of reasons is complete, and docs/conditions.md says what it says."""
+"""The table of reasons is complete, and the pages that are made of it say what it says."""
 
 from __future__ import annotations
 
@@ -10,10 +10,21 @@ from pathlib import Path
 import pytest
 
 from integration_hub.model import conditions as c
-from integration_hub.model.reasons import REASONS, Course, Reason, info
+from integration_hub.model.reasons import (
+    COULD_NOT_TELL,
+    DEAD_CREDENTIALS,
+    REASONS,
+    SELECTABLE,
+    Course,
+    Reason,
+    info,
+    reason_problem,
+)
+from integration_hub.probe.diagnosis_table import TABLE
 
 ROOT = Path(__file__).parents[2]
 TOOL, PAGE = ROOT / "tools" / "generate_docs.py", ROOT / "docs" / "conditions.md"
+TROUBLE = ROOT / "docs" / "troubleshooting.md"
 TYPES = {c.READY, c.RECONCILING, c.STALLED, *c.DOMAIN_CONDITIONS}
 
 every_reason = pytest.mark.parametrize("reason", list(Reason))
@@ -54,6 +65,45 @@ class TestTable:
         good = {t for row in REASONS.values() if row.course is Course.GOOD for t in row.conditions}
         assert good == {*c.DOMAIN_CONDITIONS, c.READY}
 
+    def test_whoever_tests_can_end_with_many_distinct_reasons(self) -> None:
+        assert len(SELECTABLE) >= 40
+        assert all(len(REASONS[reason].conditions) == 1 for reason in SELECTABLE)
+
+    def test_what_could_not_be_told_is_tried_again(self) -> None:
+        assert COULD_NOT_TELL <= SELECTABLE
+        assert {REASONS[reason].course for reason in COULD_NOT_TELL} == {Course.RETRYING}
+
+    def test_credentials_that_are_dead_wait_for_a_person(self) -> None:
+        assert DEAD_CREDENTIALS <= SELECTABLE
+        assert {REASONS[reason].conditions for reason in DEAD_CREDENTIALS} == {(c.AUTHENTICATED,)}
+        assert {REASONS[reason].course for reason in DEAD_CREDENTIALS} == {Course.STALLED}
+
+    def test_no_two_reasons_say_the_same(self) -> None:
+        meanings = [row.meaning for row in REASONS.values()]
+        assert len(set(meanings)) == len(meanings)
+
+
+class TestChoice:
+    """Of a reason by a definition's failure rule."""
+
+    @pytest.mark.parametrize("reason", sorted(SELECTABLE))
+    def test_what_a_test_can_end_with_may_be_named(self, reason: Reason) -> None:
+        assert reason_problem(reason.value) is None
+
+    @pytest.mark.parametrize("reason", sorted(set(Reason) - SELECTABLE))
+    def test_what_no_test_can_end_with_may_not(self, reason: Reason) -> None:
+        problem = reason_problem(reason.value)
+        assert problem is not None
+        assert "no reason that a test can end with" in problem
+
+    def test_a_slip_is_corrected(self) -> None:
+        assert reason_problem("CredentialRejected") == (
+            "'CredentialRejected' is no reason; did you mean 'CredentialsRejected'?"
+        )
+
+    def test_what_is_like_nothing_is_told_where_to_look(self) -> None:
+        assert reason_problem("Xyz") == "'Xyz' is no reason; docs/troubleshooting.md lists those there are"
+
 
 class TestPage:
     def check(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -74,12 +124,15 @@ class TestPage:
         page.write_text(PAGE.read_text(encoding="utf-8").replace("Stalled", "Stuck", 1), encoding="utf-8")
         done = self.check("--check", "--folder", str(tmp_path))
         assert done.returncode == 1
-        assert done.stderr == f"{page} differs from the reasons: run 'make generate'\n"
+        assert f"{page} differs from the tables: run 'make generate'\n" in done.stderr
 
     def test_what_is_missing_is_named(self, tmp_path: Path) -> None:
         done = self.check("--check", "--folder", str(tmp_path))
         assert done.returncode == 1
-        assert done.stderr == f"{tmp_path / 'conditions.md'} is missing: run 'make generate'\n"
+        assert done.stderr.splitlines() == [
+            f"{tmp_path / name} is missing: run 'make generate'"
+            for name in ("conditions.md", "troubleshooting.md")
+        ]
 
     def test_what_is_written_passes_the_check(self, tmp_path: Path) -> None:
         assert self.check("--folder", str(tmp_path)).returncode == 0
@@ -93,8 +146,25 @@ class TestPage:
             )
         )
         for type_ in REASONS[reason].conditions:
-            assert f"| `{reason}` |" in sections[type_]
+            assert re.search(rf"^\| \[?`{reason}`", sections[type_], re.MULTILINE)
 
     def test_no_cell_breaks_its_table(self) -> None:
         rows = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("|")]
         assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {5}
+
+    @every_reason
+    def test_trouble_has_a_section_that_says_what_to_do(self, reason: Reason) -> None:
+        sections = dict(
+            re.findall(
+                r"^### (\w+)\n(.*?)(?=^##|\Z)", TROUBLE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+            )
+        )
+        if REASONS[reason].course is Course.GOOD:
+            assert reason not in sections
+            return
+        section = sections[reason]
+        assert REASONS[reason].meaning in section
+        assert REASONS[reason].remedy in section
+        assert f"(troubleshooting.md#{reason.lower()})" in PAGE.read_text(encoding="utf-8")
+        for row in TABLE:
+            assert (row.when in section) == (row.reason is reason)
