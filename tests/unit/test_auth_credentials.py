@@ -51,25 +51,25 @@ def test_an_empty_key_is_not_a_missing_one() -> None:
 
 
 FAULTS = [
-    (b"canary\n", "ends with a line break"),
-    (b"canary\r\n", "ends with a line break"),
-    (b"\n", "ends with a line break"),
-    (b"can\nary", "contains a line break"),
-    ("\ufeffcanary".encode(), "byte order mark"),
-    (b"canary ", "begins or ends with a space"),
-    (b"\tcanary", "begins or ends with a space"),
-    ("canary\u00a0".encode(), "begins or ends with a space"),
-    (b"can\x00ary", "control character"),
-    (b"can\x1b[0mary", "control character"),
-    ("can\u2028ary".encode(), "control character"),
-    (b"canary\xff", "not text in UTF-8"),
-    ("canary".encode("utf-16"), "not text in UTF-8"),
+    (b"canary\n", Reason.SECRET_LINE_BREAK, "ends with a line break"),
+    (b"canary\r\n", Reason.SECRET_LINE_BREAK, "ends with a line break"),
+    (b"\n", Reason.SECRET_LINE_BREAK, "ends with a line break"),
+    (b"can\nary", Reason.SECRET_LINE_BREAK, "contains a line break"),
+    ("\ufeffcanary".encode(), Reason.SECRET_VALUE_INVALID, "byte order mark"),
+    (b"canary ", Reason.SECRET_WHITESPACE, "begins or ends with a space"),
+    (b"\tcanary", Reason.SECRET_WHITESPACE, "begins or ends with a space"),
+    ("canary\u00a0".encode(), Reason.SECRET_WHITESPACE, "begins or ends with a space"),
+    (b"can\x00ary", Reason.SECRET_VALUE_INVALID, "control character"),
+    (b"can\x1b[0mary", Reason.SECRET_VALUE_INVALID, "control character"),
+    ("can\u2028ary".encode(), Reason.SECRET_VALUE_INVALID, "control character"),
+    (b"canary\xff", Reason.SECRET_VALUE_INVALID, "not text in UTF-8"),
+    ("canary".encode("utf-16"), Reason.SECRET_VALUE_INVALID, "not text in UTF-8"),
 ]
 
 
-@pytest.mark.parametrize(("value", "said"), FAULTS)
-def test_faults_are_named_and_values_are_not_shown(value: bytes, said: str) -> None:
-    found = message(Reason.SECRET_VALUE_INVALID, username=value)
+@pytest.mark.parametrize(("value", "reason", "said"), FAULTS)
+def test_faults_are_named_and_values_are_not_shown(value: bytes, reason: Reason, said: str) -> None:
+    found = message(reason, username=value)
     assert found.startswith("Secret 'stripe': the value of the key 'username' ")
     assert said in found
     assert "canary" not in found

@@ -12,18 +12,32 @@ from integration_hub.model.reasons import Reason
 _MAX_NAMES = 10
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
-_FAULTS: Final[Sequence[tuple[Callable[[str], bool], str]]] = (
+_FAULTS: Final[Sequence[tuple[Callable[[str], bool], Reason, str]]] = (
     (
         lambda value: value.endswith(("\n", "\r")),
+        Reason.SECRET_LINE_BREAK,
         "ends with a line break, which 'echo' adds",
     ),
-    (lambda value: "\n" in value or "\r" in value, "contains a line break"),
+    (
+        lambda value: "\n" in value or "\r" in value,
+        Reason.SECRET_LINE_BREAK,
+        "contains a line break",
+    ),
     (
         lambda value: value.startswith("\ufeff"),
+        Reason.SECRET_VALUE_INVALID,
         "starts with a byte order mark; save the file as UTF-8 without BOM",
     ),
-    (lambda value: value != value.strip(), "begins or ends with a space or tab"),
-    (lambda value: _CONTROL.search(value) is not None, "contains a control character"),
+    (
+        lambda value: value != value.strip(),
+        Reason.SECRET_WHITESPACE,
+        "begins or ends with a space or tab",
+    ),
+    (
+        lambda value: _CONTROL.search(value) is not None,
+        Reason.SECRET_VALUE_INVALID,
+        "contains a control character",
+    ),
 )
 """Checked in this order; the first that holds is reported. Each reads after "key 'x' "."""
 
@@ -47,10 +61,10 @@ def read_credentials(
         try:
             value = raw.decode("utf-8")
         except UnicodeDecodeError:
-            return _invalid(key, secret_name, "is not text in UTF-8")
-        fault = next((words for holds, words in _FAULTS if holds(value)), None)
+            return _invalid(key, secret_name, Reason.SECRET_VALUE_INVALID, "is not text in UTF-8")
+        fault = next(((reason, words) for holds, reason, words in _FAULTS if holds(value)), None)
         if fault is not None:
-            return _invalid(key, secret_name, fault)
+            return _invalid(key, secret_name, *fault)
         values[key.name] = value
     return Credentials(values, public=frozenset(key.name for key in keys if key.public))
 
@@ -94,7 +108,5 @@ def _names(data: Mapping[str, bytes]) -> str:
     return f"it has {shown}" + (f" and {more} more" if more > 0 else "")
 
 
-def _invalid(key: SecretKey, secret_name: str, fault: str) -> CredentialProblem:
-    return CredentialProblem(
-        Reason.SECRET_VALUE_INVALID, f"Secret '{secret_name}': the value of the key '{key.name}' {fault}."
-    )
+def _invalid(key: SecretKey, secret_name: str, reason: Reason, fault: str) -> CredentialProblem:
+    return CredentialProblem(reason, f"Secret '{secret_name}': the value of the key '{key.name}' {fault}.")
