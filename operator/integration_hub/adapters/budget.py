@@ -32,6 +32,8 @@ class Limits:
     first_open: float = 10.0
     longest_open: float = 300.0
     """For how long nobody knocks at a host that is down: at first, and after it has doubled again and again."""
+    probe_spacing: float = 1.0
+    """Between two requests that find out whether it is back, whoever waits for them."""
     first_pause: float = 5.0
     longest_doubled_pause: float = 300.0
     """The same for a host that answers 429 without saying for how long."""
@@ -112,8 +114,6 @@ SHORTEST_WAIT_FOR_ROOM = 0.05
 """When one of those in flight ends can only be guessed, and each look costs something."""
 PROBE_PATIENCE = 10.0
 """When the outcome of a probe is known at the latest, so that nobody asks before."""
-PROBE_SPACING = 1.0
-"""Between two probes, whoever waits for them."""
 FORGOTTEN_AFTER = 3600.0
 """A host that nobody has asked for so long is as good as new."""
 _ALMOST_ONE = 1 - 1e-6
@@ -182,7 +182,7 @@ class _Breaker:
         if self._probing:
             waits = max(waits, self._probed_at + PROBE_PATIENCE - now)
         elif urgent or waits <= 0:
-            waits = self._probed_at + PROBE_SPACING - now
+            waits = self._probed_at + self._limits.probe_spacing - now
             if waits <= 0:
                 return None
         detail = f"{self._words}, and nothing better since {self._since}"
