@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,12 +102,19 @@ class KubeClient:
         )
 
     async def watch(
-        self, resource: Resource, version: str, *, seconds: int, silence: float
+        self,
+        resource: Resource,
+        version: str,
+        *,
+        seconds: int,
+        silence: float,
+        opened: Callable[[], object] = lambda: None,
     ) -> AsyncIterator[dict[str, Any]]:
         """Yield watch events from a resourceVersion on, bookmarks included, until the server ends the watch.
 
         The server ends it after `seconds`; a connection on which nothing arrives for `silence` seconds is given up,
         since a load balancer may have forgotten it. ApiError 410 means that the version is too old: list again.
+        `opened` is called when the server has agreed to the watch, which may be long before the first event.
         """
         query = {
             "watch": "1", "resourceVersion": version, "allowWatchBookmarks": "true", "timeoutSeconds": str(seconds)
@@ -122,6 +129,7 @@ class KubeClient:
             ) as response:
                 if response.status >= 400:  # noqa: PLR2004
                     raise _api_error(response, await response.read())
+                opened()
                 rest = b""
                 async for chunk in response.content.iter_any():
                     *lines, rest = (rest + chunk).split(b"\n")
@@ -275,8 +283,17 @@ def _read(content: bytes, method: str, path: str) -> dict[str, Any]:
 def _status_error(status: Mapping[str, Any]) -> ApiError:
     """Return the error that a Status object in a watch stands for."""
     return ApiError(
-        int(status.get("code") or 0), str(status.get("reason") or ""), str(status.get("message") or "")
+        int(status.get("code") or 0),
+        str(status.get("reason") or ""),
+        str(status.get("message") or ""),
+        _seconds((status.get("details") or {}).get("retryAfterSeconds")),
     )
+
+
+def _seconds(value: object) -> float | None:
+    """Return what a server asks to wait; None where it asks for nothing, or for no whole number of seconds."""
+    text = str(value)
+    return float(text) if text.isascii() and text.isdigit() else None
 
 
 def _api_error(response: aiohttp.ClientResponse, content: bytes) -> ApiError:
@@ -286,5 +303,6 @@ def _api_error(response: aiohttp.ClientResponse, content: bytes) -> ApiError:
         reason, message = str(status.get("reason") or ""), str(status.get("message") or "")
     except (orjson.JSONDecodeError, AttributeError):
         reason, message = response.reason or "", "the answer is not a Kubernetes Status"
-    after = response.headers.get("Retry-After", "")
-    return ApiError(response.status, reason or "Unknown", message, float(after) if after.isdigit() else None)
+    return ApiError(
+        response.status, reason or "Unknown", message, _seconds(response.headers.get("Retry-After"))
+    )

@@ -14,6 +14,7 @@ import structlog
 from integration_hub.adapters.kube import ApiError, KubeClient, Resource
 from integration_hub.runtime.feed import Feed
 from integration_hub.runtime.metrics import Metrics
+from integration_hub.runtime.outage import WORKS_AFTER_SECONDS, Outage
 
 log = structlog.get_logger("integration_hub.reflector")
 
@@ -24,8 +25,14 @@ SILENCE_SECONDS = 180.0
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 15.0
 """Between attempts to reach an API server that is away; soon enough to be back within seconds of its return."""
-TOO_SHORT_SECONDS = 1.0
-"""A watch that ends sooner than this did not work, whatever it answered."""
+LONGEST_ASKED_SECONDS = 120.0
+"""Of a server that asks for more with Retry-After, no more is granted: something in between may ask for a day."""
+LIST_AGAIN = frozenset({400, 410, 504})
+"""Answers to a watch that the same watch would get again: its version is unreadable to the server, older than what it
+remembers, or newer than all that it knows."""
+GONE = 410
+"""The version is older than what the server remembers, as after it was away for long: what was missed must not wait for
+as long again."""
 
 
 class Reflector:
@@ -41,6 +48,7 @@ class Reflector:
         self._metrics = metrics
         self._relist_seconds = relist_seconds
         self._relist_at = 0.0
+        self._outage = Outage(resource.plural)
         self._version = ""
         """Where to watch from; empty when only a list can tell."""
 
@@ -49,37 +57,65 @@ class Reflector:
         self._version = await self._feed.relist(self._kube, self.resource, first=first)
         self._relist_at = asyncio.get_running_loop().time() + self._relist_seconds
 
+    def problem(self) -> str | None:
+        """Say that the resource cannot be watched, since when, why and what to do; None where it can."""
+        return self._outage.problem(asyncio.get_running_loop().time())
+
     async def run(self) -> None:
         """Follow the resource until cancelled. Survives whatever the API server does; a mistake of ours ends it."""
         loop = asyncio.get_running_loop()
         failures = 0
         while True:
+            error: ApiError | None = None
             started = loop.time()
             try:
                 if not self._version or started >= self._relist_at:
                     await self.list()
+                started = loop.time()
                 await self._watch(loop)
-                worked = loop.time() - started >= TOO_SHORT_SECONDS
-            except ApiError as error:
-                worked = False
-                log.info("watch ended", resource=self.resource.plural, error=str(error), failures=failures)
-                if error.status == 410:  # noqa: PLR2004 - Gone: the version is older than what the server remembers
-                    self._version = ""
-                    failures = 0  # it is there again: what we missed must not wait for as long as it was away
-            if worked:
+            except ApiError as failure:
+                error = failure
+                self._after(failure, failures)
+            if error is None and loop.time() - started >= WORKS_AFTER_SECONDS:
                 failures = 0
+                self._works()
                 continue
-            failures += 1
+            failures = 1 if error is not None and error.status == GONE else failures + 1
             self._metrics.watch_failures.labels(self.resource.kind).inc()
-            pause = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0 ** min(failures - 1, 10))
-            await asyncio.sleep(pause * (0.75 + 0.5 * random.random()))  # noqa: S311 - spreads load, guards nothing
+            if self._outage.failed(error, loop.time()):
+                log.warning("cannot watch; will go on trying", problem=self.problem())
+            await asyncio.sleep(pause_before(failures, error.retry_after if error else None, random.random()))  # noqa: S311 - spreads load, guards nothing
+
+    def _after(self, error: ApiError, failures: int) -> None:
+        """Decide from where the next watch begins, after one that failed and as many failures before it."""
+        say = log.debug if failures else log.info
+        say("watch ended", resource=self.resource.plural, error=str(error), failures=failures)
+        # A server that was away may come back with an older state, of which a watch would not tell.
+        if error.status in LIST_AGAIN or (error.status == 0 and failures):
+            self._version = ""
+
+    def _works(self) -> None:
+        if self._outage.over():
+            log.info("watched again", resource=self.resource.plural)
 
     async def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
         until_relist = max(1, round(self._relist_at - loop.time()))
         seconds = min(WATCH_SECONDS, until_relist)
         async for event in self._kube.watch(
-            self.resource, self._version, seconds=seconds, silence=SILENCE_SECONDS
+            self.resource,
+            self._version,
+            seconds=seconds,
+            silence=SILENCE_SECONDS,
+            opened=lambda: self._outage.answered(loop.time()),
         ):
             self._version = event["object"]["metadata"]["resourceVersion"]
             if event["type"] != "BOOKMARK":
                 self._feed.take(self.resource, event["type"], event["object"])
+
+
+def pause_before(failures: int, asked: float | None, jitter: float) -> float:
+    """Return the seconds before the next attempt. `asked` is the server's Retry-After, `jitter` from 0 to 1."""
+    own = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0 ** min(failures - 1, 10)) * (
+        0.75 + 0.5 * jitter
+    )
+    return max(own, min(asked or 0.0, LONGEST_ASKED_SECONDS))
