@@ -7,24 +7,40 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import sys
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NoReturn, TypeAlias
 
 from integration_hub.model.http import HttpResponse
+from integration_hub.probe.expression_budget import (
+    MAX_STEPS,
+    ExpressionError,
+    Reading,
+    Seen,
+    Weights,
+    read,
+    steps,
+)
 
-MAX_LENGTH: Final = 1000
-"""Characters of an expression."""
+__all__ = [
+    "Document",
+    "EvaluationError",
+    "Expression",
+    "ExpressionError",
+    "Value",
+    "compile_expression",
+    "holds",
+]
+
+MAX_DEPTH: Final = 64
+"""Lists and objects within one another that a body may have."""
 
 Value: TypeAlias = bool | int | float | str | None
 """What an expression may result in."""
-
-
-class ExpressionError(ValueError):
-    """An expression cannot be used. The message says what is wrong and, where known, at which character."""
 
 
 class EvaluationError(Exception):
@@ -33,7 +49,7 @@ class EvaluationError(Exception):
 
 @lru_cache(maxsize=1)
 def _library() -> Any:
-    """Return the extension module alone: its package imports a command line, which takes 130 ms and 30 MB."""
+    """Return the library's extension module, without its package: that imports a command line, 130 ms and 30 MB."""
     name = "cel.cel"
     if name in sys.modules:
         return sys.modules[name]
@@ -43,14 +59,22 @@ def _library() -> Any:
     file = next((file for file in files if file.exists()), None)
     if file is None:
         raise ImportError("the extension module of common-expression-language is not installed", name=name)
-    loader = ExtensionFileLoader(name, str(file))
-    spec = importlib.util.spec_from_file_location(name, file, loader=loader)
-    assert spec is not None  # noqa: S101  # a loader was given
+    spec = importlib.util.spec_from_file_location(name, file, loader=ExtensionFileLoader(name, str(file)))
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{file.name} cannot be loaded", name=name)
     module = importlib.util.module_from_spec(spec)
-    loader.exec_module(module)
-    # It can be initialised once in a process, so who imports the package later must find this one.
+    spec.loader.exec_module(module)
+    # It can be initialised once in a process, so whoever imports the package later must find this one.
     sys.modules[name] = module
     return module
+
+
+def _is_panic(error: BaseException) -> bool:
+    """Return whether the library gave up: no Exception, since nobody is expected to go on after it. We do."""
+    return type(error).__name__ == "PanicException"
+
+
+# The answer
 
 
 class Document:
@@ -62,13 +86,16 @@ class Document:
     @cached_property
     def _parsed(self) -> tuple[bool, Any]:
         try:
-            return True, json.loads(self._response.body)
+            value = json.loads(
+                self._response.body, parse_int=_integer, parse_float=_number, parse_constant=_refuse_constant
+            )
+            return True, _readable(value)
         except (ValueError, RecursionError):
             return False, None
 
     @property
     def json(self) -> Any:
-        """The body as JSON; None where it is not JSON."""
+        """The body as JSON; None where it is not JSON, or nested too deeply to be of use."""
         return self._parsed[1]
 
     @property
@@ -77,15 +104,63 @@ class Document:
         return self._parsed[0]
 
     @cached_property
+    def _fields(self) -> dict[str, Any]:
+        headers = {_text(name): _text(value) for name, value in self._response.headers.items()}
+        text = self._response.body.decode("utf-8", "replace")
+        return {"status": self._response.status, "headers": headers, "json": self.json, "text": text}
+
+    @cached_property
     def context(self) -> Any:
         """The answer as the library's values."""
-        response = {
-            "status": self._response.status,
-            "headers": dict(self._response.headers),
-            "json": self.json,
-            "text": self._response.body.decode("utf-8", "replace"),
-        }
-        return _library().Context({"response": response})
+        return _library().Context({"response": self._fields})
+
+    @cached_property
+    def shape(self) -> Seen:
+        """The answer as the budget sees it."""
+        return Seen([self._fields], Weights(self._fields))
+
+
+_EMPTY: Final = Document(HttpResponse(200, {}, b""))
+
+
+def _integer(digits: str) -> int | float | str:
+    """Return a number that the library can hold: whole up to 64 bits, then as near as a float comes."""
+    if len(digits) < 20 and -(2**63) <= (whole := int(digits)) < 2**63:  # noqa: PLR2004
+        return whole
+    return _number(digits)
+
+
+def _number(digits: str) -> float | str:
+    """Return the number, or its text where it is too large for a float: infinity is no JSON."""
+    number = float(digits)
+    return number if abs(number) != float("inf") else digits
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _text(text: str) -> str:
+    """Return the text without half characters, which JSON can write and nothing else can hold."""
+    if text.isascii():
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _readable(value: Any, depth: int = 0) -> Any:
+    if depth > MAX_DEPTH:
+        raise ValueError("nested too deeply")
+    match value:
+        case str():
+            return _text(value)
+        case list():
+            return [_readable(item, depth + 1) for item in value]
+        case dict():
+            return {_text(name): _readable(inside, depth + 1) for name, inside in value.items()}
+    return value
+
+
+# The expression
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,33 +168,103 @@ class Expression:
     """An expression that can be evaluated. Made by `compile_expression`."""
 
     text: str
+    _reading: Reading = field(repr=False, compare=False)
     _program: Any = field(repr=False, compare=False)
 
     def evaluate(self, document: Document) -> Value:
         """Return the expression's value for an answer, or raise EvaluationError."""
+        if steps(self._reading.tree, document.shape) > MAX_STEPS:
+            raise EvaluationError("would take too many steps on an answer of this size")
         try:
             value = self._program.execute(document.context)
-        except Exception as error:
-            raise EvaluationError("the expression cannot be evaluated on this answer") from error
-        if value is not None and not isinstance(value, bool | int | float | str):
-            raise EvaluationError("the result is a list, a map or something else that cannot be shown")
-        return value
+        except BaseException as error:
+            if not isinstance(error, Exception) and not _is_panic(error):
+                raise
+            # Without its cause: that repeats values of the answer.
+            raise EvaluationError(self._explained(error, document)) from None
+        if value is None or isinstance(value, bool | int | float | str):
+            return value
+        raise EvaluationError(f"the result is {_kind(value)}, not a single value")
+
+    def _explained(self, error: BaseException, document: Document) -> str:
+        if not document.is_json and "json" in self._reading.fields:
+            return "the answer is not JSON, so there is no 'response.json' to look into"
+        if isinstance(error, KeyError):
+            return self._missing(error.args[0] if error.args else None)
+        operation = re.match(r"Unsupported operation: (\w+ \S \w+)", str(error))
+        if isinstance(error, TypeError) and operation:
+            return f"there is no result of {operation[1]}"
+        return next(
+            (words for kind, words in _EXPLANATIONS if isinstance(error, kind)), "cannot be evaluated"
+        )
+
+    def _missing(self, name: object) -> str:
+        # A name that was made from the answer may be anything; those in the expression are no secret.
+        if name in self._reading.headers:
+            return f"the answer has no header '{name}'"
+        if name in self._reading.fields:
+            return f"the answer has no field '{name}'"
+        return "the answer has no field of the name that the expression asks for"
+
+
+_EXPLANATIONS: Final[tuple[tuple[type[Exception], str], ...]] = (
+    (IndexError, "the answer has a list that is shorter than the expression expects"),
+    (ZeroDivisionError, "a number is divided by zero"),
+    (OverflowError, "a number becomes too large"),
+    (TypeError, "a value in the answer has another type than the expression expects"),
+    # What remains of functions: 'size(1)', 'int("x")'.
+    (Exception, "a function cannot work on the value that it gets"),
+)
+_KINDS: Final[dict[type, str]] = {list: "a list", dict: "a map"}
+
+
+def _kind(value: object) -> str:
+    return _KINDS.get(type(value), "of another kind")
 
 
 @lru_cache(maxsize=1024)
 def compile_expression(text: str) -> Expression:
-    """Return the expression, or raise ExpressionError."""
-    if len(text) > MAX_LENGTH:
-        raise ExpressionError(f"is longer than {MAX_LENGTH} characters")
+    """Return the expression, ready for any answer, or raise ExpressionError."""
+    reading = read(text, _is_pattern)
+    if steps(reading.tree, _EMPTY.shape) > MAX_STEPS:
+        raise ExpressionError("the expression would take too many steps on any answer")
     try:
-        return Expression(text, _library().compile(text))
-    except ValueError as error:
-        raise ExpressionError("is no CEL expression") from error
+        program = _library().compile(text)
+    except BaseException as error:
+        if not isinstance(error, Exception) and not _is_panic(error):
+            raise
+        # Rare: what the library does not take, such as a number of 30 digits, although it looks well.
+        raise ExpressionError("the expression cannot be read", _position(text, str(error))) from None
+    return Expression(text, reading, program)
+
+
+def _position(text: str, error: str) -> int | None:
+    found = re.search(r"<input>:(\d+):(\d+)", error)
+    if found is None:
+        return None
+    lines = text.split("\n")[: int(found[1]) - 1]
+    return sum(len(line) + 1 for line in lines) + int(found[2]) - 1
+
+
+def _is_pattern(pattern: str) -> bool:
+    try:
+        _pattern_check().execute({"pattern": pattern})
+    except Exception:  # noqa: BLE001  # whatever the library says of it
+        return False
+    return True
+
+
+@lru_cache(maxsize=1)
+def _pattern_check() -> Any:
+    return _library().compile("''.matches(pattern)")
 
 
 def holds(expression: Expression, document: Document) -> bool:
-    """Return whether an expression that is a condition holds for an answer."""
+    """Return whether a condition holds for an answer; raise EvaluationError where it has no value or is none."""
     value = expression.evaluate(document)
     if isinstance(value, bool):
         return value
-    raise EvaluationError(f"must be true or false, but is {type(value).__name__}")
+    raise EvaluationError(f"must be true or false, but the result is {_NAMES[type(value)]}")
+
+
+_NAMES: Final[dict[type, str]] = {int: "a number", float: "a number", str: "a text", type(None): "null"}
