@@ -1,11 +1,12 @@
 """Get promtool, which tests deploy/alerts.yaml: from PATH, else once out of the Debian package 'prometheus'.
 
 The package is downloaded with apt-get into this project's cache and unpacked there. Nothing is installed and no right
-is needed. Where it cannot be had a person goes on without; CI does not.
+is needed. Where it cannot be had a person goes on without; CI does not. The tests ask with --find where it is.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
 import subprocess
@@ -119,8 +120,14 @@ def is_ci(environ: Mapping[str, str] = os.environ) -> bool:
 
 def main() -> int:
     """Run the command line."""
-    if find() is not None:
-        return 0
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--find", action="store_true", help="fetch nothing; print where it is, or exit 1")
+    asked: bool = parser.parse_args().find
+    found = find()
+    if asked and found is not None:
+        print(found)
+    if asked or found is not None:
+        return 0 if found is not None else 1
     print("Getting promtool: downloading about 20 MB, once", flush=True)
     try:
         download(cached())
