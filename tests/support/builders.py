@@ -142,6 +142,7 @@ def inputs(
     secret_version: str | None = "7",
     name_owner: str | None = None,
     now: datetime = NOW,
+    similar_definitions: tuple[str, ...] = (),
     first_look: bool = False,
     timing: Timing | None = None,
 ) -> Inputs:
@@ -152,6 +153,7 @@ def inputs(
         secret_version=secret_version,
         name_owner=name_owner,
         now=now,
+        similar_definitions=similar_definitions,
         first_look=first_look,
         timing=timing or Timing(),
     )

@@ -28,6 +28,13 @@ FAILING: list[GateCase] = [
         "the definition is missing",
     ),
     (
+        {"without_definition": True, "similar_definitions": ("acme-eu", "acne")},
+        c.DEFINITION_RESOLVED,
+        Reason.DEFINITION_NOT_FOUND,
+        ["'acme'", "Did you mean 'acme-eu' or 'acne'?"],
+        "the definition is missing and others have much the same name",
+    ),
+    (
         {"of": definition(authMethods=[{"name": "key", "type": "magic"}])},
         c.DEFINITION_RESOLVED,
         Reason.DEFINITION_INVALID,
@@ -94,6 +101,29 @@ FAILING: list[GateCase] = [
         "a value that satisfies the schema cannot stand in a host",
     ),
     (
+        {
+            "raw": instance(
+                tests=[{"name": "nope"}, {"name": "own", "request": {"path": "/{{ config.nope }}"}}]
+            )
+        },
+        c.CONFIG_VALID,
+        Reason.TESTS_INVALID,
+        ["spec.tests[0].name", "'account'", "spec.tests[1].request.path"],
+        "mistakes in saved tests are named by path",
+    ),
+    (
+        {
+            "raw": instance(
+                config={"region": "eu", "team": "a\nb"},
+                tests=[{"name": "own", "request": {"headers": {"X-Team": "{{ config.team }}"}}}],
+            )
+        },
+        c.CONFIG_VALID,
+        Reason.CONFIG_INVALID,
+        ["spec.config.team"],
+        "a value cannot stand where a saved test puts it",
+    ),
+    (
         {"of": definition(authMethods=TWO_METHODS)},
         c.CREDENTIALS_AVAILABLE,
         Reason.AUTH_METHOD_NOT_FOUND,
@@ -138,6 +168,7 @@ def test_every_gates_failure_is_covered() -> None:
         Reason.DISPLAY_NAME_TAKEN,
         Reason.TEMPLATE_NOT_FOUND,
         Reason.CONFIG_INVALID,
+        Reason.TESTS_INVALID,
         Reason.AUTH_METHOD_NOT_FOUND,
     }
 
@@ -149,8 +180,20 @@ def test_what_passes_has_a_plan_and_a_method() -> None:
         (c.CONFIG_VALID, "True", Reason.VALID),
     ]
     assert result.passed is not None
-    assert result.passed.plan.request.url == "https://eu.acme.example/v1/account"
+    (planned,) = result.passed.tests
+    assert planned.test.default
+    assert planned.plan.request.url == "https://eu.acme.example/v1/account"
     assert (result.passed.method.name, result.passed.method_type.type) == ("key", "apiKey")
+
+
+def test_saved_tests_are_planned_with_the_same_configuration_and_the_same_hosts() -> None:
+    mine = {"name": "orders", "request": {"path": "/{{ config.region }}/orders"}}
+    passed = pass_gates(inputs(instance(tests=[mine]))).passed
+    assert passed is not None
+    account, orders = passed.tests
+    assert (account.test.name, orders.test.name) == ("account", "orders")
+    assert orders.plan.request.url == "https://eu.acme.example/eu/orders"
+    assert orders.plan.allowed_hosts == account.plan.allowed_hosts == ("*.acme.example",)
 
 
 def test_a_named_method_is_taken_among_several() -> None:

@@ -18,7 +18,8 @@ EU = {"region": "eu"}
 def planned(request: dict[str, Any], config: dict[str, Any] | None = None, **spec: Any) -> ProbePlan:
     raw = definition(tests=[{"name": "t", "default": True, "request": request}], **spec)
     parsed = DefinitionSpec.model_validate(raw["spec"])
-    return plan_probe(parsed, parsed.default_test, EU if config is None else config)
+    test = parsed.default_test
+    return plan_probe(parsed, test, test.request, EU if config is None else config)
 
 
 def test_the_path_is_put_below_the_base_url() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from integration_hub.runtime.timetable import Timetable
 from integration_hub.shell.keys import Key, Priority
 from support import virtual_time
-from support.virtual_time import START
+from support.virtual_time import START, settle
 
 KEYS = [Key("integrationinstances", "ns", name) for name in "abcd"]
 A, B = KEYS[:2]
@@ -126,3 +126,33 @@ def test_each_key_has_the_last_time_that_it_was_given(steps: list[tuple[Key, int
     handed = timetable_run(plan)
     assert {key: when for when, key, _ in handed} == expected
     assert [when for when, _, _ in handed] == sorted(expected.values())
+
+
+class TestLateness:
+    def test_is_told_once_from_the_time_at_which_the_key_was_due(self) -> None:
+        async def plan(table: Timetable) -> None:
+            table.set(A, START + 5)
+            await asyncio.sleep(8)
+            assert table.lateness(A) == 3
+            assert table.lateness(A) is None
+
+        timetable_run(plan)
+
+    def test_of_a_key_that_was_handed_out_in_time_is_nothing(self) -> None:
+        async def plan(table: Timetable) -> None:
+            table.set(A, START + 5)
+            await asyncio.sleep(5)
+            await settle()
+            assert table.lateness(A) == 0
+
+        timetable_run(plan)
+
+    def test_is_not_known_of_what_is_not_due_yet_was_never_planned_or_was_dropped(self) -> None:
+        async def plan(table: Timetable) -> None:
+            table.set(A, START + 50)
+            table.set(B, START + 1)
+            await asyncio.sleep(2)
+            table.drop(B)
+            assert [table.lateness(key) for key in KEYS[:3]] == [None, None, None]
+
+        timetable_run(plan)

@@ -11,8 +11,10 @@ from typing import Any, cast
 
 import pytest
 
-from integration_hub.adapters.http import HttpClient
 from integration_hub.adapters.kube import ApiError, KubeClient
+from integration_hub.adapters.traffic import Traffic
+from integration_hub.model.instance import TestResult, TestStatus
+from integration_hub.model.reasons import Reason
 from integration_hub.reconcile.inputs import Timing
 from integration_hub.runtime.metrics import Metrics
 from integration_hub.runtime.queue import WorkQueue
@@ -77,8 +79,10 @@ class Shop:
         await asyncio.gather(self.clock, return_exceptions=True)
 
     def count(self, result: str) -> float:
-        labels = {"kind": "integrationinstances", "result": result}
-        return self.metrics.registry.get_sample_value("hub_reconcile_total", labels) or 0.0
+        return self.sample("hub_reconcile_total", kind="integrationinstances", result=result)
+
+    def sample(self, metric: str, /, **labels: str) -> float:
+        return self.metrics.registry.get_sample_value(metric, labels) or 0.0
 
 
 def shop_run(reconciler: Any, plan: Callable[[Shop], Awaitable[None]], workers: int = 1) -> None:
@@ -88,6 +92,20 @@ def shop_run(reconciler: Any, plan: Callable[[Shop], Awaitable[None]], workers: 
         await shop.close()
 
     virtual_time.run(main())
+
+
+def made(name: str, result: TestResult = "Success", reason: Reason = Reason.CONNECTED) -> TestStatus:
+    """A test that works and has ended, this once perhaps with something else."""
+    return TestStatus(
+        name=name,
+        result="Success",
+        reason="Connected",
+        message="m",
+        last_result=result,
+        last_reason=reason,
+        time="2026-03-01T12:00:00Z",
+        duration_ms=250,
+    )
 
 
 def in_seconds(seconds: float) -> datetime:
@@ -154,6 +172,13 @@ class TestApiErrors:
         shop_run(told, plan)
 
 
+class Willing:
+    """Traffic in which it is everybody's turn."""
+
+    def turn(self, _url: str, **_: bool) -> None:
+        return None
+
+
 class TestMistakes:
     def test_of_ours_end_no_worker_and_are_retried_with_pauses(self) -> None:
         told = Told(ValueError("oops"), KeyError("oops"), RuntimeError("oops"))
@@ -183,7 +208,7 @@ class TestMistakes:
             async def read_secret(self, _namespace: str, _name: str, **_: Any) -> Any:
                 return found()
 
-        class Http:
+        class Fails(Willing):
             async def send(self, *_: Any, **__: Any) -> Any:
                 raise ValueError(f"cannot send {CANARY}")
 
@@ -191,7 +216,7 @@ class TestMistakes:
         store.put_definition(definition())
         store.put_secret(secret(version=7))
         store.put_instance(instance())
-        reconciler = Reconciler(store, cast("KubeClient", Kube()), cast("HttpClient", Http()), Timing())
+        reconciler = Reconciler(store, cast("KubeClient", Kube()), cast("Traffic", Fails()), Timing())
 
         async def plan(shop: Shop) -> None:
             left: list[tuple[str, ...]] = []
@@ -227,7 +252,7 @@ class TestMistakes:
         store = Store()
         store.put_definition(definition())
         store.put_instance(instance())
-        reconciler = Reconciler(store, cast("KubeClient", Kube()), cast("HttpClient", None), Timing())
+        reconciler = Reconciler(store, cast("KubeClient", Kube()), cast("Traffic", Willing()), Timing())
 
         async def plan(shop: Shop) -> None:
             shop.queue.add(A, Priority.USER)
@@ -345,13 +370,40 @@ class TestAfterwards:
             await settle()
             assert shop.announced == [NEWS]
             assert shop.count("written") == 1
-            labels = {"definition": "acme", "reason": "Connected"}
-            assert shop.metrics.registry.get_sample_value("hub_connection_test_total", labels) == 1
+            assert shop.sample("hub_connection_test_total", definition="acme", reason="Connected") == 1
 
-        shop_run(
-            Told(Done(announcement=NEWS, reason="Connected", definition="acme", tested=True, wrote=True)),
-            plan,
+        done = Done(
+            announcement=NEWS, reason="Connected", definition="acme", made=(made("account"),), wrote=True
         )
+        shop_run(Told(done), plan)
+
+    def test_each_test_counts_as_it_ended_whatever_its_verdict(self) -> None:
+        async def plan(shop: Shop) -> None:
+            shop.queue.add(A, Priority.USER)
+            await settle()
+            assert shop.sample("hub_connection_test_total", definition="acme", reason="Connected") == 1
+            assert shop.sample("hub_connection_test_total", definition="acme", reason="ServerError") == 1
+            assert shop.sample("hub_connection_test_duration_seconds_sum", definition="acme") == 0.5
+
+        both = (made("account"), made("orders", "Failure", Reason.SERVER_ERROR))
+        shop_run(Told(Done(reason="Connected", definition="acme", made=both)), plan)
+
+    def test_how_late_a_periodic_test_began_is_counted(self) -> None:
+        async def plan(shop: Shop) -> None:
+            shop.timetable.set(A, asyncio.get_running_loop().time() + 5)
+            await asyncio.sleep(6)
+            assert shop.sample("hub_connection_test_lateness_seconds_count") == 1
+            assert shop.sample("hub_connection_test_lateness_seconds_sum") <= 0.001
+
+        shop_run(Told(Done(definition="acme", made=(made("account"),))), plan)
+
+    def test_what_a_person_asked_for_is_never_late(self) -> None:
+        async def plan(shop: Shop) -> None:
+            shop.timetable.set(A, asyncio.get_running_loop().time() + 5, Priority.USER)
+            await asyncio.sleep(6)
+            assert shop.sample("hub_connection_test_lateness_seconds_count") == 0
+
+        shop_run(Told(Done(definition="acme", made=(made("account"),))), plan)
 
 
 class TestForgetting:
