@@ -22,10 +22,10 @@ MAX_LENGTH: Final = 1000
 """Characters of an expression."""
 MAX_NESTING: Final = 20
 """Brackets within brackets."""
-MAX_PATTERN: Final = 1000
+MAX_PATTERN: Final = 3000
 """Size of a pattern: its characters, those in repeated parts as often as they are repeated."""
-MAX_STEPS: Final = 1_000_000
-"""Steps of one evaluation."""
+MAX_STEPS: Final = 2_000_000
+"""Steps of one evaluation, of at most 25 ns each: 50 ms on a machine that has nothing else to do."""
 
 TEXT_A_STEP: Final = 16
 """Bytes of text that are copied, compared or searched in one step."""
@@ -402,7 +402,7 @@ class _Reader:
             self._need(")")
             return node
         self._next -= 1
-        self._fail_unexpected("a value")
+        return self._fail_unexpected("a value")
 
     def _call(self, function: _Token) -> Node:
         if function.text not in {*FUNCTIONS, "has"}:
@@ -507,14 +507,16 @@ def _character(code: int, at: int) -> str:
 
 # Patterns
 
-CLASS_SIZE: Final = 20
-"""How many characters a class such as '\\w' counts for: it holds thousands."""
+_CLASS_SIZES: Final = (
+    (re.compile(r"\\[wWbB]|\[.*\\[wW].*", re.DOTALL), 120),
+    (re.compile(r"\\[dDsS]|\.|\[\^.*|\[.*\\[dDsS].*", re.DOTALL), 20),
+)
+"""How many characters a class counts for: there are letters in all alphabets."""
 
 _PATTERN_TOKEN: Final = re.compile(
     r"(?P<escape>\\.)|(?P<set>\[\^?(?:[^\]\[\\]|\\.)+\])|(?P<times>\{[^}]*\}?)|(?P<other>.)", re.DOTALL
 )
 _GROUP_FLAGS: Final = re.compile(r"\(\?(?!:|[ims]+[:)])")
-_CLASS: Final = re.compile(r"\\[dDwWsSbB]|\.|\[\^.*|\[.*\\[dDwWsS].*", re.DOTALL)
 
 
 def _pattern_fault(pattern: str) -> str:
@@ -545,7 +547,7 @@ def _pattern_size(pattern: str) -> int:
             counts = [int("".join(re.findall("[0-9]", number)) or 0) for number in part.split(",")]
             last *= max(counts) + 1
         else:
-            last = CLASS_SIZE if _CLASS.fullmatch(part) else 1
+            last = next((size for form, size in _CLASS_SIZES if form.fullmatch(part)), 1)
         sizes[-1] += last
     return sum(sizes)
 
