@@ -16,8 +16,10 @@ import aiohttp
 import pytest
 from aiohttp.client_reqrep import ConnectionKey
 
-from integration_hub.adapters.egress import EgressPolicy, HostRule, parse_cidrs
-from integration_hub.adapters.http import USER_AGENT, HttpClient, _fault
+from integration_hub.adapters.egress import CheckedResolver, EgressPolicy, HostRule, parse_cidrs
+from integration_hub.adapters.faults import fault as fault_of
+from integration_hub.adapters.http import USER_AGENT, HttpClient
+from integration_hub.adapters.journey import Journey
 from integration_hub.model.http import Failure, FailureKind, HttpRequest, HttpResponse, Outcome
 from support import fault_server
 from support.certificates import DAY, Authority, Identity, self_signed
@@ -28,23 +30,35 @@ LOOPBACK_HTTP = EgressPolicy(parse_cidrs(["127.0.0.0/8"]), allow_http=True)
 CANARY = "canary-4711"
 """Stands in path, query, header and body of every request, and must never stand in a failure."""
 
-CUT_OFF = (FailureKind.CONNECTION_LOST, "the connection ended before the answer was complete")
+CUT_OFF = (FailureKind.CONNECTION_LOST, "the connection ended before there was an answer")
+TRUNCATED = (FailureKind.RESPONSE_TRUNCATED, "the connection ended before the answer was complete")
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-NOT_HTTP = (FailureKind.CONNECTION_LOST, "the answer is not HTTP")
-NOT_DECODABLE = (FailureKind.CONNECTION_LOST, "the answer's encoding cannot be read")
+NOT_HTTP = (FailureKind.NOT_HTTP, "the answer is not HTTP")
+NOT_DECODABLE = (FailureKind.ENCODING_INVALID, "the answer's encoding cannot be read")
 HEADERS_TOO_LARGE = (FailureKind.RESPONSE_TOO_LARGE, "headers too large")
 BODY_TOO_LARGE = (FailureKind.RESPONSE_TOO_LARGE, "more than 65536 bytes")
+BOMB = (FailureKind.DECOMPRESSION_BOMB, "more than 65536 bytes when decoded")
 NOT_LISTED = (FailureKind.HOST_NOT_ALLOWED, "not among the allowed hosts")
 USER_NAME = (FailureKind.HOST_NOT_ALLOWED, "the URL has a user name in it")
 NO_HOST = (FailureKind.HOST_NOT_ALLOWED, "the URL does not name a host in its usual spelling")
 HTTPS_HERE = (FailureKind.SCHEME_NOT_ALLOWED, "only https is allowed for this host")
 HTTPS_ALWAYS = (FailureKind.SCHEME_NOT_ALLOWED, "only https is possible")
 EXPIRED = (FailureKind.TLS_EXPIRED, "certificate expired")
-NOT_YET_VALID = (FailureKind.TLS_EXPIRED, "certificate not yet valid")
+NOT_YET_VALID = (FailureKind.TLS_NOT_YET_VALID, "certificate not yet valid")
 OTHER_ADDRESS = (FailureKind.TLS_HOST_MISMATCH, "certificate is for another address")
 OTHER_PURPOSE = (FailureKind.TLS_UNTRUSTED, "certificate is not for servers")
-SELF_SIGNED = (FailureKind.TLS_UNTRUSTED, "self-signed certificate")
+SELF_SIGNED = (FailureKind.TLS_SELF_SIGNED, "self-signed certificate")
+SELF_SIGNED_ABOVE = (FailureKind.TLS_SELF_SIGNED, "self-signed certificate in the chain")
+TOO_WEAK = (FailureKind.TLS_TOO_OLD, "key too weak")
+WANTS_OURS = (FailureKind.TLS_CLIENT_CERTIFICATE, "the host requires a client certificate")
 NO_ISSUER = (FailureKind.TLS_UNTRUSTED, "the authority that issued it is not known")
+INCOMPLETE = (
+    FailureKind.TLS_INCOMPLETE_CHAIN,
+    "the certificate was sent without that of the authority that issued it",
+)
+
+
+ISSUER_AT = "http://pki.example.com/middle.crt"
 
 
 @pytest.fixture(scope="module")
@@ -362,6 +376,25 @@ class TestCertificates:
             pytest.param(
                 lambda _: Authority("Unknown").issue("127.0.0.1"), True, NO_ISSUER, id="unknown authority"
             ),
+            pytest.param(
+                lambda _: Authority("Middle", Authority("Unknown")).issue("127.0.0.1"),
+                True,
+                NO_ISSUER,
+                id="unknown authority above the one that is sent",
+            ),
+            pytest.param(
+                lambda _: Authority("Unknown").issue("127.0.0.1", with_root=True),
+                True,
+                SELF_SIGNED_ABOVE,
+                id="unknown authority that is sent",
+            ),
+            pytest.param(
+                lambda a: Authority("Middle", a).issue("127.0.0.1", issuer_at=ISSUER_AT).alone(),
+                True,
+                INCOMPLETE,
+                id="authority in the middle not sent",
+            ),
+            pytest.param(lambda a: a.issue("127.0.0.1", weak=True), True, TOO_WEAK, id="weak key"),
             pytest.param(lambda a: a.issue("127.0.0.1"), False, NO_ISSUER, id="system trust only"),
         ],
     )
@@ -396,7 +429,10 @@ class TestCertificates:
     ) -> None:
         with fault_server.alerting_port(identity.outdated_server_context()) as port:
             failure = failed(await ask(client, f"https://127.0.0.1:{port}/", ca=authority.pem))
-        assert (failure.kind, failure.detail) == (FailureKind.TLS_FAILED, "TLS 1.2 or later is not supported")
+        assert (failure.kind, failure.detail) == (
+            FailureKind.TLS_TOO_OLD,
+            "TLS 1.2 or later is not supported",
+        )
 
     async def test_plain_http_on_an_https_port(self, client: HttpClient) -> None:
         async def plain(connection: fault_server.Connection) -> None:
@@ -405,7 +441,7 @@ class TestCertificates:
 
         async with FaultServer(plain) as server:
             failure = failed(await ask(client, f"https://127.0.0.1:{server.port}/"))
-        assert (failure.kind, failure.detail) == (FailureKind.TLS_FAILED, "the port does not speak TLS")
+        assert (failure.kind, failure.detail) == (FailureKind.TLS_NOT_SPOKEN, "the port does not speak TLS")
 
     async def test_a_server_that_hangs_up_on_the_handshake(self, client: HttpClient) -> None:
         async def rude(connection: fault_server.Connection) -> None:
@@ -416,17 +452,26 @@ class TestCertificates:
         assert failure.kind == FailureKind.TLS_FAILED
         assert failure.detail == "the connection was closed during the TLS handshake"
 
+    @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
     async def test_a_server_that_wants_a_certificate_of_ours(
-        self, client: HttpClient, authority: Authority, identity: Identity
+        self, client: HttpClient, authority: Authority, identity: Identity, version: ssl.TLSVersion
     ) -> None:
         context = identity.server_context()
         context.verify_mode = ssl.CERT_REQUIRED
+        context.maximum_version = version
         with fault_server.alerting_port(context) as port:
             failure = failed(await ask(client, f"https://127.0.0.1:{port}/", ca=authority.pem))
-        assert (failure.kind, failure.detail) == (
-            FailureKind.TLS_FAILED,
-            "the host requires a client certificate",
-        )
+        assert (failure.kind, failure.detail) == WANTS_OURS
+
+    async def test_a_server_with_which_no_cipher_can_be_agreed(
+        self, client: HttpClient, authority: Authority, identity: Identity
+    ) -> None:
+        context = identity.server_context()
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.set_ciphers("ECDHE-RSA-AES128-GCM-SHA256")  # and its key is of another kind
+        with fault_server.alerting_port(context) as port:
+            failure = failed(await ask(client, f"https://127.0.0.1:{port}/", ca=authority.pem))
+        assert (failure.kind, failure.detail) == (FailureKind.TLS_FAILED, "no common TLS settings")
 
 
 class TestConnecting:
@@ -440,13 +485,22 @@ class TestConnecting:
         failure = failed(await ask(client, "https://127.255.255.255/"))
         assert (failure.kind, failure.detail) == (FailureKind.UNREACHABLE, "no route to the network")
 
-    @pytest.mark.parametrize("port_of", [fault_server.deaf_port, fault_server.full_port])
+    @pytest.mark.parametrize(
+        ("port_of", "kind"),
+        [
+            (fault_server.full_port, FailureKind.CONNECT_TIMEOUT),
+            (fault_server.deaf_port, FailureKind.TLS_TIMEOUT),
+        ],
+    )
     async def test_no_answer(
-        self, waits_briefly_to_connect: HttpClient, port_of: Callable[[], AbstractContextManager[int]]
+        self,
+        waits_briefly_to_connect: HttpClient,
+        port_of: Callable[[], AbstractContextManager[int]],
+        kind: FailureKind,
     ) -> None:
         with port_of() as port:
             failure = failed(await ask(waits_briefly_to_connect, f"https://127.0.0.1:{port}/"))
-        assert failure.kind == FailureKind.CONNECT_TIMEOUT
+        assert failure.kind == kind
 
 
 class TestAnswersThatFail:
@@ -457,16 +511,16 @@ class TestAnswersThatFail:
             pytest.param(fault_server.resetting, CUT_OFF, id="reset"),
             pytest.param(
                 fault_server.answering_then_closing(response(b"x" * 500)[:-100]),
-                CUT_OFF,
+                TRUNCATED,
                 id="cut in the body",
             ),
             pytest.param(
                 fault_server.answering_then_closing(b"HTTP/1.1 200 OK\r\nContent-"),
-                CUT_OFF,
+                TRUNCATED,
                 id="cut in the head",
             ),
             pytest.param(
-                fault_server.answering_then_closing(CHUNKED + b"5\r\nab"), CUT_OFF, id="cut in a chunk"
+                fault_server.answering_then_closing(CHUNKED + b"5\r\nab"), TRUNCATED, id="cut in a chunk"
             ),
             pytest.param(
                 fault_server.answering_then_closing(CHUNKED + b"zz\r\n"), NOT_HTTP, id="not a chunk"
@@ -490,7 +544,7 @@ class TestAnswersThatFail:
             pytest.param(answering(response(b"", *["X: x"] * 10_000)), HEADERS_TOO_LARGE, id="many headers"),
             pytest.param(answering(response(b"x" * 65537)), BODY_TOO_LARGE, id="one byte too many"),
             pytest.param(fault_server.flooding, BODY_TOO_LARGE, id="endless"),
-            pytest.param(answering(fault_server.gzip_bomb(200_000_000)), BODY_TOO_LARGE, id="gzip bomb"),
+            pytest.param(answering(fault_server.gzip_bomb(200_000_000)), BOMB, id="gzip bomb"),
         ],
     )
     @pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
@@ -643,7 +697,19 @@ class TestNames:
         outcomes = await asyncio.gather(*(ask(client, "https://api.example.com/") for _ in range(3)))
         held.set()
         await client.close()
-        assert {failed(outcome).kind for outcome in outcomes} == {FailureKind.DNS_FAILED}
+        assert {failed(outcome).kind for outcome in outcomes} == {FailureKind.DNS_TIMEOUT}
+
+    @pytest.mark.parametrize(
+        ("patience", "kind"), [(0.0, FailureKind.DNS_TIMEOUT), (60.0, FailureKind.DNS_FAILED)]
+    )
+    async def test_no_answer_is_silence_only_if_it_took_as_long(
+        self, monkeypatch: pytest.MonkeyPatch, patience: float, kind: FailureKind
+    ) -> None:
+        monkeypatch.setattr(CheckedResolver, "SHORTEST_TIMEOUT", patience)
+        client = HttpClient(LOOPBACK, getaddrinfo=Names(socket.gaierror(socket.EAI_AGAIN, CANARY)))
+        failure = failed(await ask(client, "https://api.example.com/"))
+        await client.close()
+        assert failure.kind == kind
 
 
 def connector_error(error: OSError) -> aiohttp.ClientConnectorError:
@@ -664,7 +730,7 @@ class TestErrorsThatNoServerCanBringAbout:
         ],
     )
     def test_are_named_without_their_text(self, error: Exception, kind: FailureKind) -> None:
-        fault = _fault(error)
+        fault = fault_of(error, Journey())
         assert fault is not None
         assert fault[0] == kind
         assert CANARY not in fault[1]
@@ -674,7 +740,7 @@ class TestErrorsThatNoServerCanBringAbout:
         [connector_error(OSError(errno.EMFILE, "too many open files")), aiohttp.InvalidURL("x"), OSError()],
     )
     def test_are_ours_if_nothing_else(self, error: Exception) -> None:
-        assert _fault(error) is None
+        assert fault_of(error, Journey()) is None
 
 
 async def test_closing_without_use_and_using_again() -> None:

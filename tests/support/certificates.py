@@ -12,10 +12,14 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
 DAY = timedelta(days=1)
+Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+
+
+_END = "-----END CERTIFICATE-----\n"
 
 
 @dataclass(frozen=True)
@@ -27,12 +31,17 @@ class Identity:
 
     def server_context(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.set_ciphers("DEFAULT:@SECLEVEL=0")  # weak keys can be had here; clients are to refuse them
         with tempfile.TemporaryDirectory() as folder:
             chain, key = Path(folder, "chain.pem"), Path(folder, "key.pem")
             chain.write_text(self.chain, encoding="ascii")
             key.write_text(self.key, encoding="ascii")
             context.load_cert_chain(chain, key)
         return context
+
+    def alone(self) -> Identity:
+        """The same without the certificates above it, which is how servers are most often set up wrongly."""
+        return Identity(self.chain[: self.chain.index(_END) + len(_END)], self.key)
 
     def outdated_server_context(self) -> ssl.SSLContext:
         """A server that speaks nothing newer than TLS 1.1."""
@@ -64,14 +73,30 @@ class Authority:
         return _pem(self.certificate)
 
     def issue(
-        self, *names: str, start: timedelta = -DAY, end: timedelta = DAY, for_server: bool = True
+        self,
+        *names: str,
+        start: timedelta = -DAY,
+        end: timedelta = DAY,
+        for_server: bool = True,
+        weak: bool = False,
+        with_root: bool = False,
+        issuer_at: str | None = None,
+        subject: x509.Name | None = None,
     ) -> Identity:
-        """Sign a certificate for names and addresses, valid from `start` to `end` as seen from now."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        certificate = _leaf(names, self.subject, key, start, end, for_server=for_server).sign(
-            self.key, hashes.SHA256()
-        )
-        return Identity(_pem(certificate) + self.chain, _key_pem(key))
+        """Sign a certificate for names and addresses, valid from `start` to `end` as seen from now.
+
+        `weak` gives it a key of a size that nobody accepts any more, `with_root` sends this authority's own along,
+        `issuer_at` says where this authority's own is to be had, and `subject` takes the place of the first name.
+        """
+        key: Key = rsa.generate_private_key(65537, 1024) if weak else ec.generate_private_key(ec.SECP256R1())
+        builder = _leaf(names, self.subject, key, start, end, for_server=for_server, subject=subject)
+        if issuer_at is not None:
+            access = x509.AccessDescription(
+                AuthorityInformationAccessOID.CA_ISSUERS, x509.UniformResourceIdentifier(issuer_at)
+            )
+            builder = builder.add_extension(x509.AuthorityInformationAccess([access]), critical=False)
+        certificate = builder.sign(self.key, hashes.SHA256())
+        return Identity(_pem(certificate) + self.chain + (self.pem if with_root else ""), _key_pem(key))
 
 
 def self_signed(*names: str) -> Identity:
@@ -83,15 +108,16 @@ def self_signed(*names: str) -> Identity:
 def _leaf(
     names: tuple[str, ...],
     issuer: x509.Name,
-    key: ec.EllipticCurvePrivateKey,
+    key: Key,
     start: timedelta,
     end: timedelta,
     *,
     for_server: bool = True,
+    subject: x509.Name | None = None,
 ) -> x509.CertificateBuilder:
     usage = ExtendedKeyUsageOID.SERVER_AUTH if for_server else ExtendedKeyUsageOID.CLIENT_AUTH
     return (
-        _builder(_common_name(names), issuer, key, start, end)
+        _builder(_common_name(names) if subject is None else subject, issuer, key, start, end)
         .add_extension(x509.SubjectAlternativeName([_general_name(name) for name in names]), critical=False)
         .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
     )
@@ -100,7 +126,7 @@ def _leaf(
 def _builder(
     subject: x509.Name,
     issuer: x509.Name,
-    key: ec.EllipticCurvePrivateKey,
+    key: Key,
     start: timedelta = -DAY,
     end: timedelta = DAY,
 ) -> x509.CertificateBuilder:
@@ -131,7 +157,7 @@ def _pem(certificate: x509.Certificate) -> str:
     return certificate.public_bytes(serialization.Encoding.PEM).decode("ascii")
 
 
-def _key_pem(key: ec.EllipticCurvePrivateKey) -> str:
+def _key_pem(key: Key) -> str:
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     ).decode("ascii")

@@ -83,10 +83,17 @@ def test_a_bundle_is_used_as_a_whole_or_not_at_all(
 @pytest.mark.parametrize(
     ("code", "kind", "words"),
     [
-        (9, FailureKind.TLS_EXPIRED, "certificate not yet valid"),
+        (9, FailureKind.TLS_NOT_YET_VALID, "certificate not yet valid"),
         (10, FailureKind.TLS_EXPIRED, "certificate expired"),
-        (18, FailureKind.TLS_UNTRUSTED, "self-signed certificate"),
+        (18, FailureKind.TLS_SELF_SIGNED, "self-signed certificate"),
+        (19, FailureKind.TLS_SELF_SIGNED, "self-signed certificate in the chain"),
         (20, FailureKind.TLS_UNTRUSTED, "the authority that issued it is not known"),
+        (
+            21,
+            FailureKind.TLS_INCOMPLETE_CHAIN,
+            "unable to verify the first certificate of an incomplete chain",
+        ),
+        (66, FailureKind.TLS_TOO_OLD, "key too weak"),
         (62, FailureKind.TLS_HOST_MISMATCH, "certificate is for another name"),
         (1, FailureKind.TLS_FAILED, "certificate not accepted (code 1)"),
     ],
@@ -100,21 +107,38 @@ def test_certificate_errors_are_told_by_their_code(code: int, kind: FailureKind,
 def test_every_kind_of_certificate_error_is_in_the_table() -> None:
     assert {kind for kind, _ in CERTIFICATE_FAULTS.values()} == {
         FailureKind.TLS_UNTRUSTED,
-        FailureKind.TLS_EXPIRED,
+        FailureKind.TLS_INCOMPLETE_CHAIN,
+        FailureKind.TLS_SELF_SIGNED,
         FailureKind.TLS_HOST_MISMATCH,
+        FailureKind.TLS_EXPIRED,
+        FailureKind.TLS_NOT_YET_VALID,
+        FailureKind.TLS_TOO_OLD,
     }
 
 
+REFUSED = "SSLV3_ALERT_HANDSHAKE_FAILURE"
+
+
 @pytest.mark.parametrize(
-    ("reason", "words"),
+    ("reason", "agreed", "kind", "words"),
     [
-        ("WRONG_VERSION_NUMBER", "the port does not speak TLS"),
-        ("TLSV1_ALERT_PROTOCOL_VERSION", "TLS 1.2 or later is not supported"),
-        ("BAD_ECC_CERT", "bad ecc cert"),
-        (None, "the TLS handshake failed"),
+        ("WRONG_VERSION_NUMBER", False, FailureKind.TLS_NOT_SPOKEN, "the port does not speak TLS"),
+        (
+            "TLSV1_ALERT_PROTOCOL_VERSION",
+            False,
+            FailureKind.TLS_TOO_OLD,
+            "TLS 1.2 or later is not supported",
+        ),
+        ("DH_KEY_TOO_SMALL", True, FailureKind.TLS_TOO_OLD, "the host's TLS settings are too weak"),
+        (REFUSED, False, FailureKind.TLS_FAILED, "no common TLS settings"),
+        (REFUSED, True, FailureKind.TLS_CLIENT_CERTIFICATE, "the host requires a client certificate"),
+        ("BAD_ECC_CERT", True, FailureKind.TLS_FAILED, "bad ecc cert"),
+        (None, False, FailureKind.TLS_FAILED, "the TLS handshake failed"),
     ],
 )
-def test_handshake_errors_are_told_by_openssls_reason(reason: str | None, words: str) -> None:
+def test_handshake_errors_are_told_by_openssls_reason(
+    reason: str | None, agreed: bool, kind: FailureKind, words: str
+) -> None:
     error = ssl.SSLError(1, "text of the other side")
     error.reason = reason  # type: ignore[assignment]
-    assert handshake_fault(error) == words
+    assert handshake_fault(error, agreed=agreed) == (kind, words)

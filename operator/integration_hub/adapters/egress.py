@@ -16,10 +16,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from time import monotonic
 from typing import Any
 
 import idna
 from aiohttp.abc import AbstractResolver, ResolveResult
+
+from integration_hub.adapters.journey import UNDER_WAY
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -221,7 +224,7 @@ class HostRule:
         except ValueError:
             raise ValueError(f"{text!r} does not name a host or an address in its usual spelling") from None
         below = match["below"] is not None
-        if below and ("." not in host or _is_address(host)):
+        if below and ("." not in host or is_address(host)):
             raise ValueError(
                 f"{text!r} allows too much: name the domain below the top one, like '*.example.com'"
             )
@@ -238,9 +241,13 @@ class HostRule:
         return host.endswith(f".{self.host}") if self.below else host == self.host
 
 
-def _is_address(host: str) -> bool:
-    """Tell whether a normalised host is an address: no name may end in a number."""
+def is_address(host: str) -> bool:
+    """Tell whether a normalised host is an address, not a name: no name may end in a number."""
     return ":" in host or _NUMERIC.fullmatch(host.rpartition(".")[2]) is not None
+
+
+class LookupTimeoutError(socket.gaierror):
+    """The name servers did not answer in time."""
 
 
 class CheckedResolver(AbstractResolver):
@@ -254,6 +261,11 @@ class CheckedResolver(AbstractResolver):
     # A lookup blocks a thread for as long as the C library retries. The threads are our own, so that dead
     # name servers cannot starve others of the loop's, and enough for other names to get through meanwhile.
     THREADS = 16
+    KNOWN = 4096
+    """How many names' addresses are remembered, to be told; what is connected to comes from no memory of ours."""
+    SHORTEST_TIMEOUT = 0.9
+    """A C library says that it has no answer when name servers fail as well as when they are silent. It counts its
+    patience in whole seconds, so that what it says before is never about silence."""
 
     def __init__(
         self, policy: EgressPolicy, *, timeout: float = 3.0, getaddrinfo: GetAddrInfo = socket.getaddrinfo
@@ -262,6 +274,7 @@ class CheckedResolver(AbstractResolver):
         self._timeout = timeout
         self._getaddrinfo = getaddrinfo
         self._threads = ThreadPoolExecutor(self.THREADS, thread_name_prefix="dns")
+        self._known: dict[str, tuple[str, ...]] = {}
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
@@ -269,11 +282,13 @@ class CheckedResolver(AbstractResolver):
         """Return the addresses of a name.
 
         Raises:
-            OSError: the lookup failed, as `socket.gaierror`; also when it took too long.
+            OSError: the lookup failed, as `socket.gaierror`; as `LookupTimeoutError` when it took too long.
             AddressRefusedError: the policy forbids an address.
 
         """
         loop = asyncio.get_running_loop()
+        self._known.pop(host, None)
+        started = monotonic()
         lookup = loop.run_in_executor(
             self._threads, self._getaddrinfo, host, port, family, socket.SOCK_STREAM
         )
@@ -281,7 +296,12 @@ class CheckedResolver(AbstractResolver):
             async with asyncio.timeout(self._timeout):
                 infos = await lookup
         except TimeoutError as error:
-            raise socket.gaierror(socket.EAI_AGAIN, "timed out") from error
+            raise LookupTimeoutError(socket.EAI_AGAIN, "timed out") from error
+        except socket.gaierror as error:
+            if error.errno == socket.EAI_AGAIN and monotonic() - started >= self.SHORTEST_TIMEOUT:
+                raise LookupTimeoutError(socket.EAI_AGAIN, "timed out") from error
+            raise
+        self._remember(host, [info[4][0] for info in infos])
         results: list[ResolveResult] = []
         for found_family, _, proto, _, sockaddr in infos:
             _check(self._policy, sockaddr[0])
@@ -299,6 +319,18 @@ class CheckedResolver(AbstractResolver):
             raise socket.gaierror(socket.EAI_NONAME, "no address")
         return results
 
+    def known(self, host: str) -> tuple[str, ...]:
+        """Return the addresses that the name had when it was last looked up, forbidden ones too; none if that failed.
+
+        An address is its own only one.
+        """
+        return (host,) if is_address(host) else self._known.get(host, ())
+
+    def _remember(self, host: str, addresses: Iterable[str]) -> None:
+        if len(self._known) >= self.KNOWN:
+            del self._known[next(iter(self._known))]
+        self._known[host] = tuple(dict.fromkeys(addresses))
+
     async def close(self) -> None:
         """Let go of the threads; a lookup that is still under way ends by itself."""
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -313,7 +345,11 @@ def checked_socket(policy: EgressPolicy, info: AddressInfo) -> socket.socket:
     """
     family, kind, proto, _, sockaddr = info
     _check(policy, sockaddr[0])
-    return socket.socket(family, kind, proto)
+    made = socket.socket(family, kind, proto)
+    journey = UNDER_WAY.get()
+    if journey is not None:
+        journey.tries(made)
+    return made
 
 
 def _check(policy: EgressPolicy, address: str) -> None:

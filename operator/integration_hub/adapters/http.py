@@ -1,20 +1,18 @@
 """Sends one request to an external system and returns how it ended, as data.
 
 The rules stand in order in `HttpClient.send`: where it may go, whom it trusts, then the exchange. What the
-network or the other side does wrong becomes a `Failure` by the tables here; what is left over is a mistake of
-ours and raises.
+network or the other side does wrong becomes a `Failure` by the tables of `faults.py`; what is left over is a
+mistake of ours and raises. What was found on the way is noted in the exchange's `Journey`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import errno
-import os
 import re
 import socket
 import ssl
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from time import monotonic
 from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
@@ -24,6 +22,8 @@ from yarl import URL
 
 from integration_hub import __version__
 from integration_hub.adapters import tls
+from integration_hub.adapters.certificate import presented
+from integration_hub.adapters.connector import WatchedConnector
 from integration_hub.adapters.egress import (
     DEFAULT_PORTS,
     AddressRefusedError,
@@ -31,14 +31,17 @@ from integration_hub.adapters.egress import (
     EgressPolicy,
     GetAddrInfo,
     HostRule,
-    checked_socket,
     normalise_host,
 )
-from integration_hub.model.http import Failure, FailureKind, HttpRequest, HttpResponse, Outcome
+from integration_hub.adapters.faults import NOT_HTTP, Fault, fault
+from integration_hub.adapters.journey import UNDER_WAY, Journey
+from integration_hub.model.http import Failure, FailureKind, HttpRequest, HttpResponse, Outcome, Transport
 
 USER_AGENT = f"integration-hub-operator/{__version__}"
 
-KEEPALIVE_SECONDS = 15.0
+LOOK_SECONDS = 2.0
+"""How long a certificate that was not accepted may take to be shown once more."""
+
 LOOKUP_SHARE = 0.6
 """How much of the time to connect a name's lookup may take. The rest is for connecting, so the two can be
 told apart."""
@@ -72,38 +75,6 @@ thing to attack."""
 _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _HEADER_VALUE_REFUSED = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _PRINTABLE_ASCII = "".join(map(chr, range(0x21, 0x7F)))
-
-Fault = tuple[FailureKind, str]
-
-LOOKUP_FAULTS: dict[int, Fault] = {
-    getattr(socket, name): fault
-    for name, fault in {
-        "EAI_NONAME": (FailureKind.HOST_NOT_FOUND, "no such name"),
-        "EAI_NODATA": (FailureKind.HOST_NOT_FOUND, "the name has no address"),
-        "EAI_ADDRFAMILY": (FailureKind.HOST_NOT_FOUND, "the name has no address of a usable family"),
-        "EAI_AGAIN": (FailureKind.DNS_FAILED, "no answer from the name servers"),
-        "EAI_FAIL": (FailureKind.DNS_FAILED, "the name servers failed"),
-    }.items()
-    if hasattr(socket, name)  # not every C library knows all of them
-}
-
-CONNECT_FAULTS: dict[int, Fault] = {
-    errno.ECONNREFUSED: (FailureKind.CONNECTION_REFUSED, "connection refused"),
-    errno.ETIMEDOUT: (FailureKind.CONNECT_TIMEOUT, "no answer to the attempt to connect"),
-    errno.EHOSTUNREACH: (FailureKind.UNREACHABLE, "no route to the host"),
-    errno.ENETUNREACH: (FailureKind.UNREACHABLE, "no route to the network"),
-    errno.ENETDOWN: (FailureKind.UNREACHABLE, "the network is down"),
-    errno.EHOSTDOWN: (FailureKind.UNREACHABLE, "the host is down"),
-    errno.EADDRNOTAVAIL: (FailureKind.UNREACHABLE, "no local address to connect from"),
-    errno.EACCES: (FailureKind.UNREACHABLE, "a local rule forbids the connection"),
-    errno.EPERM: (FailureKind.UNREACHABLE, "a local rule forbids the connection"),
-    errno.ECONNRESET: (FailureKind.TLS_FAILED, "the connection was closed during the TLS handshake"),
-    errno.EPIPE: (FailureKind.TLS_FAILED, "the connection was closed during the TLS handshake"),
-}
-"""Ordered by how much they tell, for a host whose addresses failed in different ways."""
-
-OWN_ERRNOS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
-"""What says something about this process and nothing about the other side."""
 
 
 class HttpClient:
@@ -161,40 +132,79 @@ class HttpClient:
             failure = Failure(FailureKind.TRUST_INVALID, _origin(target), str(error))
             return Outcome(None, failure, 0.0, request.purpose)
         async with self._slots:
+            journey = Journey()
+            not_accepted = False
+            answer: HttpResponse | Fault | None
             started = monotonic()
-            answer: HttpResponse | Fault
+            before = UNDER_WAY.set(journey)
             try:
-                answer = await self._exchange(request.method.upper(), target, headers, request.body, context)
+                answer = await self._exchange(request, target, headers, context, journey)
             except (aiohttp.ClientError, AddressRefusedError, OSError) as error:
-                fault = _fault(error)
-                if fault is None:
+                answer = fault(error, journey)
+                if answer is None:
                     raise
-                answer = fault
-            seconds = monotonic() - started
-        if isinstance(answer, HttpResponse):
-            return Outcome(answer, None, seconds, request.purpose)
-        return Outcome(None, Failure(answer[0], _origin(target), answer[1]), seconds, request.purpose)
+                not_accepted = isinstance(error, aiohttp.ClientConnectorCertificateError)
+            finally:
+                UNDER_WAY.reset(before)
+            ended = monotonic()
+            transport = journey.ended(ended)
+            if isinstance(answer, HttpResponse):
+                return Outcome(answer, None, ended - started, request.purpose, transport)
+            if not_accepted:
+                left = started + (self._timeout.total or LOOK_SECONDS) - ended
+                answer, transport = await self._look(target, answer, transport, min(LOOK_SECONDS, left))
+        failure = Failure(answer[0], _origin(target), answer[1])
+        return Outcome(None, failure, ended - started, request.purpose, transport)
 
     async def _exchange(
-        self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None, context: ssl.SSLContext
+        self,
+        request: HttpRequest,
+        url: URL,
+        headers: Mapping[str, str],
+        context: ssl.SSLContext,
+        journey: Journey,
     ) -> HttpResponse | Fault:
+        method = request.method.upper()
         session = self._session(pooled=method in REPEATABLE)
         response = await session.request(
-            method, url, headers=headers, data=body, allow_redirects=False, ssl=context
+            method, url, headers=headers, data=request.body, allow_redirects=False, ssl=context
         )
+        content = response.content
         try:
             chunks: list[bytes] = []
             size = 0
-            while chunk := await response.content.readany():
+            while chunk := await content.readany():
                 chunks.append(chunk)
                 size += len(chunk)
                 if size > self._max_body:
-                    return FailureKind.RESPONSE_TOO_LARGE, f"more than {self._max_body} bytes"
+                    return _oversized(self._max_body, decoded=content.total_compressed_bytes is not None)
             return HttpResponse(response.status, _joined(response.headers), b"".join(chunks))
+        except TimeoutError:
+            # Framing that breaks in the middle of a body ends the connection, and aiohttp waits on nevertheless.
+            protocol = response.connection.protocol if response.connection else None
+            if protocol is not None and isinstance(protocol.exception(), http_exceptions.HttpProcessingError):
+                return NOT_HTTP
+            raise
         finally:
+            journey.received = content.total_bytes
             # A response that was read to its end has given its connection back by now; this closes all
             # others.
             response.close()
+
+    async def _look(
+        self, target: URL, answer: Fault, transport: Transport, seconds: float
+    ) -> tuple[Fault, Transport]:
+        """Add what a certificate that was not accepted says of itself, if that can be seen in time."""
+        try:
+            async with asyncio.timeout(seconds):
+                shown = await presented(
+                    self._policy, transport.address, port=target.port or 0, host=target.raw_host or ""
+                )
+        except (OSError, AddressRefusedError):
+            return answer, transport
+        if answer == tls.ISSUER_UNKNOWN and shown.is_incomplete:
+            answer = tls.ISSUER_NOT_SENT
+        return answer, replace(transport, certificate=shown.certificate, tls_version=shown.tls_version)
 
     def _session(self, *, pooled: bool) -> aiohttp.ClientSession:
         """Return the session whose connections are reused, or the one that makes one for each request."""
@@ -203,13 +213,7 @@ class HttpClient:
             if self._resolver is None:
                 timeout, getaddrinfo = self._resolver_settings
                 self._resolver = CheckedResolver(self._policy, timeout=timeout, getaddrinfo=getaddrinfo)
-            connector = aiohttp.TCPConnector(
-                resolver=self._resolver,
-                socket_factory=partial(checked_socket, self._policy),
-                limit=0,  # `_slots` limits, outside of the time that a request has
-                # aiohttp takes no keepalive timeout together with force_close
-                **({"keepalive_timeout": KEEPALIVE_SECONDS} if pooled else {"force_close": True}),
-            )
+            connector = WatchedConnector(self._policy, self._resolver, pooled=pooled)
             session = self._sessions[pooled] = aiohttp.ClientSession(
                 connector=connector,
                 cookie_jar=aiohttp.DummyCookieJar(),
@@ -285,6 +289,12 @@ def _refusal(
     return None
 
 
+def _oversized(limit: int, *, decoded: bool) -> Fault:
+    if decoded:
+        return FailureKind.DECOMPRESSION_BOMB, f"more than {limit} bytes when decoded"
+    return FailureKind.RESPONSE_TOO_LARGE, f"more than {limit} bytes"
+
+
 def _origin(url: URL) -> str:
     return f"{url.host_subcomponent}:{url.port}"
 
@@ -299,84 +309,3 @@ def _joined(headers: Mapping[str, str]) -> dict[str, str]:
         )
         joined[key] = f"{joined[key]}, {text}" if key in joined else text
     return joined
-
-
-def _lookup_fault(error: aiohttp.ClientConnectorDNSError) -> Fault:
-    return LOOKUP_FAULTS.get(error.os_error.errno or 0, (FailureKind.DNS_FAILED, "the lookup failed"))
-
-
-_ERRNO_IN_TEXT = re.compile(r"\[Errno (\d+)\]")
-
-
-def _connect_fault(error: aiohttp.ClientConnectorError) -> Fault | None:
-    """Read the error number; when addresses failed in different ways, the numbers stand in the text alone."""
-    cause = error.os_error
-    numbers = {cause.errno} if cause.errno else {int(number) for number in _ERRNO_IN_TEXT.findall(str(cause))}
-    if numbers & OWN_ERRNOS:
-        return None
-    for number, fault in CONNECT_FAULTS.items():
-        if number in numbers:
-            return fault
-    if isinstance(cause, ConnectionError):
-        return CONNECT_FAULTS[
-            errno.ECONNRESET
-        ]  # asyncio raises one without a number when a handshake is cut off
-    return FailureKind.UNREACHABLE, os.strerror(min(numbers)) if numbers else "connecting failed"
-
-
-def _certificate_fault(error: aiohttp.ClientConnectorCertificateError) -> Fault:
-    cause = error.certificate_error
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        return tls.certificate_fault(cause)
-    return FailureKind.TLS_FAILED, "certificate not accepted"
-
-
-def _handshake_fault(error: aiohttp.ClientConnectorSSLError) -> Fault:
-    cause = error.os_error
-    return FailureKind.TLS_FAILED, tls.handshake_fault(cause) if isinstance(cause, ssl.SSLError) else ""
-
-
-def _answer_fault(error: aiohttp.ClientResponseError | aiohttp.ClientPayloadError) -> Fault:
-    if _caused_by(error, http_exceptions.LineTooLong) or "Too many headers received" in str(error):
-        return FailureKind.RESPONSE_TOO_LARGE, "headers too large"
-    if _caused_by(error, http_exceptions.ContentEncodingError):
-        return FailureKind.CONNECTION_LOST, "the answer's encoding cannot be read"
-    if isinstance(error, aiohttp.ClientResponseError):
-        return FailureKind.CONNECTION_LOST, "the answer is not HTTP"
-    return _lost(error)
-
-
-def _lost(error: aiohttp.ClientError) -> Fault:
-    if isinstance(error.__cause__, ssl.SSLError):
-        # In TLS 1.3 a server says only after the handshake that it wants no part of it.
-        return FailureKind.TLS_FAILED, tls.handshake_fault(error.__cause__)
-    return FailureKind.CONNECTION_LOST, "the connection ended before the answer was complete"
-
-
-def _caused_by(error: BaseException, kind: type[BaseException]) -> bool:
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, kind):
-        cause = cause.__cause__
-    return cause is not None
-
-
-FAULTS: tuple[tuple[type[Exception], Callable[..., Fault | None]], ...] = (
-    (AddressRefusedError, lambda error: (FailureKind.ADDRESS_NOT_ALLOWED, str(error))),
-    (aiohttp.ClientConnectorDNSError, _lookup_fault),
-    (aiohttp.ClientConnectorCertificateError, _certificate_fault),
-    (aiohttp.ClientConnectorSSLError, _handshake_fault),
-    (aiohttp.ClientConnectorError, _connect_fault),
-    (aiohttp.ConnectionTimeoutError, lambda _: (FailureKind.CONNECT_TIMEOUT, "no connection in time")),
-    (TimeoutError, lambda _: (FailureKind.RESPONSE_TIMEOUT, "no complete answer in time")),
-    (aiohttp.ClientResponseError, _answer_fault),
-    (aiohttp.ClientPayloadError, _answer_fault),
-    (aiohttp.ClientConnectionError, _lost),
-)
-"""The first row whose type an error has reads it. What no row reads is a mistake of ours."""
-
-
-def _fault(error: Exception) -> Fault | None:
-    for kind, read in FAULTS:
-        if isinstance(error, kind):
-            return read(error)
-    return None

@@ -5,76 +5,135 @@ from __future__ import annotations
 import ssl
 from functools import lru_cache
 
+from integration_hub.adapters.journey import UNDER_WAY
 from integration_hub.config.pem import UNREADABLE, certificates, pem_fault
 from integration_hub.model.http import FailureKind
 
-# X509_V_ERR_* of OpenSSL's x509_vfy.h, which Python does not name. The words are ours, not the certificate's.
-_UNTRUSTED = {
-    2: "the authority that issued it is not known",
-    18: "self-signed certificate",
-    19: "self-signed certificate in the chain",
-    20: "the authority that issued it is not known",
-    21: "unable to verify the first certificate of an incomplete chain",
-    22: "certificate chain too long",
-    23: "revoked certificate",
-    24: "issuer is not an authority",
-    25: "certificate chain too long for its authority",
-    26: "certificate is not for servers",
-    27: "untrusted authority",
-    28: "rejected authority",
-    47: "name outside of what its authority may certify",
-    66: "key too weak",
-    67: "authority's key too weak",
-    68: "signature algorithm too weak",
-    79: "issuer is not an authority",
-}
-_EXPIRED = {9: "certificate not yet valid", 10: "certificate expired"}
-_MISMATCH = {62: "certificate is for another name", 64: "certificate is for another address"}
+Fault = tuple[FailureKind, str]
 
-CERTIFICATE_FAULTS: dict[int, tuple[FailureKind, str]] = {
+# X509_V_ERR_* of OpenSSL's x509_vfy.h, which Python does not name. The words are ours, not the certificate's.
+CERTIFICATE_FAULTS: dict[int, Fault] = {
     code: (kind, words)
     for kind, faults in (
-        (FailureKind.TLS_UNTRUSTED, _UNTRUSTED),
-        (FailureKind.TLS_EXPIRED, _EXPIRED),
-        (FailureKind.TLS_HOST_MISMATCH, _MISMATCH),
+        (
+            FailureKind.TLS_UNTRUSTED,
+            {
+                2: "the authority that issued it is not known",
+                20: "the authority that issued it is not known",
+                22: "certificate chain too long",
+                23: "revoked certificate",
+                24: "issuer is not an authority",
+                25: "certificate chain too long for its authority",
+                26: "certificate is not for servers",
+                27: "untrusted authority",
+                28: "rejected authority",
+                47: "name outside of what its authority may certify",
+                79: "issuer is not an authority",
+            },
+        ),
+        (
+            FailureKind.TLS_SELF_SIGNED,
+            {18: "self-signed certificate", 19: "self-signed certificate in the chain"},
+        ),
+        (
+            FailureKind.TLS_INCOMPLETE_CHAIN,
+            {21: "unable to verify the first certificate of an incomplete chain"},
+        ),
+        (FailureKind.TLS_NOT_YET_VALID, {9: "certificate not yet valid"}),
+        (FailureKind.TLS_EXPIRED, {10: "certificate expired"}),
+        (
+            FailureKind.TLS_HOST_MISMATCH,
+            {62: "certificate is for another name", 64: "certificate is for another address"},
+        ),
+        (
+            FailureKind.TLS_TOO_OLD,
+            {66: "key too weak", 67: "authority's key too weak", 68: "signature algorithm too weak"},
+        ),
     )
     for code, words in faults.items()
 }
 
-HANDSHAKE_FAULTS: dict[str, str] = {
-    "WRONG_VERSION_NUMBER": "the port does not speak TLS",
-    "HTTP_REQUEST": "the port does not speak TLS",
-    "RECORD_LAYER_FAILURE": "the port does not speak TLS",
-    "PACKET_LENGTH_TOO_LONG": "the port does not speak TLS",
-    "UNSUPPORTED_PROTOCOL": "TLS 1.2 or later is not supported",
-    "TLSV1_ALERT_PROTOCOL_VERSION": "TLS 1.2 or later is not supported",
-    "UNEXPECTED_EOF_WHILE_READING": "the connection was closed during the TLS handshake",
-    "SSLV3_ALERT_HANDSHAKE_FAILURE": "no common TLS settings",
-    "NO_SHARED_CIPHER": "no common TLS settings",
-    "DH_KEY_TOO_SMALL": "the host's TLS settings are too weak",
-    "TLSV1_UNRECOGNIZED_NAME": "the host does not serve this name",
-    "TLSV13_ALERT_CERTIFICATE_REQUIRED": "the host requires a client certificate",
-    "TLSV1_ALERT_UNKNOWN_CA": "the host requires a client certificate",
+ISSUER_UNKNOWN = CERTIFICATE_FAULTS[20]
+ISSUER_NOT_SENT: Fault = (
+    FailureKind.TLS_INCOMPLETE_CHAIN,
+    "the certificate was sent without that of the authority that issued it",
+)
+
+_NOT_TLS: Fault = (FailureKind.TLS_NOT_SPOKEN, "the port does not speak TLS")
+_OLD: Fault = (FailureKind.TLS_TOO_OLD, "TLS 1.2 or later is not supported")
+_WEAK: Fault = (FailureKind.TLS_TOO_OLD, "the host's TLS settings are too weak")
+_NO_CERTIFICATE: Fault = (FailureKind.TLS_CLIENT_CERTIFICATE, "the host requires a client certificate")
+_NOTHING_COMMON: Fault = (FailureKind.TLS_FAILED, "no common TLS settings")
+
+HANDSHAKE_FAULTS: dict[str, Fault] = {
+    "WRONG_VERSION_NUMBER": _NOT_TLS,
+    "HTTP_REQUEST": _NOT_TLS,
+    "RECORD_LAYER_FAILURE": _NOT_TLS,
+    "PACKET_LENGTH_TOO_LONG": _NOT_TLS,
+    "UNSUPPORTED_PROTOCOL": _OLD,
+    "TLSV1_ALERT_PROTOCOL_VERSION": _OLD,
+    "TLSV1_ALERT_INSUFFICIENT_SECURITY": _WEAK,
+    "DH_KEY_TOO_SMALL": _WEAK,
+    "EE_KEY_TOO_SMALL": _WEAK,
+    "UNSAFE_LEGACY_RENEGOTIATION_DISABLED": _WEAK,
+    "SSLV3_ALERT_HANDSHAKE_FAILURE": _NOTHING_COMMON,
+    "NO_SHARED_CIPHER": _NOTHING_COMMON,
+    "UNEXPECTED_EOF_WHILE_READING": (
+        FailureKind.TLS_FAILED,
+        "the connection was closed during the TLS handshake",
+    ),
+    "TLSV1_UNRECOGNIZED_NAME": (FailureKind.TLS_FAILED, "the host does not serve this name"),
+    "TLSV13_ALERT_CERTIFICATE_REQUIRED": _NO_CERTIFICATE,
+    "TLSV1_ALERT_UNKNOWN_CA": _NO_CERTIFICATE,
+    "SSLV3_ALERT_NO_CERTIFICATE": _NO_CERTIFICATE,
+    "SSLV3_ALERT_BAD_CERTIFICATE": _NO_CERTIFICATE,
 }
 """What OpenSSL's reason means to a person. A reason is one of OpenSSL's constants: showing an unlisted one is
 safe."""
+
+AGREED_FAULTS: dict[str, Fault] = {"SSLV3_ALERT_HANDSHAKE_FAILURE": _NO_CERTIFICATE}
+"""What a reason means once version and cipher are agreed on: before TLS 1.3, what is missing has no name of its own."""
 
 
 class TrustInvalidError(ValueError):
     """A CA bundle cannot be used. The message holds nothing of it."""
 
 
-def certificate_fault(error: ssl.SSLCertVerificationError) -> tuple[FailureKind, str]:
+class WatchedContext(ssl.SSLContext):
+    """A context that notes in the journey under way when TLS begins."""
+
+    def wrap_bio(  # the signature is ssl's
+        self,
+        incoming: ssl.MemoryBIO,
+        outgoing: ssl.MemoryBIO,
+        server_side: bool = False,
+        server_hostname: str | bytes | None = None,
+        session: ssl.SSLSession | None = None,
+    ) -> ssl.SSLObject:
+        """Begin a handshake. Both asyncio and uvloop do so here, as soon as TCP is connected."""
+        begun = super().wrap_bio(incoming, outgoing, server_side, server_hostname, session)
+        journey = UNDER_WAY.get()
+        if journey is not None:
+            journey.begins_tls(begun)
+        return begun
+
+
+def certificate_fault(error: ssl.SSLCertVerificationError) -> Fault:
     """Classify why a host's certificate was not accepted."""
     code = error.verify_code
     return CERTIFICATE_FAULTS.get(code, (FailureKind.TLS_FAILED, f"certificate not accepted (code {code})"))
 
 
-def handshake_fault(error: ssl.SSLError) -> str:
-    """Say why a handshake failed for another reason than the certificate."""
-    if not error.reason:
-        return "the TLS handshake failed"
-    return HANDSHAKE_FAULTS.get(error.reason, error.reason.replace("_", " ").lower())
+def handshake_fault(error: ssl.SSLError, *, agreed: bool = False) -> Fault:
+    """Classify why a handshake failed for another reason than the certificate.
+
+    `agreed` tells whether both sides had agreed on version and cipher before.
+    """
+    reason = error.reason
+    if not reason:
+        return FailureKind.TLS_FAILED, "the TLS handshake failed"
+    found = (AGREED_FAULTS.get(reason) if agreed else None) or HANDSHAKE_FAULTS.get(reason)
+    return found or (FailureKind.TLS_FAILED, reason.replace("_", " ").lower())
 
 
 def client_context(ca_bundle: str | None = None) -> ssl.SSLContext:
@@ -93,7 +152,7 @@ def client_context(ca_bundle: str | None = None) -> ssl.SSLContext:
 # Thousands of instances share a few authorities, and a context that was dropped is only made again.
 @lru_cache(maxsize=256)
 def _context(ca_bundle: str) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # verifies chain and host name
+    context = WatchedContext(ssl.PROTOCOL_TLS_CLIENT)  # verifies chain and host name
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.options |= ssl.OP_NO_RENEGOTIATION
     context.set_alpn_protocols(["http/1.1"])
