@@ -43,8 +43,8 @@ Every reason that is no good news: what it means, how the operator knows, what t
 reason stands in the `Ready` condition, in `status.tests[].reason` and in Events; the message beside it names hosts,
 paths and keys, and the stages of a test say how far it came and what was found on the way:
 
-    kubectl get integrationinstance NAME -o jsonpath='{{range .status.tests[*]}}{{.reason}}: {{.message}}{{"\\n"}}{{end}}'
-    kubectl get integrationinstance NAME -o jsonpath='{{.status.tests[0].stages}}'
+    kubectl get iinst NAME -o jsonpath='{{range .status.tests[*]}}{{.reason}}: {{.message}}{{"\\n"}}{{end}}'
+    kubectl get iinst NAME -o jsonpath='{{.status.tests[0].stages}}'
 
 A test goes through these stages, as far as it has them, and ends at the first that does not pass: `config`, `token`,
 `dns`, `connect`, `tls`, `request`, `assertions`, `identity`. What goes wrong at a token URL is shown at the stage
