@@ -1,89 +1,254 @@
-"""When a test is due."""
+"""When a test is made next: on a grid of its own, sooner after a failure, much later where asking does harm."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from integration_hub.model.base import REQUEST_ANNOTATION
-from integration_hub.model.reasons import REASONS, Course, Reason
+from integration_hub.model.instance import IntegrationInstance
+from integration_hub.model.reasons import DEAD_CREDENTIALS, REASONS, Course, Reason
 from integration_hub.reconcile.inputs import Timing
-from integration_hub.reconcile.schedule import (
-    interval_of,
-    is_requested,
-    next_test,
-    parse_duration,
-    parse_timestamp,
-    pause_after,
-    timestamp,
-    verdict_is_current,
-)
-from support.builders import connected, definition, found, inputs, instance
+from integration_hub.reconcile.schedule import Pace, on_grid, phase_of
+from integration_hub.reconcile.times import parse_duration, parse_timestamp, timestamp
+from support.builders import NOW, found, inputs, instance
 
-MIDDLE = 0.5
 TIMING = Timing()
-RETRYING = sorted(reason for reason in Reason if REASONS[reason].course is Course.RETRYING)
-DEAD = [Reason.CREDENTIALS_REJECTED, Reason.PERMISSION_DENIED]
+LITTLE = timedelta(milliseconds=1)
+"""Grids are counted in floating point from 1970 on, which leaves microseconds open."""
+TEN_MINUTES = timedelta(minutes=10)
+MANY = 10_000
+PASSING = sorted(reason for reason in Reason if REASONS[reason].course is Course.RETRYING)
+LASTING = sorted(
+    reason for reason in Reason if REASONS[reason].course is Course.STALLED and reason not in DEAD_CREDENTIALS
+)
+
 intervals = st.integers(10, 168 * 3600).map(lambda seconds: timedelta(seconds=seconds))
-jitters = st.floats(0, 1)
+phases = st.floats(0, 1, exclude_max=True)
+moments = st.datetimes(
+    datetime(2020, 1, 1),  # noqa: DTZ001 - hypothesis adds the zone
+    datetime(2100, 1, 1),  # noqa: DTZ001
+    timezones=st.just(UTC),
+)
+streaks = st.integers(1, 10**6)
+waits = st.floats(0, 86_400)
+paces = st.builds(Pace, now=moments, interval=intervals, phase=phases, timing=st.just(TIMING))
 
 
-def pause(
-    reason: Reason, failures: int, interval: timedelta = TIMING.interval, jitter: float = MIDDLE
-) -> timedelta:
-    return pause_after(reason, failures, interval=interval, jitter=jitter, timing=TIMING)
+def pace(phase: float = 0.5, interval: timedelta = TEN_MINUTES, now: datetime = NOW) -> Pace:
+    return Pace(now, interval, phase, TIMING)
 
 
-class TestPause:
-    @given(st.sampled_from(sorted(Reason)), st.integers(0, 10**6), intervals, jitters)
-    def test_is_never_shorter_than_the_first_retry_nor_longer_than_the_longest(
-        self, reason: Reason, failures: int, interval: timedelta, jitter: float
-    ) -> None:
-        result = pause(reason, failures, interval, jitter)
-        assert 0.9 * min(TIMING.retry_first, interval) <= result <= 1.1 * max(TIMING.slow_recheck, interval)
+def phase(**changes: Any) -> float:
+    """Where on the grid `instance()` stands, with these arguments."""
+    return phase_of(IntegrationInstance.model_validate(instance(**changes)))
 
-    @given(st.sampled_from(RETRYING), st.integers(1, 100), intervals)
-    def test_after_a_passing_failure_grows_with_each_failure_up_to_the_interval(
-        self, reason: Reason, failures: int, interval: timedelta
-    ) -> None:
-        assert pause(reason, failures, interval) <= pause(reason, failures + 1, interval) <= interval
 
-    def test_after_a_passing_failure_doubles(self) -> None:
-        pauses = [pause(Reason.CONNECTION_REFUSED, failures).total_seconds() for failures in range(1, 10)]
-        assert pauses == [5, 10, 20, 40, 80, 160, 320, 600, 600]
+def tenths(phases_: list[float]) -> list[float]:
+    """Which part of the phases stands in each tenth of the interval."""
+    counted = [0] * 10
+    for one in phases_:
+        counted[int(one * 10)] += 1
+    return [count / len(phases_) for count in counted]
 
-    @given(st.sampled_from(RETRYING), intervals)
-    def test_settles_at_the_interval(self, reason: Reason, interval: timedelta) -> None:
-        assert pause(reason, 1000, interval) == interval
 
-    @pytest.mark.parametrize("reason", DEAD)
-    @given(failures=st.integers(1, 50), interval=intervals)
-    def test_with_a_dead_credential_is_long_however_short_the_interval(
-        self, reason: Reason, failures: int, interval: timedelta
-    ) -> None:
-        # Asking often with a wrong password locks accounts.
-        assert pause(reason, failures, interval) == max(TIMING.slow_recheck, interval)
+class TestPhase:
+    def test_those_of_ten_thousand_instances_spread_over_the_whole_interval(self) -> None:
+        found_ = [
+            phase(
+                name=f"crm-{n}",
+                namespace=f"team-{n % 97}",
+                auth={"secretRef": {"name": f"crm-{n // 97}-key"}},
+            )
+            for n in range(MANY)
+        ]
+        assert all(0 <= one < 1 for one in found_)
+        assert all(0.08 <= share <= 0.12 for share in tenths(found_)), tenths(found_)
+        assert len(set(found_)) == MANY
+
+    def test_is_a_matter_of_what_is_asked_so_that_a_restart_changes_nothing(self) -> None:
+        # The number is written down here: a process of tomorrow must come to the same.
+        assert phase() == phase() == pytest.approx(0.828098780342, abs=1e-11)
 
     @pytest.mark.parametrize(
-        "reason", sorted(r for r in Reason if REASONS[r].course is not Course.RETRYING and r not in DEAD)
+        "changes",
+        [
+            {"name": "other", "uid": "i-2"},
+            {"displayName": "Acme in production"},
+            {"generation": 7, "version": 99, "created": "2026-02-02T00:00:00Z"},
+            {"request": "now"},
+            {"status": {"nextTestTime": "2026-03-01T12:00:00Z"}},
+            {"monitor": {"interval": "1m"}},
+            {"tests": [{"name": "own", "request": {}}]},
+        ],
+        ids=str,
     )
-    @given(failures=st.integers(0, 50), interval=intervals)
-    def test_is_the_interval_else(self, reason: Reason, failures: int, interval: timedelta) -> None:
-        assert pause(reason, failures, interval) == interval
-
-    @given(st.sampled_from(sorted(Reason)), st.integers(0, 50), intervals, jitters)
-    def test_jitter_spreads_by_a_tenth_to_both_sides(
-        self, reason: Reason, failures: int, interval: timedelta, jitter: float
+    def test_those_that_ask_the_same_with_the_same_secret_fall_due_together(
+        self, changes: dict[str, Any]
     ) -> None:
-        middle = pause(reason, failures, interval)
-        spread = pause(reason, failures, interval, jitter)
-        assert abs(spread - middle) <= 0.1 * middle + timedelta(microseconds=2)
-        assert abs(pause(reason, failures, interval, 0.0) - 0.9 * middle) <= timedelta(microseconds=2)
-        assert abs(pause(reason, failures, interval, 1.0) - 1.1 * middle) <= timedelta(microseconds=2)
+        # One request then serves them all.
+        assert phase(**changes) == phase()
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"namespace": "team-b"},
+            {"definitionRef": {"name": "other"}},
+            {"config": {"region": "us"}},
+            {"config": {"region": "eu", "team": "blue"}},
+            {"template": "sandbox"},
+            {"auth": {"secretRef": {"name": "other-key"}}},
+            {"auth": {"method": "key", "secretRef": {"name": "acme-key"}}},
+            {"auth": {}},
+        ],
+        ids=str,
+    )
+    def test_those_that_ask_something_else_do_not(self, changes: dict[str, Any]) -> None:
+        assert phase(**changes) != phase()
+
+    def test_is_the_same_in_whichever_order_the_configuration_stands(self) -> None:
+        one, other = {"region": "eu", "team": "blue"}, {"team": "blue", "region": "eu"}
+        assert phase(config=one) == phase(config=other)
+
+
+class TestGrid:
+    @given(moments, intervals, phases)
+    def test_its_next_point_is_within_an_interval(
+        self, now: datetime, interval: timedelta, phase_: float
+    ) -> None:
+        point = on_grid(now, interval, phase_)
+        assert now - LITTLE <= point <= now + interval + LITTLE
+
+    @given(moments, intervals, phases, st.integers(1, 50))
+    def test_its_points_are_one_interval_apart_whenever_one_looks(
+        self, now: datetime, interval: timedelta, phase_: float, later: int
+    ) -> None:
+        first, other = on_grid(now, interval, phase_), on_grid(now + later * interval, interval, phase_)
+        assert abs(other - first - later * interval) <= LITTLE
+
+    @given(paces)
+    def test_a_regular_test_comes_half_to_one_and_a_half_intervals_later(self, given_: Pace) -> None:
+        pause = given_.regular() - given_.now
+        assert given_.interval / 2 - LITTLE <= pause <= given_.interval * 1.5 + LITTLE
+
+    @given(paces, st.lists(st.floats(-0.3, 0.49), max_size=20))
+    def test_from_then_on_every_interval_however_long_each_test_takes(
+        self, given_: Pace, delays: list[float]
+    ) -> None:
+        first = due = given_.regular()
+        for number, delay in enumerate(delays, start=1):
+            ended = due + given_.interval * delay
+            due = Pace(ended, given_.interval, given_.phase, TIMING).regular()
+            assert abs(due - first - number * given_.interval) <= LITTLE
+
+
+class TestSoon:
+    def test_pauses_double_until_they_are_as_long_as_the_interval(self) -> None:
+        pauses = [
+            (pace(0.5, timedelta(hours=1)).soon(streak) - NOW).total_seconds() for streak in range(1, 10)
+        ]
+        assert pauses == [5, 10, 20, 40, 80, 160, 320, 640, 1280]
+
+    @given(paces, streaks)
+    def test_never_shrink_and_never_pass_the_next_regular_test(self, given_: Pace, streak: int) -> None:
+        assert given_.now < given_.soon(streak) <= given_.soon(streak + 1) <= given_.regular()
+
+    @given(intervals, phases)
+    def test_settle_on_the_grid(self, interval: timedelta, phase_: float) -> None:
+        now, pauses = NOW, []
+        for streak in range(1, 25):
+            due = Pace(now, interval, phase_, TIMING).soon(streak)
+            pauses.append(due - now)
+            now = due
+        assert abs(on_grid(now - LITTLE, interval, phase_) - now) <= LITTLE
+        assert all(abs(pause - interval) <= LITTLE for pause in pauses[-3:])
+
+    @given(phases)
+    def test_are_spread_by_a_tenth_to_both_sides(self, phase_: float) -> None:
+        # All connections to a host fail at once; they must not all come back at once.
+        pause = pace(phase_).soon(1) - NOW
+        assert abs(pause - TIMING.retry_first) <= TIMING.retry_first * 0.1 + LITTLE
+        assert pace(0).soon(1) < pace(0.99).soon(1)
+
+
+class TestAfterFailure:
+    @given(paces, st.sampled_from(PASSING), streaks)
+    def test_one_that_may_pass_is_tried_again_soon(self, given_: Pace, reason: Reason, streak: int) -> None:
+        assert given_.after_failure(reason, streak) == given_.soon(streak)
+
+    @given(paces, st.sampled_from(LASTING), streaks)
+    def test_one_that_a_person_must_mend_is_tried_at_the_interval(
+        self, given_: Pace, reason: Reason, streak: int
+    ) -> None:
+        assert given_.after_failure(reason, streak) == given_.regular()
+
+    @given(paces, st.sampled_from(sorted(DEAD_CREDENTIALS)), streaks, st.none() | waits)
+    def test_a_dead_credential_waits_a_day_however_short_the_interval(
+        self, given_: Pace, reason: Reason, streak: int, again_in: float | None
+    ) -> None:
+        # Asking often with a wrong password locks accounts.
+        pause, least = (
+            given_.after_failure(reason, streak, again_in) - given_.now,
+            max(timedelta(days=1), given_.interval),
+        )
+        assert least <= pause <= 1.1 * least + LITTLE
+
+    def test_dead_credentials_do_not_come_back_all_at_once(self) -> None:
+        ends = [pace(n / 10).after_failure(Reason.CREDENTIALS_REJECTED, 1) - NOW for n in range(10)]
+        assert len(set(ends)) == 10
+        assert max(ends) - min(ends) >= timedelta(hours=2)
+
+    @given(paces, st.sampled_from(PASSING + LASTING), streaks, waits)
+    def test_nobody_comes_back_before_the_time_that_the_other_side_asked_for(
+        self, given_: Pace, reason: Reason, streak: int, again_in: float
+    ) -> None:
+        due, unasked = given_.after_failure(reason, streak, again_in), given_.after_failure(reason, streak)
+        least = given_.now + timedelta(seconds=again_in)
+        assert due >= max(least - LITTLE, unasked)
+        # Nor much later: the time that it asked for once more, and no more than an interval.
+        assert due <= max(least + min(timedelta(seconds=again_in), given_.interval) + LITTLE, unasked)
+
+    def test_those_who_were_told_the_same_time_come_back_spread_out(self) -> None:
+        paces_ = [pace(n / 100) for n in range(100)]
+        ends = [one.after_failure(Reason.RATE_LIMITED, 1, 120.0) - NOW for one in paces_]
+        assert min(ends) == timedelta(seconds=120)
+        assert max(ends) - min(ends) > timedelta(seconds=110)
+        assert len(set(ends)) == 100
+
+    def test_who_was_told_nothing_special_is_not_held_up_by_nothing(self) -> None:
+        assert pace().after_failure(Reason.SERVER_ERROR, 1, 0.0) == pace().soon(1)
+
+
+class TestCatchUp:
+    """After a restart everything that fell due meanwhile is due at once."""
+
+    def test_what_works_is_spread_over_the_interval(self) -> None:
+        pauses = [pace(n / MANY).catch_up(works=True) - NOW for n in range(MANY)]
+        assert all(timedelta() <= pause <= TEN_MINUTES for pause in pauses)
+        shares = tenths([min(pause / TEN_MINUTES, 0.9999) for pause in pauses])
+        assert all(0.08 <= share <= 0.12 for share in shares), shares
+
+    @given(paces)
+    def test_what_works_goes_on_on_its_own_grid(self, given_: Pace) -> None:
+        due = given_.catch_up(works=True)
+        after_it = Pace(due, given_.interval, given_.phase, TIMING).regular()
+        assert abs(after_it - due - given_.interval) <= LITTLE
+
+    def test_what_does_not_work_is_looked_at_within_half_a_minute_but_not_all_at_once(self) -> None:
+        pauses = [pace(n / 1000).catch_up(works=False) - NOW for n in range(1000)]
+        assert all(timedelta() <= pause <= timedelta(seconds=30) for pause in pauses)
+        shares = tenths([pause / timedelta(seconds=30) for pause in pauses])
+        assert all(0.08 <= share <= 0.12 for share in shares), shares
+
+    @given(paces)
+    def test_is_never_later_than_an_interval(self, given_: Pace) -> None:
+        for works in (True, False):
+            assert (
+                given_.now - LITTLE <= given_.catch_up(works=works) <= given_.now + given_.interval + LITTLE
+            )
 
 
 class TestDurations:
@@ -132,79 +297,6 @@ class TestTimestamps:
     )
     def test_reading(self, text: str | None, expected: datetime | None, reason: str) -> None:
         assert parse_timestamp(text) == expected, reason
-
-
-class TestVerdict:
-    def test_is_current_while_nothing_that_it_is_about_has_changed(self) -> None:
-        assert verdict_is_current(inputs(connected()))
-
-    def test_of_an_instance_without_a_secret_is_current_too(self) -> None:
-        raw = connected(instance())
-        raw["status"]["tested"]["secretResourceVersion"] = ""
-        assert verdict_is_current(inputs(raw, secret_version=None))
-
-    def test_is_not_current_where_there_is_none(self) -> None:
-        assert not verdict_is_current(inputs(instance()))
-
-    def test_is_not_current_without_the_definition(self) -> None:
-        assert not verdict_is_current(inputs(connected(), without_definition=True))
-
-    @pytest.mark.parametrize(
-        "changed",
-        [
-            {"of": definition(generation=2)},
-            {"of": definition(uid="d-2")},
-            {"secret_version": "8"},
-            {"secret_version": None},
-        ],
-        ids=[
-            "definition's generation",
-            "another definition of the same name",
-            "Secret's version",
-            "Secret gone",
-        ],
-    )
-    def test_is_not_current_after_a_change_of(self, changed: dict[str, object]) -> None:
-        assert not verdict_is_current(inputs(connected(), **changed))  # type: ignore[arg-type]
-
-    def test_is_not_current_after_a_change_of_the_instance(self) -> None:
-        raw = connected()
-        raw["metadata"]["generation"] = 2
-        assert not verdict_is_current(inputs(raw))
-
-
-class TestRequest:
-    @pytest.mark.parametrize(
-        ("asked", "handled", "expected", "reason"),
-        [
-            (None, None, False, "nobody asked"),
-            ("1", None, True, "the first request"),
-            ("1", "1", False, "handled already"),
-            ("2", "1", True, "another request"),
-            ("", "1", False, "an empty annotation asks for nothing"),
-            (None, "1", False, "the annotation was removed"),
-        ],
-    )
-    def test_is_open_until_its_value_is_echoed(
-        self, *, asked: str | None, handled: str | None, expected: bool, reason: str
-    ) -> None:
-        status = {"lastHandledRequest": handled} if handled else {}
-        raw = instance(request=asked, status=status)
-        assert is_requested(inputs(raw), REQUEST_ANNOTATION) is expected, reason
-
-
-class TestInterval:
-    def test_is_the_instances_own(self) -> None:
-        assert interval_of(inputs(instance(monitor={"interval": "1h30m"}))) == timedelta(minutes=90)
-
-    @pytest.mark.parametrize("monitor", [None, {}])
-    def test_is_the_operators_else(self, monitor: object) -> None:
-        given = replace(inputs(instance(monitor=monitor)), timing=Timing(interval=timedelta(minutes=3)))
-        assert interval_of(given) == timedelta(minutes=3)
-
-    def test_the_next_test_is_the_one_in_status(self) -> None:
-        raw = instance(status={"nextTestTime": "2026-03-01T12:10:00Z"})
-        assert next_test(inputs(raw)) == datetime(2026, 3, 1, 12, 10, tzinfo=UTC)
 
 
 def test_the_helper_reads_the_version_that_the_inputs_know() -> None:
