@@ -15,6 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from yarl import URL
 
+from integration_hub.adapters.egress import HostRule
 from integration_hub.config.templates import (
     TemplateError,
     fields_in,
@@ -165,6 +166,18 @@ def test_a_header_is_one_line_of_latin_1(value: Any) -> None:
 
 
 @given(values)
+def test_whatever_rule_is_rendered_the_one_who_sends_can_read_it(value: Any) -> None:
+    for template in (
+        "{{ config.x }}",
+        "*.{{ config.x }}",
+        "http://{{ config.x }}",
+        "a.{{ config.x }}:{{ config.x }}",
+    ):
+        with suppress(TemplateError):
+            HostRule.parse(render_allowed_host(template, {"x": value}))
+
+
+@given(values)
 @example("https://h:6443/x")
 def test_an_allowed_host_is_a_host_with_an_optional_port_and_never_a_wildcard_of_the_value(
     value: Any,
@@ -215,6 +228,8 @@ RENDERED = [
     (render_allowed_host, "api.example.com", {}, "api.example.com"),
     (render_allowed_host, "*.{{ config.d }}", {"d": "example.com"}, "*.example.com"),
     (render_allowed_host, "http://127.0.0.1:80", {}, "http://127.0.0.1:80"),
+    (render_allowed_host, "https://api.example.com", {}, "api.example.com"),
+    (render_allowed_host, "http://*.{{ config.d }}:81", {"d": "example.com"}, "http://*.example.com:81"),
     (render_allowed_host, "{{ config.s }}", {"s": "https://h:6443/x"}, "h:6443"),
     (render_allowed_host, "{{ config.s }}", {"s": "https://h"}, "h:443"),
     (render_allowed_host, "{{ config.s }}", {"s": "http://h"}, "http://h:80"),
@@ -263,6 +278,9 @@ REFUSED = [
     (render_header, "{{ config.x }}", {"x": "a\r\nEvil: 1"}, "x", "header"),
     (render_header, "a\x00", {}, "", "control characters"),
     (render_allowed_host, "{{ config.x }}", {"x": "*.example.com"}, "x", "letters"),
+    (render_allowed_host, "*.{{ config.x }}", {"x": "com"}, "x", "allows too much"),
+    (render_allowed_host, "*.com", {}, "", "allows too much"),
+    (render_allowed_host, "*.10.0.0.1", {}, "", "allows too much"),
     (render_json, ["{{ config.x }}"], {"x": {}}, "x", "a group of fields"),
 ]  # fmt: skip
 

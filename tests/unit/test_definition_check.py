@@ -57,6 +57,17 @@ MISTAKES: list[tuple[dict[str, Any], str, str]] = [
         "spec.tests[0].request.path",
         "a secret in a URL",
     ),
+    ({"baseURL": "ftp://a.example"}, "spec.baseURL", "no scheme that is spoken here"),
+    ({"baseURL": "https://{{ config.region }}.-acme.example"}, "spec.baseURL", "a host that no value mends"),
+    ({"allowedHosts": ["1.2.3"]}, "spec.allowedHosts[0]", "an address that only some read"),
+    ({"allowedHosts": ["a.example", "*.com"]}, "spec.allowedHosts[1]", "a rule that allows too much"),
+    ({"allowedHosts": ["*.{{ config.region }}:0"]}, "spec.allowedHosts[0]", "a port that there is not"),
+    ({"allowedHosts": ["https://a.example/path"]}, "spec.allowedHosts[0]", "a URL in place of a host"),
+    ({"tests": one_test(path="/v1//x")}, "spec.tests[0].request.path", "an empty segment"),
+    ({"tests": one_test(path="/v1/{{ config.region }}/../x")}, "spec.tests[0].request.path", "a way up"),
+    ({"tests": one_test(path="/{{ config.region }}?a=b")}, "spec.tests[0].request.path", "a query in a path"),
+    ({"tests": one_test(headers={"X Y": "1"})}, "spec.tests[0].request.headers.X Y", "no header's name"),
+    ({"tests": one_test(headers={"X": "a\nb"})}, "spec.tests[0].request.headers.X", "a line break"),
     ({"authMethods": [{"name": "key", "type": "magic"}]}, "spec.authMethods[0].type", "an unknown type"),
     (
         {"authMethods": [{"name": "key", "type": "apiKey", "settings": {"in": "body"}}]},
@@ -100,6 +111,31 @@ def test_a_definition_without_mistakes_is_prepared_for_its_instances() -> None:
     assert checked.spec is not None
     assert checked.validator is not None
     assert (checked.name, checked.uid, checked.generation) == ("acme", "d-1", 4)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"baseURL": "{{ config.region }}"},
+        {"baseURL": "https://h.example:{{ config.region }}/{{ config.team }}"},
+        {"baseURL": "https://{{ config.region }}:{{ config.team }}"},
+        {
+            "allowedHosts": [
+                "*.{{ config.region }}",
+                "{{ config.team }}:{{ config.region }}",
+                "https://a.example",
+            ]
+        },
+        {
+            "tests": one_test(
+                path="/{{ config.region }}/{{ config.team }}", headers={"X-A": "{{ config.team }}é"}
+            )
+        },
+        {"tests": one_test(path="")},
+    ],
+)
+def test_what_some_configuration_makes_usable_is_no_mistake(spec: dict[str, Any]) -> None:
+    assert check_definition(definition(**spec)).violations == ()
 
 
 def test_a_template_need_not_be_complete() -> None:

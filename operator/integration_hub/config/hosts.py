@@ -42,6 +42,14 @@ def checked_host(text: str) -> str:
     return text.lower()
 
 
+def checked_wildcard(text: str) -> str:
+    """Return the host below which a rule allows every name; '*.com' or '*.10.0.0.1' would allow what nobody means."""
+    host = checked_host(text)
+    if "." not in host or host.startswith("[") or _NUMBER.fullmatch(host.rpartition(".")[2]):
+        raise HostError("allows too much after '*.': name the domain below the top one, like '*.example.com'")
+    return host
+
+
 def checked_label(text: str) -> str:
     """Return one label of a host name ('acme' of 'acme.example.com'), in lower case."""
     if not text:

@@ -17,7 +17,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 from urllib.parse import quote, unquote
 
-from integration_hub.config.hosts import HostError, checked_host, checked_label, checked_port
+from integration_hub.config.hosts import (
+    HostError,
+    checked_host,
+    checked_label,
+    checked_port,
+    checked_wildcard,
+)
 from integration_hub.config.values import did_you_mean, in_words
 
 Config: TypeAlias = Mapping[str, Any]
@@ -55,6 +61,15 @@ def fields_in(text: str) -> frozenset[str]:
         return frozenset(part.name for part in _parsed(text) if isinstance(part, Field))
     except TemplateError:
         return frozenset()
+
+
+def template_fault(text: str) -> str | None:
+    """Return what is wrong in the template's syntax."""
+    try:
+        _parsed(text)
+    except TemplateError as error:
+        return str(error)
+    return None
 
 
 def template_problem(text: str, known: Collection[str], secret: Collection[str]) -> str | None:
@@ -145,8 +160,12 @@ def render_allowed_host(template: str, config: Config) -> str:
         case [Field() as field]:
             return _allowed_from_value(field, config)
         case [str(first), *rest]:
-            host = first.removeprefix("http://").removeprefix("*.")
-            return first[: len(first) - len(host)] + _authority([*([host] if host else []), *rest], config)
+            scheme, wild, host = _rule_parts(first)
+            authority = _authority([*([host] if host else []), *rest], config)
+            if wild:
+                blamed = next((part for part in rest if isinstance(part, Field)), None)
+                _checked(checked_wildcard, _host_and_port([authority])[0][0], blamed)
+            return f"{scheme}{wild}{authority}"
         case _:
             return _authority(parts, config)
 
@@ -169,6 +188,14 @@ def render_json(value: Any, config: Config) -> Any:
             return [render_json(entry, config) for entry in value]
         case _:
             return value
+
+
+def _rule_parts(text: str) -> tuple[str, str, str]:
+    """Split the marks of a rule from its host: 'http://' ('https://' is what goes without saying) and '*.'."""
+    scheme = "http://" if text.startswith("http://") else ""
+    host = text.removeprefix("http://").removeprefix("https://")
+    bare = host.removeprefix("*.")
+    return scheme, host[: len(host) - len(bare)], bare
 
 
 # -- Parts -----------------------------------------------------------------------------------------
@@ -339,9 +366,9 @@ def _label_part(field: Field, config: Config) -> str:
     return text
 
 
-def _checked(check: Callable[[str], Any], text: str, field: Field | None) -> str:
+def _checked(check: Callable[[str], Any], text: object, field: Field | None) -> str:
     try:
-        return str(check(text))
+        return str(check(str(text)))
     except HostError as error:
         if field is None:
             raise TemplateError(f"the host or port in the template {error}") from None
