@@ -10,17 +10,30 @@ import threading
 import tracemalloc
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import aiohttp
 import pytest
+import uvloop
 from aiohttp.client_reqrep import ConnectionKey
+from cryptography import x509
+from cryptography.x509.oid import NameOID
 
+from integration_hub.adapters.certificate import read_certificate
 from integration_hub.adapters.egress import CheckedResolver, EgressPolicy, HostRule, parse_cidrs
 from integration_hub.adapters.faults import fault as fault_of
 from integration_hub.adapters.http import USER_AGENT, HttpClient
 from integration_hub.adapters.journey import Journey
-from integration_hub.model.http import Failure, FailureKind, HttpRequest, HttpResponse, Outcome
+from integration_hub.model.http import (
+    Failure,
+    FailureKind,
+    HttpRequest,
+    HttpResponse,
+    Outcome,
+    Transport,
+)
 from support import fault_server
 from support.certificates import DAY, Authority, Identity, self_signed
 from support.fault_server import Behaviour, FaultServer, answering, response
@@ -574,6 +587,20 @@ class TestAnswersThatFail:
             failure = failed(await ask(waits_briefly_for_answers, server.url(), ca=authority.pem))
         assert failure.kind == FailureKind.RESPONSE_TIMEOUT
 
+    async def test_take_as_long_where_framing_breaks_in_the_middle_and_are_named_all_the_same(
+        self, waits_briefly_for_answers: HttpClient
+    ) -> None:
+        async def behave(connection: fault_server.Connection) -> None:
+            await connection.request()
+            await connection.send(CHUNKED + b"2\r\nab\r\n")
+            await asyncio.sleep(0.1)  # so that the head has been read when the rest comes
+            await connection.send(b"zz\r\n")
+
+        async with FaultServer(behave) as server:
+            outcome = await ask(waits_briefly_for_answers, server.url())
+        assert failed(outcome).kind == FailureKind.NOT_HTTP
+        assert outcome.transport.received == 2
+
     async def test_a_bomb_is_never_decoded_as_a_whole(self, client: HttpClient) -> None:
         async with FaultServer(answering(fault_server.gzip_bomb(200_000_000))) as server:
             tracemalloc.start()
@@ -710,6 +737,266 @@ class TestNames:
         failure = failed(await ask(client, "https://api.example.com/"))
         await client.close()
         assert failure.kind == kind
+
+
+LOOPS = [
+    pytest.param(asyncio.new_event_loop, id="asyncio"),
+    pytest.param(uvloop.new_event_loop, id="uvloop"),
+]
+
+
+class TestTheWay:
+    """What an exchange tells of its way, on the loop of production as on the other."""
+
+    @pytest.mark.parametrize("new_loop", LOOPS)
+    def test_of_a_new_connection_and_of_one_that_is_used_again(
+        self, authority: Authority, identity: Identity, new_loop: Callable[[], asyncio.AbstractEventLoop]
+    ) -> None:
+        async def story() -> list[Outcome]:
+            client = HttpClient(LOOPBACK, getaddrinfo=Names(["127.0.0.1", "127.0.0.3"]))
+            async with FaultServer(answering(response(b"hello")), identity.server_context()) as server:
+                url = server.url(host="api.example.com")
+                outcomes = [
+                    await ask(client, url, method, ca=authority.pem) for method in ("GET", "GET", "POST")
+                ]
+            await client.close()
+            return outcomes
+
+        with asyncio.Runner(loop_factory=new_loop) as runner:
+            outcomes = runner.run(story())
+        first, second, third = (outcome.transport for outcome in outcomes)
+        for way in (first, third):
+            assert (way.addresses, way.address, way.reused) == (
+                ("127.0.0.1", "127.0.0.3"),
+                "127.0.0.1",
+                False,
+            )
+            times = [way.dns, way.connect, way.tls, way.request]
+            assert all(time is not None and time > 0 for time in times)
+            assert sum(time or 0 for time in times) <= outcomes[0].seconds + outcomes[2].seconds
+        assert first.tls_version == "TLSv1.3"
+        assert first.certificate is not None
+        assert first.certificate.names == ("127.0.0.1", "api.example.com")
+        assert first.received == 5
+        assert second == replace(
+            first, reused=True, dns=None, connect=None, tls=None, request=second.request
+        ), "a connection that is used again tells who was found when it was made"
+        assert second.request is not None
+
+    @pytest.mark.parametrize("new_loop", LOOPS)
+    def test_tells_a_slow_handshake_from_a_slow_connection(
+        self, authority: Authority, identity: Identity, new_loop: Callable[[], asyncio.AbstractEventLoop]
+    ) -> None:
+        async def story() -> Outcome:
+            client = HttpClient(LOOPBACK)
+            with fault_server.slow_to_shake_hands(identity.server_context(), 0.2) as port:
+                outcome = await ask(client, f"https://127.0.0.1:{port}/", ca=authority.pem)
+            await client.close()
+            return outcome
+
+        with asyncio.Runner(loop_factory=new_loop) as runner:
+            way = runner.run(story()).transport
+        assert way.tls is not None
+        assert way.connect is not None
+        assert way.tls >= 0.2 > way.connect
+
+    async def test_without_tls_and_without_a_name(self, client: HttpClient) -> None:
+        async with FaultServer(answering(response())) as server:
+            way = (await ask(client, server.url())).transport
+        assert (way.addresses, way.address) == (("127.0.0.1",), "127.0.0.1")
+        assert (way.dns, way.tls, way.tls_version, way.certificate) == (None, None, "", None)
+        assert way.connect
+        assert way.request
+
+    async def test_of_ten_addresses_at_most(self) -> None:
+        names = Names([f"127.0.0.{number}" for number in range(1, 20)])
+        client = HttpClient(LOOPBACK_HTTP, getaddrinfo=names)
+        async with FaultServer(answering(response())) as server:
+            way = (await ask(client, server.url(host="api.example.com"))).transport
+        await client.close()
+        assert way.addresses == tuple(f"127.0.0.{number}" for number in range(1, 11))
+
+    async def test_when_many_ask_at_once_for_a_name_that_is_looked_up_once(self) -> None:
+        names = Names(["127.0.0.1"])
+        client = HttpClient(LOOPBACK_HTTP, getaddrinfo=names)
+        async with FaultServer(answering(response())) as server:
+            url = server.url(host="api.example.com")
+            outcomes = await asyncio.gather(*(ask(client, url) for _ in range(5)))
+        await client.close()
+        assert len(names.asked) == 1
+        assert {outcome.transport.addresses for outcome in outcomes} == {("127.0.0.1",)}
+        assert all(outcome.transport.dns for outcome in outcomes), "each of them waited for it"
+
+    async def test_when_a_connection_turns_out_to_be_closed(self, client: HttpClient) -> None:
+        async with FaultServer(fault_server.closing_on_second_request) as server:
+            ways = [(await ask(client, server.url())).transport for _ in range(2)]
+        assert [way.reused for way in ways] == [False, False]
+        assert all(way.connect for way in ways), "the one that answered is the one that counts"
+
+    async def test_past_an_address_that_does_not_answer(self) -> None:
+        client = HttpClient(LOOPBACK_HTTP, getaddrinfo=Names(["127.0.0.2", "127.0.0.1"]))
+        async with FaultServer(answering(response())) as server:
+            way = (await ask(client, server.url(host="api.example.com"))).transport
+        await client.close()
+        assert (way.addresses, way.address) == (("127.0.0.2", "127.0.0.1"), "127.0.0.1")
+
+    async def test_past_an_address_whose_certificate_is_not_accepted(
+        self, authority: Authority, identity: Identity
+    ) -> None:
+        async with FaultServer(answering(response()), identity.server_context()) as good:
+            wrong = self_signed("api.example.com").server_context()
+            async with FaultServer(answering(response()), wrong, address="127.0.0.2", port=good.port):
+                client = HttpClient(LOOPBACK, getaddrinfo=Names(["127.0.0.2", "127.0.0.1"]))
+                outcome = await ask(client, good.url(host="api.example.com"), ca=authority.pem)
+                await client.close()
+        answered(outcome)
+        assert outcome.transport.address == "127.0.0.1"
+        assert outcome.transport.certificate is not None
+        assert outcome.transport.certificate.issuer == "CN=Test Authority"
+
+    async def test_as_far_as_a_lookup_that_failed(self) -> None:
+        answers: list[list[str] | OSError] = [["127.0.0.1"], socket.gaierror(socket.EAI_NONAME, CANARY)]
+
+        def look_up(host: str, port: int, *_: Any) -> list[Any]:
+            return Names(answers.pop(0))(host, port)
+
+        client = HttpClient(LOOPBACK_HTTP, getaddrinfo=look_up)
+        with fault_server.unused_port() as port:
+            refused = (await ask(client, f"http://api.example.com:{port}/")).transport
+        failed_lookup = (await ask(client, "http://api.example.com:1/")).transport
+        await client.close()
+        assert (refused.addresses, refused.address) == (("127.0.0.1",), "")
+        assert refused.connect
+        assert refused.tls is refused.request is None
+        assert failed_lookup.dns
+        assert replace(failed_lookup, dns=None) == Transport(), "what the name had before is not what it has"
+
+    async def test_as_far_as_an_address_that_is_forbidden(self, client: HttpClient) -> None:
+        names = Names(["127.0.0.1", "10.0.0.1"])
+        named = HttpClient(LOOPBACK_HTTP, getaddrinfo=names)
+        way = (await ask(named, "http://api.example.com/")).transport
+        await named.close()
+        assert way.addresses == ("127.0.0.1", "10.0.0.1")
+        assert way.connect is None
+        literal = (await ask(client, "http://10.0.0.1/")).transport
+        assert literal == Transport(("10.0.0.1",))
+
+    @pytest.mark.parametrize(
+        ("port_of", "connected_to"), [(fault_server.full_port, ""), (fault_server.deaf_port, "127.0.0.1")]
+    )
+    async def test_as_far_as_it_got_in_the_time_to_connect(
+        self, port_of: Callable[[], AbstractContextManager[int]], connected_to: str
+    ) -> None:
+        client = HttpClient(LOOPBACK, connect_timeout=0.4, getaddrinfo=Names(["127.0.0.1"]))
+        with port_of() as port:
+            way = (await ask(client, f"https://api.example.com:{port}/")).transport
+        await client.close()
+        assert (way.addresses, way.address) == (("127.0.0.1",), connected_to)
+        assert way.dns
+        assert way.connect
+        assert bool(way.tls) == bool(connected_to)
+        assert way.request is None
+
+    async def test_as_far_as_it_got_in_the_time_to_answer(
+        self, waits_briefly_for_answers: HttpClient, authority: Authority, identity: Identity
+    ) -> None:
+        async with FaultServer(fault_server.dripping, identity.server_context()) as server:
+            way = (await ask(waits_briefly_for_answers, server.url(), ca=authority.pem)).transport
+        assert way.certificate is not None
+        assert way.tls
+        assert way.request
+        assert way.received
+
+    @pytest.mark.parametrize(
+        ("data", "received"),
+        [(response(b"x" * 500)[:-100], 400), (CHUNKED + b"5\r\nab", 2), (b"HTTP/1.1 200 OK\r\nCon", None)],
+    )
+    async def test_as_far_as_the_body_was_read(
+        self, client: HttpClient, data: bytes, received: int | None
+    ) -> None:
+        async with FaultServer(fault_server.answering_then_closing(data)) as server:
+            outcome = await ask(client, server.url())
+        assert failed(outcome).kind == FailureKind.RESPONSE_TRUNCATED
+        assert outcome.transport.received == received
+
+    async def test_nowhere_if_nothing_is_sent(self, client: HttpClient) -> None:
+        outcome = await ask(client, "https://127.0.0.1/", rules=("api.example.com",))
+        assert outcome.transport == Transport()
+
+
+class TestWhatACertificateSays:
+    async def test_of_a_host_that_is_not_trusted(self, client: HttpClient, authority: Authority) -> None:
+        identity = authority.issue("127.0.0.1", "other.example.com", start=-2 * DAY, end=-DAY)
+        async with FaultServer(answering(response()), identity.server_context()) as server:
+            outcome = await ask(client, server.url(), ca=authority.pem)
+        assert failed(outcome).kind == FailureKind.TLS_EXPIRED
+        way, shown = outcome.transport, outcome.transport.certificate
+        assert shown is not None
+        assert (shown.subject, shown.issuer) == ("CN=127.0.0.1", "CN=Test Authority")
+        assert shown.names == ("127.0.0.1", "other.example.com")
+        assert datetime.fromisoformat(shown.not_after) - datetime.fromisoformat(shown.not_before) == DAY
+        assert (way.address, way.tls_version) == ("127.0.0.1", "TLSv1.3")
+        assert way.tls
+        assert server.requests == [], "looking at it sends nothing"
+
+    @pytest.mark.parametrize("new_loop", LOOPS)
+    def test_is_looked_at_on_every_loop_and_no_connection_is_left(
+        self, new_loop: Callable[[], asyncio.AbstractEventLoop]
+    ) -> None:
+        async def story(port: int) -> Outcome:
+            client = HttpClient(LOOPBACK, getaddrinfo=Names(["127.0.0.1"]))
+            outcome = await ask(client, f"https://api.example.com:{port}/")
+            await client.close()
+            return outcome
+
+        identity = self_signed("api.example.com")
+        with (
+            fault_server.counting_ends(identity.server_context()) as (port, ends),
+            asyncio.Runner(loop_factory=new_loop) as runner,
+        ):
+            outcome = runner.run(story(port))
+        assert len(ends) == 2, "one that did not accept the certificate, and one that looked at it"
+        assert failed(outcome).kind == FailureKind.TLS_SELF_SIGNED
+        assert outcome.transport.certificate is not None
+        assert outcome.transport.certificate.subject == "CN=api.example.com"
+
+    async def test_is_left_out_if_it_is_not_shown_twice(self, client: HttpClient) -> None:
+        with fault_server.shaking_hands_once(self_signed("127.0.0.1").server_context()) as port:
+            outcome = await ask(client, f"https://127.0.0.1:{port}/")
+        assert failed(outcome).kind == FailureKind.TLS_SELF_SIGNED
+        assert outcome.transport.certificate is None
+
+    async def test_is_shown_without_what_could_deceive(
+        self, client: HttpClient, authority: Authority
+    ) -> None:
+        subject = x509.Name(
+            [
+                x509.NameAttribute(NameOID.ORGANIZATION_NAME, "line\nbreak \u202e\x1b[31m" + "x" * 40),
+                x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, "y" * 64),
+                x509.NameAttribute(NameOID.LOCALITY_NAME, "z" * 128),
+            ]
+        )
+        names = ["127.0.0.1", *(f"host-{number}.example.com" for number in range(20))]
+        identity = authority.issue(*names, subject=subject)
+        async with FaultServer(answering(response()), identity.server_context()) as server:
+            shown = (await ask(client, server.url(), ca=authority.pem)).transport.certificate
+        assert shown is not None
+        assert shown.subject.isprintable()
+        assert len(shown.subject) == 200
+        assert shown.names == tuple(names[:10])
+
+    async def test_of_a_host_without_a_subject_is_its_first_name(
+        self, client: HttpClient, authority: Authority
+    ) -> None:
+        identity = authority.issue("127.0.0.1", subject=x509.Name([]))
+        async with FaultServer(answering(response()), identity.server_context()) as server:
+            shown = (await ask(client, server.url(), ca=authority.pem)).transport.certificate
+        assert shown is not None
+        assert shown.subject == "127.0.0.1"
+
+    @pytest.mark.parametrize("der", [None, b"", b"no certificate", b"0\x82\x01\x00" + bytes(256)])
+    def test_is_nothing_if_it_cannot_be_read(self, der: bytes | None) -> None:
+        assert read_certificate(der) is None
 
 
 def connector_error(error: OSError) -> aiohttp.ClientConnectorError:

@@ -10,6 +10,7 @@ import gzip
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import TracebackType
@@ -52,22 +53,30 @@ class Connection:
 
 
 class FaultServer:
-    """A server with one behaviour, on a free port."""
+    """A server with one behaviour, by default on a free port."""
 
-    def __init__(self, behaviour: Behaviour, context: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        behaviour: Behaviour,
+        context: ssl.SSLContext | None = None,
+        *,
+        address: str = "127.0.0.1",
+        port: int = 0,
+    ) -> None:
         self.connections = 0
         """How many were accepted and, with TLS, completed the handshake."""
         self.requests: list[bytes] = []
         self.asked = asyncio.Event()
         """Set when there is a request."""
-        self.port = 0
+        self.port = port
+        self._address = address
         self._behaviour = behaviour
         self._context = context
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, ssl=self._context)
+        self._server = await asyncio.start_server(self._accept, self._address, self.port, ssl=self._context)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
@@ -198,6 +207,78 @@ def _refuse_all(listener: socket.socket, context: ssl.SSLContext) -> None:
             # Closing with unread data would reset the connection and lose the alert on its way.
             while tls.recv(4096):
                 pass
+
+
+@contextmanager
+def slow_to_shake_hands(context: ssl.SSLContext, seconds: float) -> Iterator[int]:
+    """A port that accepts at once, begins TLS after a while, and then answers each connection's request with {}."""
+
+    def serve(connection: socket.socket) -> None:
+        time.sleep(seconds)
+        with context.wrap_socket(connection, server_side=True) as tls:
+            if tls.recv(65536):
+                tls.sendall(response())
+
+    with _serving(serve) as port:
+        yield port
+
+
+@contextmanager
+def shaking_hands_once(context: ssl.SSLContext) -> Iterator[int]:
+    """A port that does TLS for its first connection and drops all others."""
+    known: list[None] = []
+
+    def serve(connection: socket.socket) -> None:
+        if not known:
+            known.append(None)
+            context.wrap_socket(connection, server_side=True).close()
+
+    with _serving(serve) as port:
+        yield port
+
+
+@contextmanager
+def counting_ends(context: ssl.SSLContext) -> Iterator[tuple[int, list[None]]]:
+    """A port that does TLS, never hangs up, and notes each connection that the other side has ended."""
+    ends: list[None] = []
+
+    def serve(connection: socket.socket) -> None:
+        connection.settimeout(5)
+        with (
+            suppress(ssl.SSLError, ConnectionError),
+            context.wrap_socket(connection, server_side=True) as tls,
+        ):
+            while tls.recv(65536):
+                pass
+        ends.append(None)
+
+    with _serving(serve) as port:
+        yield port, ends
+
+
+@contextmanager
+def _serving(serve: Callable[[socket.socket], None]) -> Iterator[int]:
+    """A port that serves one connection after the other, in a thread, with what blocks."""
+
+    def serve_all() -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            with connection, suppress(OSError):
+                serve(connection)
+
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        thread = threading.Thread(target=serve_all)
+        thread.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from integration_hub.adapters.egress import (
     AddressRefusedError,
+    CheckedResolver,
     EgressPolicy,
     HostRule,
     checked_socket,
@@ -112,6 +113,41 @@ class TestPolicy:
             checked_socket(NOTHING_LISTED, info)
         with checked_socket(EgressPolicy(parse_cidrs(["127.0.0.1"])), info) as made:
             assert made.family == socket.AF_INET
+
+
+class TestKnownAddresses:
+    async def test_are_those_of_the_last_lookup(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        answers: dict[str, list[str] | OSError] = {"a.example": ["8.8.8.8", "8.8.8.8", "8.8.4.4"]}
+
+        def look_up(host: str, port: int, *_: object) -> list[object]:
+            answer = answers[host]
+            if isinstance(answer, OSError):
+                raise answer
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in answer]
+
+        monkeypatch.setattr(CheckedResolver, "KNOWN", 2)
+        resolver = CheckedResolver(NOTHING_LISTED, getaddrinfo=look_up)
+        assert resolver.known("a.example") == ()
+        await resolver.resolve("a.example", 443)
+        assert resolver.known("a.example") == ("8.8.8.8", "8.8.4.4")
+
+        answers["b.example"] = ["8.8.8.8", "10.0.0.1"]
+        with pytest.raises(AddressRefusedError):
+            await resolver.resolve("b.example", 443)
+        assert resolver.known("b.example") == ("8.8.8.8", "10.0.0.1"), "what was refused can be told"
+
+        answers["b.example"] = socket.gaierror(socket.EAI_NONAME, "no such name")
+        with pytest.raises(socket.gaierror):
+            await resolver.resolve("b.example", 443)
+        assert resolver.known("b.example") == ()
+
+        for name in ("c.example", "d.example"):
+            answers[name] = ["8.8.8.8"]
+            await resolver.resolve(name, 443)
+        assert resolver.known("a.example") == (), "the oldest gives way"
+        assert resolver.known("d.example") == ("8.8.8.8",)
+        assert resolver.known("127.0.0.1") == ("127.0.0.1",)
+        await resolver.close()
 
 
 class TestCidrs:
