@@ -8,14 +8,17 @@ import os
 import ssl
 import stat
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from aiohttp import web
 
 from integration_hub.adapters import kubeconfig
+from integration_hub.adapters.kube import ApiError, KubeClient
 from integration_hub.adapters.kubeconfig import KubeconfigError, TokenSource, load
 from support.builders import CANARY
 from support.certificates import Authority, Identity, self_signed
@@ -155,6 +158,15 @@ class TestWhatIsWrong:
             ),
             ({"user": {"auth-provider": {"name": "gcp"}}}, "no longer supported", "an old provider"),
             (
+                {"user": {"token": "t", "as": "root"}},
+                "user 'dev' sets 'as', which is not supported",
+                "another",
+            ),
+            ({"user": {"token": "t", "as-groups": ["a"]}}, "user 'dev' sets 'as-groups'", "other groups"),
+            ({"user": {"token": "t", "as-uid": "1"}}, "user 'dev' sets 'as-uid'", "another's id"),
+            ({"user": {"token": "t", "as-user-extra": {"a": ["b"]}}}, "sets 'as-user-extra'", "other rights"),
+            ({"cluster": {"proxy-url": "http://p"}}, "cluster 'dev' sets 'proxy-url'", "through a proxy"),
+            (
                 {"cluster": {"certificate-authority": "nope.pem"}},
                 "nope.pem: No such file",
                 "the authority's file is missing",
@@ -229,6 +241,27 @@ class TestTrust:
         load(written(tmp_path, config(user=encoded)))
         assert loaded == [(client.key.encode(), 0o600)]
         assert list((tmp_path / "tmp").iterdir()) == []
+
+    @pytest.mark.parametrize(
+        ("name", "reached"), [("api.internal", True), ("other.internal", False), (None, False)]
+    )
+    async def test_the_server_must_have_the_name_that_the_file_says(
+        self, tmp_path: Path, authority: Authority, name: str | None, reached: bool
+    ) -> None:
+        runner = web.AppRunner(web.Application())
+        await runner.setup()
+        context = authority.issue("api.internal").server_context()
+        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
+        cluster = {
+            "server": f"https://127.0.0.1:{runner.addresses[0][1]}",
+            "certificate-authority-data": base64.b64encode(authority.pem.encode()).decode(),
+        } | ({"tls-server-name": name} if name else {})
+        client = KubeClient(load(written(tmp_path, config(cluster=cluster))))
+        with pytest.raises(ApiError) as answer:
+            await client.version()
+        assert (answer.value.status == 404) == reached, str(answer.value)
+        await client.close()
+        await runner.cleanup()
 
     def test_a_client_certificate_beside_the_file(self, tmp_path: Path, client: Identity) -> None:
         (tmp_path / "c.pem").write_text(client.chain)
@@ -341,7 +374,7 @@ class TestPlugin:
             ("print('no json')", "it prints something else"),
             ("print('{}')", "there is no status"),
             ("print('[]')", "no object"),
-            ("""print('{"status": {"clientCertificateData": "x"}}')""", "it gives a certificate, no token"),
+            ("""print('{"status": [1]}')""", "its status is no object"),
             ("""print('{"status": {"token": "t", "expirationTimestamp": "soon"}}')""", "its end is no time"),
             (
                 """print('{"status": {"token": "t", "expirationTimestamp": "2026-01-01T00:00:00"}}')""",
@@ -354,6 +387,23 @@ class TestPlugin:
         with pytest.raises(KubeconfigError, match=rf"'{plugin}' gave no token") as refused:
             self.source(tmp_path, command=str(plugin)).token()
         assert "status" not in str(refused.value), reason
+
+    @pytest.mark.parametrize("token", ["", ', "token": "t"'])
+    def test_that_gives_a_client_certificate_is_refused_by_name(self, tmp_path: Path, token: str) -> None:
+        body = f'{{"status": {{"clientCertificateData": "{CANARY}"{token}}}}}'
+        plugin = script(tmp_path / "plugin", f"print({body!r})")
+        with pytest.raises(KubeconfigError, match=rf"'{plugin}' gives out a client certificate") as refused:
+            self.source(tmp_path, command=str(plugin)).token()
+        assert CANARY not in str(refused.value)
+
+    def test_is_run_once_by_all_that_ask_at_the_same_time(self, tmp_path: Path) -> None:
+        runs = tmp_path / "runs"
+        plugin = script(tmp_path / "plugin", f"open({str(runs)!r}, 'a').write('x'); import time; time.sleep(0.3)"
+                                             """; print('{"status": {"token": "t"}}')""")  # fmt: skip
+        source = self.source(tmp_path, command=str(plugin))
+        with ThreadPoolExecutor(8) as threads:
+            assert set(threads.map(lambda _: source.token(), range(8))) == {"t"}
+        assert runs.read_text() == "x"
 
     def test_that_is_not_installed_is_named(self, tmp_path: Path) -> None:
         with pytest.raises(

@@ -187,6 +187,30 @@ class KubeClient:
             counted_as=f"PATCH {resource.plural}/status",
         )
 
+    async def merge(
+        self, resource: Resource, namespace: str, name: str, patch: Mapping[str, Any], *, manager: str
+    ) -> dict[str, Any]:
+        """Change an object by JSON merge patch (RFC 7386) in a person's name, whatever version it has."""
+        return await self._call(
+            "PATCH",
+            resource.path(namespace, name),
+            query={"fieldManager": manager},
+            body=orjson.dumps(patch),
+            headers={"Content-Type": "application/merge-patch+json"},
+        )
+
+    async def apply(
+        self, resource: Resource, namespace: str, obj: Mapping[str, Any], *, manager: str
+    ) -> dict[str, Any]:
+        """Apply fields on the server's side. ApiError 409 where somebody else manages one of them."""
+        return await self._call(
+            "PATCH",
+            resource.path(namespace, obj["metadata"]["name"]),
+            query={"fieldManager": manager},
+            body=orjson.dumps(obj),  # JSON is YAML
+            headers={"Content-Type": "application/apply-patch+yaml"},
+        )
+
     async def create_event(self, namespace: str, event: Mapping[str, Any]) -> None:
         """Post an Event."""
         await self._call("POST", EVENTS.path(namespace), body=orjson.dumps(event), counted_as="POST events")
@@ -249,6 +273,7 @@ def new_session(connection: KubeConnection) -> aiohttp.ClientSession:
         token = await asyncio.to_thread(tokens.token) if tokens.command else tokens.token()
         if token:
             request.headers["Authorization"] = f"Bearer {token}"
+        request.server_hostname = connection.tls_server_name  # None: the name in the address
         return await handler(request)
 
     return aiohttp.ClientSession(

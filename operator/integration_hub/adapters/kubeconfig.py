@@ -2,7 +2,8 @@
 
 A loader of our own, because the command line must start in well under half a second and the official client's import
 alone takes longer (docs/decisions/0003-own-api-client.md). Client certificates, tokens, token files and exec plugins
-are read; the deprecated auth-provider entries and basic auth are refused with a word on what to use.
+are read; what would make kubectl connect in another way is refused by its name, with a word on what to use: an entry
+that is passed over in silence makes somebody else of the caller.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import os
 import ssl
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -42,11 +44,17 @@ class TokenSource:
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     _token: str = field(default="", repr=False)
     _valid_until: float = 0.0
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     def token(self) -> str | None:
         """Return the token of now, None where the connection uses none. Blocks while a plugin runs."""
         if self.fixed is not None:
             return self.fixed
+        # Requests that begin together would each run the plugin, which may ask a person or be limited in its rate.
+        with self._lock:
+            return self._current()
+
+    def _current(self) -> str | None:
         if time.monotonic() < self._valid_until:
             return self._token
         if self.file is not None:
@@ -68,6 +76,23 @@ class KubeConnection:
     ssl_context: ssl.SSLContext
     tokens: TokenSource
     namespace: str = "default"
+    tls_server_name: str | None = None
+    """The name that the server's certificate must have, where it is another than the address'."""
+
+
+_REFUSED_OF_CLUSTER = {
+    "proxy-url": "give the API server's own address; the operator uses no proxy to reach it"
+}
+_IMPERSONATION = "give the operator an identity of its own in place of one that it impersonates"
+_REFUSED_OF_USER = {
+    "as": _IMPERSONATION,
+    "as-uid": _IMPERSONATION,
+    "as-groups": _IMPERSONATION,
+    "as-user-extra": _IMPERSONATION,
+    "auth-provider": "it is no longer supported; use an exec plugin",
+    "username": "username and password are no longer supported; use an exec plugin",
+}
+"""Settings that change who connects or how, and that are not supported, with what to do instead."""
 
 
 def load(kubeconfig: str | Path | None = None, context: str | None = None) -> KubeConnection:
@@ -129,6 +154,8 @@ def _from_documents(documents: list[tuple[Path, dict[str, Any]]], wanted: str | 
     user, user_path = (
         _entry(documents, "users", "user", context["user"]) if context.get("user") else ({}, cluster_path)
     )
+    _refuse(cluster, _REFUSED_OF_CLUSTER, f"cluster '{context.get('cluster')}'", cluster_path)
+    _refuse(user, _REFUSED_OF_USER, f"user '{context.get('user')}'", user_path)
     server = str(cluster.get("server", "")).rstrip("/")
     if not server.startswith("https://"):
         raise KubeconfigError(
@@ -148,7 +175,14 @@ def _from_documents(documents: list[tuple[Path, dict[str, Any]]], wanted: str | 
         ssl_context=ssl_context,
         tokens=_token_source(user, user_path),
         namespace=str(context.get("namespace") or "default"),
+        tls_server_name=str(cluster.get("tls-server-name") or "") or None,
     )
+
+
+def _refuse(entry: Mapping[str, Any], refused: Mapping[str, str], what: str, path: Path) -> None:
+    for name, advice in refused.items():
+        if entry.get(name):
+            raise KubeconfigError(f"{path}: {what} sets '{name}', which is not supported: {advice}.")
 
 
 def _entry(
@@ -197,10 +231,6 @@ def _material(entry: dict[str, Any], name: str, folder: Path) -> bytes | None:
 
 
 def _token_source(user: dict[str, Any], path: Path) -> TokenSource:
-    if "auth-provider" in user or "username" in user:
-        raise KubeconfigError(
-            f"{path}: auth-provider and username/password are no longer supported; use an exec plugin."
-        )
     if user.get("token"):
         return TokenSource(fixed=str(user["token"]))
     if user.get("tokenFile"):
@@ -234,6 +264,11 @@ def _run_plugin(command: tuple[str, ...], environment: Mapping[str, str]) -> tup
             check=True,
         )
         status = json.loads(done.stdout)["status"]
+        if status.get("clientCertificateData"):
+            raise KubeconfigError(
+                f"The credential plugin '{command[0]}' gives out a client certificate, which is not supported: use one"
+                " that gives out a token, or put the certificate into the kubeconfig."
+            )
         token = str(status["token"])
         expires = status.get("expirationTimestamp")
         seconds = (
@@ -245,7 +280,7 @@ def _run_plugin(command: tuple[str, ...], environment: Mapping[str, str]) -> tup
         raise KubeconfigError(
             f"The credential plugin '{command[0]}' named in the kubeconfig is not installed."
         ) from error
-    except (OSError, subprocess.SubprocessError, ValueError, KeyError, TypeError) as error:
+    except (OSError, subprocess.SubprocessError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise KubeconfigError(
             f"The credential plugin '{command[0]}' gave no token ({type(error).__name__})."
         ) from error
