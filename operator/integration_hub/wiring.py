@@ -27,6 +27,7 @@ class Engine:
 
     async def close(self) -> None:
         """Close all connections."""
+        await self.traffic.close()
         await self.http.close()
         await self.kube.close()
 

@@ -290,6 +290,18 @@ class HostBudget:
         `who` is what the same asker gives again when it comes back, and never kept for longer than its place is. An
         urgent one, for which a person waits, overtakes all that are not. It may also be the probe before its time.
         """
+        answer = self.turn(now, who, urgent=urgent)
+        if answer is not None:
+            return answer
+        self.leave(who)
+        self._tokens -= 1
+        self._in_flight += 1
+        if self.is_open:
+            self._breaker.begin_probe(now)
+        return Admitted(probe=self.is_open)
+
+    def turn(self, now: float, who: Hashable, *, urgent: bool) -> Later | Refused | None:
+        """Say why a request may not be sent now, as `admit` does, without admitting it; None where it may."""
         self._refill(now)
         refusal = self._pause.refusal(now) or self._breaker.refusal(now, urgent=urgent)
         if refusal is not None:
@@ -298,13 +310,7 @@ class HostBudget:
         later = self._later(who, urgent=urgent)
         if later is not None:
             (self._urgent if urgent else self._others).keep(who, now + later.seconds + GRACE)
-            return later
-        self.leave(who)
-        self._tokens -= 1
-        self._in_flight += 1
-        if self.is_open:
-            self._breaker.begin_probe(now)
-        return Admitted(probe=self.is_open)
+        return later
 
     def leave(self, who: Hashable) -> None:
         """Give up the place of somebody who no longer needs to be admitted."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from hashlib import blake2b
@@ -75,7 +75,7 @@ class Traffic:
         self.refused: Counter[str] = Counter()
         """Requests that were not sent: 'host-unavailable', 'host-paused'."""
 
-    async def send(
+    async def send(  # noqa: PLR0913 - what is sent, and who asks for it
         self,
         request: HttpRequest,
         *,
@@ -83,6 +83,7 @@ class Traffic:
         ca_bundle: str | None = None,
         urgent: bool = False,
         fresh: bool = False,
+        who: Hashable | None = None,
     ) -> Outcome | Later:
         """Send a request as `HttpClient.send` does, or say when to come back with it.
 
@@ -92,15 +93,18 @@ class Traffic:
             ca_bundle: whom it trusts.
             urgent: a person waits for it, so it goes before those that fall due by themselves.
             fresh: its outcome is to be of now: no other's is good enough.
+            on_progress: is told after each stage of the way to the host, where the request is sent and not shared.
+            who: who asked for its `turn` before. Without one, identical requests stand at one place in the line.
 
         Raises:
             ValueError: the request itself is malformed; whoever shares its outcome shares that.
 
         """
-        origin = _origin(request.url, allowed_hosts)
+        origin = _origin(request.url) if _is_allowed(request.url, allowed_hosts) else None
         if origin is None:  # has no budget, and is about to be refused
             return await self._http.send(request, allowed_hosts=allowed_hosts, ca_bundle=ca_bundle)
         key = self._digest(request, allowed_hosts, ca_bundle)
+        who = key if who is None else who
         loop = asyncio.get_running_loop()
         comes_back_after = loop.time() + (URGENT_PATIENCE if urgent else PATIENCE)
         waited = False
@@ -109,15 +113,15 @@ class Traffic:
             budget = self._budgets.of(origin, now)
             exchange = None if fresh else self._exchange_to_share(key)
             if exchange is not None:
-                budget.leave(key)
+                budget.leave(who)
                 return await exchange.outcome()
-            admission = budget.admit(now, key, urgent=urgent)
+            admission = budget.admit(now, who, urgent=urgent)
             if isinstance(admission, Refused):
-                self.refused[admission.kind.value] += 1
-                failure = Failure(admission.kind, origin, admission.detail, admission.again_in)
-                return Outcome(None, failure, 0.0, request.purpose)
+                return self._refuse(admission, origin, request.purpose)
             if isinstance(admission, Admitted):
-                sending = self._http.send(request, allowed_hosts=allowed_hosts, ca_bundle=ca_bundle)
+                sending = self._http.send(
+                    request, allowed_hosts=allowed_hosts, ca_bundle=ca_bundle, on_progress=on_progress
+                )
                 exchange = _Exchange(asyncio.create_task(sending))
                 self._began(key, exchange, request.purpose, budget, admission)
                 return await exchange.outcome()
@@ -128,8 +132,29 @@ class Traffic:
             try:
                 await asyncio.sleep(admission.seconds)
             except asyncio.CancelledError:
-                budget.leave(key)
+                budget.leave(who)
                 raise
+
+    def turn(self, url: str, *, who: Hashable, urgent: bool = False) -> Outcome | Later | None:
+        """Say whether a request may be sent now, before anything is prepared for it; None where it may.
+
+        Who is told to come back later has kept a place in the line until then.
+        """
+        origin = _origin(url)
+        if origin is None:
+            return None
+        now = asyncio.get_running_loop().time()
+        answer = self._budgets.of(origin, now).turn(now, who, urgent=urgent)
+        if isinstance(answer, Refused):
+            return self._refuse(answer, origin, SHARED_PURPOSE)
+        if isinstance(answer, Later) and answer.seconds > (URGENT_PATIENCE if urgent else PATIENCE):
+            self.delayed[answer.why] += 1
+            return answer
+        return None
+
+    def _refuse(self, refused: Refused, origin: str, purpose: str) -> Outcome:
+        self.refused[refused.kind.value] += 1
+        return Outcome(None, Failure(refused.kind, origin, refused.detail, refused.again_in), 0.0, purpose)
 
     def open_hosts(self) -> int:
         """Return how many hosts are taken to be down."""
@@ -202,14 +227,27 @@ def _parts(request: HttpRequest, rules: Sequence[HostRule], ca_bundle: str | Non
     yield request.body or b""
 
 
-def _origin(url: str, rules: Sequence[HostRule]) -> str | None:
-    """Return the host and port as `HttpClient` names them; None for what it will not send anyway."""
+def _origin(url: str) -> str | None:
+    """Return the host and port as `HttpClient` names them; None where the URL does not name them."""
+    target = _target(url)
+    if target is None:
+        return None
+    _, host, port = target
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _is_allowed(url: str, rules: Sequence[HostRule]) -> bool:
+    """Tell whether a request may go there. What may not is for `HttpClient` to refuse, and costs no budget."""
+    target = _target(url)
+    return target is not None and any(rule.allows(*target) for rule in rules)
+
+
+def _target(url: str) -> tuple[str, str, int] | None:
+    """Return scheme, host and port in their usual spelling."""
     try:
         parts = urlsplit(url)
         port = parts.port or DEFAULT_PORTS.get(parts.scheme, 0)
-        host = normalise_host(f"[{parts.hostname}]" if "[" in parts.netloc else parts.hostname or "")
+        host = f"[{parts.hostname}]" if "[" in parts.netloc else parts.hostname or ""
+        return parts.scheme, normalise_host(host), port
     except ValueError:
         return None
-    if not any(rule.allows(parts.scheme, host, port) for rule in rules):
-        return None
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from integration_hub.adapters.budget import Limits
 from integration_hub.adapters.egress import EgressPolicy, parse_cidrs
 from integration_hub.adapters.kubeconfig import KubeconfigError, load
 from integration_hub.reconcile.inputs import Timing
@@ -78,6 +79,20 @@ _PERIOD = _DurationType(least=timedelta(seconds=10))
     help="Between tests of a connection that works.",
 )
 @click.option(
+    "--host-rate",
+    type=click.FloatRange(0.1, 10_000),
+    default=10.0,
+    show_default=True,
+    help="Requests that are begun in a second at one external host, for all its connections together.",
+)
+@click.option(
+    "--host-concurrency",
+    type=click.IntRange(1, 1000),
+    default=8,
+    show_default=True,
+    help="Requests at once at one external host, for all its connections together.",
+)
+@click.option(
     "--status-refresh",
     type=_DURATION,
     default="5m",
@@ -116,6 +131,8 @@ def run(  # noqa: PLR0913, PLR0917
     allow_http: bool,
     workers: int,
     interval: timedelta,
+    host_rate: float,
+    host_concurrency: int,
     status_refresh: timedelta,
     relist: timedelta,
     grace: timedelta,
@@ -149,6 +166,9 @@ def run(  # noqa: PLR0913, PLR0917
         connection=connection,
         policy=policy,
         timing=Timing(interval=interval, status_refresh=status_refresh),
+        limits=Limits(
+            concurrency=host_concurrency, per_second=host_rate, burst=max(host_concurrency, round(host_rate))
+        ),
         workers=workers,
         listen=listen,
         relist_seconds=relist.total_seconds(),

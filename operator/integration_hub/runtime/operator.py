@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 
 from integration_hub import __version__
+from integration_hub.adapters.budget import Limits
 from integration_hub.adapters.egress import EgressPolicy
 from integration_hub.adapters.kube import ApiError
 from integration_hub.adapters.kubeconfig import KubeConnection
@@ -51,6 +52,8 @@ class Options:
     connection: KubeConnection
     policy: EgressPolicy = field(default_factory=EgressPolicy)
     timing: Timing = field(default_factory=Timing)
+    limits: Limits = field(default_factory=Limits)
+    """Of each external host."""
     workers: int = 40
     """Reconciles at once, beside those that wait for a slow external system."""
     listen: tuple[str, int] = ("127.0.0.1", 8080)
@@ -66,11 +69,12 @@ class Operator:
     def __init__(self, options: Options) -> None:
         """Build the parts; nothing runs and no socket is open before `run`."""
         self._options = options
-        self._engine = build_engine(options.connection, options.policy, options.timing)
+        self._engine = build_engine(options.connection, options.policy, options.timing, options.limits)
         self._store, self._kube = self._engine.store, self._engine.kube
         self._queue = WorkQueue(places=options.workers, aside=ASIDE)
         self._metrics = Metrics()
         self._metrics.watch(self._store, self._queue, self._kube.calls)
+        self._metrics.watch_traffic(self._engine.traffic)
         self._timetable = Timetable(self._queue.add)
         self._poster = EventPoster(self._kube, self._metrics)
         self._workers = Workers(

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from functools import lru_cache
 
+from integration_hub.adapters.budget import Later
 from integration_hub.adapters.egress import HostRule
-from integration_hub.adapters.traffic import Later, Traffic
+from integration_hub.adapters.traffic import Traffic
 from integration_hub.model.http import Failure, FailureKind, Outcome
 from integration_hub.reconcile.inputs import AskTurn, Postponed, Send
 
 
-def ask_turn(traffic: Traffic, effect: AskTurn) -> Outcome | Postponed | None:
+def ask_turn(traffic: Traffic, effect: AskTurn, who: Hashable) -> Outcome | Postponed | None:
     """Ask whether a request to the host may be sent now; None where it may."""
-    answer = traffic.turn(effect.url, urgent=effect.urgent)
+    answer = traffic.turn(effect.url, who=who, urgent=effect.urgent)
     return Postponed(answer.seconds) if isinstance(answer, Later) else answer
 
 
-async def send(traffic: Traffic, effect: Send) -> Outcome | Postponed:
-    """Send a request; an unreadable host rule allows nothing."""
+async def send(traffic: Traffic, effect: Send, who: Hashable = None) -> Outcome | Postponed:
+    """Send a request, in the turn of who asked for it; an unreadable host rule allows nothing."""
     try:
         rules = [_host_rule(text) for text in effect.allowed_hosts]
     except ValueError as error:
@@ -31,6 +33,7 @@ async def send(traffic: Traffic, effect: Send) -> Outcome | Postponed:
         ca_bundle=effect.ca_bundle,
         urgent=effect.urgent,
         fresh=effect.fresh,
+        who=who,
     )
     return Postponed(answer.seconds) if isinstance(answer, Later) else answer
 

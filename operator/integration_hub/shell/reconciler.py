@@ -226,9 +226,10 @@ class Reconciler:
             story.close()
 
     async def _perform(self, about: ObjectMeta, effect: Effect) -> Answer:
+        key = Key(INSTANCES.plural, about.namespace, about.name)
         match effect:
             case AskTurn():
-                return ask_turn(self._traffic, effect)
+                return ask_turn(self._traffic, effect, key)
             case ReadSecret(name):
                 answer = await self._kube.read_secret(
                     about.namespace, name, not_older_than=self._store.secret_version(about.namespace, name)
@@ -239,9 +240,8 @@ class Reconciler:
             case Send():
                 sensitive.in_use.set(effect.sensitive)
                 # A token that was asked for is paid for: only the test itself may be abandoned.
-                key = Key(INSTANCES.plural, about.namespace, about.name)
                 async with self.outside.waiting(key, may_end=effect.request.purpose == "test"):
-                    return await send(self._traffic, effect)
+                    return await send(self._traffic, effect, key)
 
     async def _write(self, key: Key, record: InstanceRecord, status: dict[str, Any]) -> None:
         """Write what differs. ApiError passes through, but for an object that is gone."""
