@@ -31,10 +31,12 @@ from integration_hub.adapters.egress import (
     EgressPolicy,
     GetAddrInfo,
     HostRule,
+    is_address,
     normalise_host,
 )
 from integration_hub.adapters.faults import NOT_HTTP, Fault, fault
 from integration_hub.adapters.journey import UNDER_WAY, Journey
+from integration_hub.adapters.progress import OnProgress, ToldJourney
 from integration_hub.model.http import Failure, FailureKind, HttpRequest, HttpResponse, Outcome, Transport
 
 USER_AGENT = f"integration-hub-operator/{__version__}"
@@ -112,11 +114,17 @@ class HttpClient:
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
 
     async def send(
-        self, request: HttpRequest, *, allowed_hosts: Sequence[HostRule], ca_bundle: str | None = None
+        self,
+        request: HttpRequest,
+        *,
+        allowed_hosts: Sequence[HostRule],
+        ca_bundle: str | None = None,
+        on_progress: OnProgress | None = None,
     ) -> Outcome:
         """Send a request to a host that a rule allows, and return how that ended.
 
-        `ca_bundle` is the trust for this request, as PEM; without one it is the system's.
+        `ca_bundle` is the trust for this request, as PEM; without one it is the system's. `on_progress` is told
+        after each stage of the way to the host.
 
         Raises:
             ValueError: the request itself is malformed, which is a mistake of whoever made it.
@@ -132,7 +140,7 @@ class HttpClient:
             failure = Failure(FailureKind.TRUST_INVALID, _origin(target), str(error))
             return Outcome(None, failure, 0.0, request.purpose)
         async with self._slots:
-            journey = Journey()
+            journey = self._told_journey(target, on_progress) if on_progress else Journey()
             not_accepted = False
             answer: HttpResponse | Fault | None
             started = monotonic()
@@ -155,6 +163,14 @@ class HttpClient:
                 answer, transport = await self._look(target, answer, transport, min(LOOK_SECONDS, left))
         failure = Failure(answer[0], _origin(target), answer[1])
         return Outcome(None, failure, ended - started, request.purpose, transport)
+
+    def _told_journey(self, target: URL, tell: OnProgress) -> Journey:
+        host = target.raw_host or ""
+        return ToldJourney(
+            tell,
+            lambda: self._resolver.known(host) if self._resolver else (),
+            named=not is_address(host),
+        )
 
     async def _exchange(
         self,
