@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from integration_hub.adapters.kube import ApiError
 
-WORTH_A_WORD_SECONDS = 60.0
-"""Shorter failures heal by themselves: an API server that restarts, a permission that is just being given."""
+WORTH_A_WORD_SECONDS = 90.0
+"""Shorter failures heal by themselves: an API server whose node is replaced, a permission that is just being given."""
 WORKS_AFTER_SECONDS = 1.0
 """A watch that ends sooner than this did not work, whatever it answered."""
 
