@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from integration_hub.adapters.budget import Admitted, Budgets, HostBudget, Later, Limits, Refused
 from integration_hub.adapters.egress import DEFAULT_PORTS, HostRule, normalise_host
 from integration_hub.adapters.http import HttpClient
+from integration_hub.adapters.progress import OnProgress
 from integration_hub.model.http import Failure, HttpRequest, Outcome
 
 SHARED_PURPOSE = "test"
@@ -84,6 +85,7 @@ class Traffic:
         urgent: bool = False,
         fresh: bool = False,
         who: Hashable | None = None,
+        on_progress: OnProgress | None = None,
     ) -> Outcome | Later:
         """Send a request as `HttpClient.send` does, or say when to come back with it.
 
@@ -93,8 +95,8 @@ class Traffic:
             ca_bundle: whom it trusts.
             urgent: a person waits for it, so it goes before those that fall due by themselves.
             fresh: its outcome is to be of now: no other's is good enough.
-            on_progress: is told after each stage of the way to the host, where the request is sent and not shared.
             who: who asked for its `turn` before. Without one, identical requests stand at one place in the line.
+            on_progress: is told after each stage of the way to the host, where the request is sent and not shared.
 
         Raises:
             ValueError: the request itself is malformed; whoever shares its outcome shares that.

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from integration_hub.adapters.budget import Later
 from integration_hub.adapters.egress import HostRule
+from integration_hub.adapters.progress import OnProgress
 from integration_hub.adapters.traffic import Traffic
 from integration_hub.model.http import Failure, FailureKind, Outcome
 from integration_hub.reconcile.inputs import AskTurn, Postponed, Send
@@ -18,8 +19,13 @@ def ask_turn(traffic: Traffic, effect: AskTurn, who: Hashable) -> Outcome | Post
     return Postponed(answer.seconds) if isinstance(answer, Later) else answer
 
 
-async def send(traffic: Traffic, effect: Send, who: Hashable = None) -> Outcome | Postponed:
-    """Send a request, in the turn of who asked for it; an unreadable host rule allows nothing."""
+async def send(
+    traffic: Traffic, effect: Send, who: Hashable = None, *, on_progress: OnProgress | None = None
+) -> Outcome | Postponed:
+    """Send a request, in the turn of who asked for it; an unreadable host rule allows nothing.
+
+    `on_progress` is told after each stage of the way to the host.
+    """
     try:
         rules = [_host_rule(text) for text in effect.allowed_hosts]
     except ValueError as error:
@@ -34,6 +40,7 @@ async def send(traffic: Traffic, effect: Send, who: Hashable = None) -> Outcome 
         urgent=effect.urgent,
         fresh=effect.fresh,
         who=who,
+        on_progress=on_progress,
     )
     return Postponed(answer.seconds) if isinstance(answer, Later) else answer
 
