@@ -11,8 +11,8 @@ from pathlib import Path
 import click
 
 from integration_hub.adapters.budget import Limits
-from integration_hub.adapters.egress import EgressPolicy, parse_cidrs
 from integration_hub.adapters.kubeconfig import KubeconfigError, load
+from integration_hub.flags import cluster_flags, egress_flags, egress_policy
 from integration_hub.reconcile.inputs import Timing
 from integration_hub.reconcile.times import parse_duration
 
@@ -55,19 +55,8 @@ _PERIOD = _DurationType(least=timedelta(seconds=10))
 
 
 @click.command()
-@click.option("--kubeconfig", type=click.Path(path_type=Path), help="Kubeconfig file. [default: as kubectl]")
-@click.option("--context", help="Context of the kubeconfig. [default: its current one]")
-@click.option(
-    "--allow-cidr",
-    "allow_cidrs",
-    multiple=True,
-    metavar="CIDR",
-    help="Network of internal systems that may be reached, like 10.20.0.0/16. May be repeated. Without it, private,"
-    " loopback and other special addresses are refused.",
-)
-@click.option(
-    "--allow-http", is_flag=True, help="Permit plain HTTP to hosts that a definition marks with http://."
-)
+@cluster_flags
+@egress_flags
 @click.option(
     "--workers", type=click.IntRange(1, 500), default=40, show_default=True, help="Reconciles at once."
 )
@@ -144,10 +133,7 @@ def run(  # noqa: PLR0913, PLR0917
 
     Exit code 0 after a request to stop, 1 where it cannot go on, 2 for a mistake in the flags.
     """
-    try:
-        policy = EgressPolicy(allowed_cidrs=parse_cidrs(allow_cidrs), allow_http=allow_http)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--allow-cidr") from error
+    policy = egress_policy(allow_cidrs, allow_http=allow_http)
     try:
         connection = load(kubeconfig, context)
     except KubeconfigError as error:

@@ -1,0 +1,44 @@
+"""Flags that several commands share, so that they read and mean the same everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+from integration_hub.adapters.egress import EgressPolicy, parse_cidrs
+
+F = TypeVar("F", bound=Callable[..., object])
+
+
+def cluster_flags(command: F) -> F:
+    """Add --kubeconfig and --context."""
+    command = click.option("--context", help="Context of the kubeconfig. [default: its current one]")(command)
+    return click.option(
+        "--kubeconfig", type=click.Path(path_type=Path), help="Kubeconfig file. [default: as kubectl]"
+    )(command)
+
+
+def egress_flags(command: F) -> F:
+    """Add --allow-cidr, as `allow_cidrs`, and --allow-http."""
+    command = click.option(
+        "--allow-http", is_flag=True, help="Permit plain HTTP to hosts that a definition marks with http://."
+    )(command)
+    return click.option(
+        "--allow-cidr",
+        "allow_cidrs",
+        multiple=True,
+        metavar="CIDR",
+        help="Network of internal systems that may be reached, like 10.20.0.0/16. May be repeated. Without it,"
+        " private, loopback and other special addresses are refused.",
+    )(command)
+
+
+def egress_policy(allow_cidrs: Sequence[str], *, allow_http: bool) -> EgressPolicy:
+    """Return the policy that the flags describe; a network that is none is a mistake in them."""
+    try:
+        return EgressPolicy(allowed_cidrs=parse_cidrs(allow_cidrs), allow_http=allow_http)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--allow-cidr") from error
