@@ -763,7 +763,7 @@ def find(facts: Facts) -> Finding:
         stage="token" if facts.is_token else row.stage,
         reason=row.reason,
         result=_result(row.reason),
-        message=message[:1].upper() + message[1:],
+        message=message,
         hint=REASONS[row.reason].remedy or None,
     )
 
@@ -805,14 +805,14 @@ def _with_more(facts: Facts, message: str) -> str:
 def _words(facts: Facts) -> dict[str, object]:
     """Return what messages may say. All of it is ours or the definition's."""
     plan, broken = facts.plan, facts.broken_rule if facts.response and not facts.is_token else None
-    token_url = f"the token URL at {facts.host}" if facts.host else "the token URL"
+    token_url = f"The token URL at {facts.host}" if facts.host else "The token URL"
     return {
         "host": token_url if facts.is_token and facts.response else facts.host or "The address",
         "token_url": token_url,
         "request": "the request for a token" if facts.is_token else _request_words(facts),
         "status": _status_words(facts.status),
         "expected": " or ".join(map(str, plan.test.expect.status)),
-        "detail": (facts.failure.detail if facts.failure else "") or "no further detail",
+        "detail": facts.shown(facts.failure.detail if facts.failure else "", MAX_RULE) or "no further detail",
         "key": facts.suspicion.key if facts.suspicion else "",
         "skew": _skew_words(facts.skew or 0.0),
         "wanted": " or ".join(facts.wanted_schemes),

@@ -46,11 +46,11 @@ _QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
 _CHALLENGE: Final = re.compile(r"(?:^|,)\s*([A-Za-z][A-Za-z0-9-]*)(?=\s+[^\s=,]|\s*(?:,|$))")
 _HTML: Final = re.compile(rb"\s*(?:<!--.{0,200}?-->\s*)?<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
 _PASSWORD_FIELD: Final = re.compile(rb"<input\b[^>]{0,300}\btype\s*=\s*[\"']?password", re.IGNORECASE)
-_LOGIN: Final = re.compile(
-    r"(?:^|[/._-])(?:log-?_?in|sign-?_?in|log-?on|sso|saml2?|idp|oauth2?/(?:v\d/)?authorize|accounts?|auth)"
-    r"(?:[/._?-]|$)",
+_LOGIN_PATH: Final = re.compile(
+    r"(?:^|[/._-])(?:log-?_?in|sign-?_?in|log-?on|sso|saml2?|idp|oauth2?/(?:v\d/)?authorize)(?:[/._?-]|$)",
     re.IGNORECASE,
 )
+_LOGIN_HOST: Final = re.compile(r"(?:login|signin|sso|idp|auth|accounts?|id)\.", re.IGNORECASE)
 _SECOND_LEVEL: Final = frozenset({"ac", "co", "com", "edu", "gov", "net", "org"})
 
 
@@ -367,9 +367,9 @@ class Facts:
     def is_sent_to_login(self) -> bool:
         """Whether a redirect points to a page where people sign in."""
         place = self.location
-        return place is not None and bool(
-            _LOGIN.search(place.path) or _LOGIN.search((place.hostname or "").partition(".")[0])
-        )
+        if place is None:
+            return False
+        return bool(_LOGIN_PATH.search(place.path) or _LOGIN_HOST.match(place.hostname or ""))
 
     @cached_property
     def is_sent_to_sibling(self) -> bool:
