@@ -17,7 +17,7 @@ PROBLEMS: dict[str, str | None] = {}
 async def server() -> AsyncIterator[str]:
     PROBLEMS.clear()
     health = HealthServer(
-        Metrics().registry,
+        Metrics().page,
         alive=[lambda: PROBLEMS.get("task"), lambda: PROBLEMS.get("watch")],
         ready=[lambda: PROBLEMS.get("sync")],
     )
@@ -70,4 +70,4 @@ async def test_there_is_nothing_else(server: str) -> None:
 
 
 async def test_stopped_before_it_was_started_nothing_happens() -> None:
-    await HealthServer(Metrics().registry, alive=[], ready=[]).stop()
+    await HealthServer(Metrics().page, alive=[], ready=[]).stop()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry
-from prometheus_client.exposition import choose_encoder
+
+from integration_hub.runtime.metrics import Page
 
 Check = Callable[[], str | None]
 """Returns what is wrong, None where nothing is."""
@@ -16,10 +16,13 @@ class HealthServer:
     """Answers probes and metrics on one address."""
 
     def __init__(
-        self, registry: CollectorRegistry, *, alive: Sequence[Check], ready: Sequence[Check]
+        self, page: Callable[[str, str], Awaitable[Page]], *, alive: Sequence[Check], ready: Sequence[Check]
     ) -> None:
-        """`alive` decides over /healthz (a restart helps), `ready` over /readyz (waiting helps)."""
-        self._registry = registry
+        """Take what /metrics shows, and what decides over /healthz (a restart helps) and /readyz (waiting helps).
+
+        `page` writes the metrics for the values of an Accept and an Accept-Encoding header.
+        """
+        self._page = page
         self._alive = alive
         self._ready = ready
         self._runner: web.AppRunner | None = None
@@ -54,5 +57,6 @@ class HealthServer:
         return handle
 
     async def _metrics(self, request: web.Request) -> web.Response:
-        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
-        return web.Response(body=encode(self._registry), headers={"Content-Type": content_type})
+        headers = request.headers
+        page = await self._page(headers.get("Accept", ""), headers.get("Accept-Encoding", ""))
+        return web.Response(body=page.body, headers=page.headers)

@@ -85,7 +85,7 @@ class Operator:
             Reflector(resource, self._kube, self._feed, self._metrics, relist_seconds=options.relist_seconds)
             for resource in WATCHED
         ]
-        self._health = HealthServer(self._metrics.registry, alive=[self._dead_task], ready=[self._unsynced])
+        self._health = HealthServer(self._metrics.page, alive=[self._dead_task], ready=[self._unsynced])
         self._tasks: list[asyncio.Task[None]] = []
         self._synced = False
         self._stopping = False

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 import structlog
 
-from integration_hub.adapters.kube import DEFINITIONS, ApiError
+from integration_hub.adapters.kube import DEFINITIONS, INSTANCES, ApiError
 from integration_hub.runtime.metrics import Metrics
 from integration_hub.runtime.queue import QueueClosed, WorkQueue
 from integration_hub.runtime.timetable import Timetable
@@ -59,7 +59,9 @@ class Workers:
         self._timetable.drop(key)
         self._reconciler.forget(key)
         if key.plural == DEFINITIONS.plural:
-            self._metrics.tests.remove_by_labels({"definition": key.name})
+            self._metrics.forget_definition(key.name)
+        elif key.plural == INSTANCES.plural:
+            self._metrics.forget(key.namespace, key.name)
 
     async def run(self) -> None:
         """Work until the queue closes; a reconcile that is cancelled midway leaves the object as it was."""
@@ -124,6 +126,8 @@ class Workers:
                 made.duration_ms / 1000,
                 time.time(),
             )
+        if done.made:
+            self._metrics.keep_tests(key.namespace, key.name, done.tests)
         if done.announcement is not None:
             self._announce(done.announcement)
         if done.due is None:

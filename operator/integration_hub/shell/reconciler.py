@@ -67,6 +67,8 @@ class Done:
     reason: str = ""
     definition: str = ""
     made: tuple[TestStatus, ...] = ()
+    tests: tuple[str, ...] = ()
+    """Names of all tests of an instance."""
     wrote: bool = False
 
 
@@ -156,6 +158,7 @@ class Reconciler:
             reason=ready.reason if ready else "",
             definition=record.definition,
             made=decision.made,
+            tests=tuple(test.name for test in decision.status.tests),
             wrote=decision.write,
         )
 
