@@ -15,6 +15,7 @@ from integration_hub.model.instance import InstanceStatus, IntegrationInstance
 from integration_hub.model.testing import ConnectionTest
 from integration_hub.probe.plan import ProbePlan, plan_probe
 from integration_hub.reconcile.definition import check_definition
+from integration_hub.reconcile.gates import pass_gates
 from integration_hub.reconcile.inputs import (
     Answer,
     AskTurn,
@@ -122,9 +123,9 @@ def answered(status: int = 200, body: object = None, *, headers: Mapping[str, st
     return Outcome(HttpResponse(status, headers or {}, content), None, seconds=0.25)
 
 
-def failed(kind: FailureKind, detail: str = "") -> Outcome:
+def failed(kind: FailureKind, detail: str = "", *, again_in: float | None = None) -> Outcome:
     """An exchange that ended without an answer."""
-    return Outcome(None, Failure(kind, "eu.acme.example:443", detail), seconds=0.25)
+    return Outcome(None, Failure(kind, "eu.acme.example:443", detail, again_in), seconds=0.25)
 
 
 def plan(test: ConnectionTest | None = None, **spec: Any) -> ProbePlan:
@@ -207,8 +208,17 @@ def tell(given: Inputs, *answers: Answer, turn: Answer = None) -> Told:
         decision: Decision = end.value
     assert next(iter(remaining), None) is None, "more was expected to be asked for"
     if decision.write:
-        assert_keeps_the_rules(decision.status, generation=given.instance.metadata.generation)
+        generation = given.instance.metadata.generation
+        assert_keeps_the_rules(
+            decision.status, generation=generation, suite=suite_names(given) if decision.made else None
+        )
     return Told(decision, effects)
+
+
+def suite_names(given: Inputs) -> list[str]:
+    """The names of an instance's tests in their order."""
+    passed = pass_gates(given).passed
+    return [planned.test.name for planned in passed.tests] if passed else []
 
 
 def after(raw: Raw, told: Told, **changes: Any) -> Raw:

@@ -3,20 +3,35 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import get_args
+
+import orjson
 
 from integration_hub.model import conditions as c
 from integration_hub.model.conditions import MAX_MESSAGE
-from integration_hub.model.instance import InstanceStatus
-from integration_hub.model.reasons import REASONS, Course, Reason
+from integration_hub.model.instance import InstanceStatus, StageName, TestStatus
+from integration_hub.model.reasons import COULD_NOT_TELL, REASONS, Course, Reason
 
 ABNORMAL = (c.RECONCILING, c.STALLED)
 KNOWN = {c.READY, *ABNORMAL, *c.DOMAIN_CONDITIONS}
+STAGES: tuple[str, ...] = get_args(StageName)
+MAX_HISTORY = 10
+MAX_TEST_BYTES = 4096
+"""A status of thirty tests stays far below what etcd takes."""
 
 
-def assert_keeps_the_rules(status: InstanceStatus, *, generation: int) -> None:
-    """Say which rules a status breaks, all at once."""
+def assert_keeps_the_rules(
+    status: InstanceStatus, *, generation: int, suite: Sequence[str] | None = None
+) -> None:
+    """Say which rules a status breaks, all at once.
+
+    `suite` names the tests of the instance in their order, where the status is written since some were made.
+    """
     broken = [rule for rule, holds in RULES.items() if not holds(status, generation)]
+    if suite is not None:
+        broken += [rule for rule, holds in SUITE_RULES.items() if not holds(status, suite)]
     assert not broken, "\n".join(["", *broken, status.model_dump_json(indent=1)])
 
 
@@ -34,6 +49,58 @@ def _first_not_true(status: InstanceStatus) -> str | None:
     told = [x for x in map(status.condition, c.DOMAIN_CONDITIONS) if x and x.reason != Reason.NOT_YET_KNOWN]
     return next((x.reason for x in told if x.status != "True"), None)
 
+
+def _stands_to_reason(test: TestStatus) -> bool:
+    """Success is Connected and nothing else; what could not tell is Unknown, and what was found a Failure."""
+    verdict = {"Success": {Reason.CONNECTED}, "Unknown": COULD_NOT_TELL}
+    found = set(Reason) - COULD_NOT_TELL - {Reason.CONNECTED}
+    return test.reason in verdict.get(test.result, found) and (
+        test.last_reason in verdict.get(test.last_result or "", found)
+    )
+
+
+def _stages_in_order(test: TestStatus) -> bool:
+    # A token is asked for before the test's own connection is made.
+    names = [stage.name for stage in test.stages]
+    in_order = [name for name in ("config", "token", *STAGES[1:]) if name in names]
+    in_order = list(dict.fromkeys(in_order))
+    return names == in_order and all(stage.result in {"Passed", "Skipped"} for stage in test.stages[:-1])
+
+
+def _bytes(test: TestStatus) -> int:
+    return len(orjson.dumps(test.to_wire()))
+
+
+def _blocked(status: InstanceStatus) -> bool:
+    """Whether the default test shows that no other can get through."""
+    default = status.tests[0]
+    shown_at = REASONS[Reason(default.reason)].conditions[0]
+    return default.result != "Success" and shown_at in {c.REACHABLE, c.AUTHENTICATED}
+
+
+def _soonest(status: InstanceStatus) -> str:
+    tests = status.tests[:1] if _blocked(status) else status.tests
+    return min(test.next_time or "" for test in tests)
+
+
+SUITE_RULES: dict[str, Callable[[InstanceStatus, Sequence[str]], bool]] = {
+    "A. tests stand in the suite's order, and no other test does": lambda s, suite: (
+        [x.name for x in s.tests] == [name for name in suite if name in {x.name for x in s.tests}]
+    ),
+    "B. the next test is none later than any that can be made": lambda s, _: (
+        not s.tests or (s.next_test_time or "9") <= _soonest(s)
+    ),
+    "C. it is said which inputs the verdicts are about": lambda s, _: (
+        s.tested is not None and s.tested.generation == s.observed_generation
+    ),
+    "D. how the default test ended last is repeated": lambda s, _: (
+        not s.tests or (s.last_test_result, s.last_tested) == (s.tests[0].last_result, s.tests[0].time)
+    ),
+    "E. Ready=True only of a default test that succeeds": lambda s, _: (
+        _status(s, c.READY) != "True" or s.tests[0].result == "Success"
+    ),
+}
+"""Of a status that is written since tests were made."""
 
 RULES: dict[str, Callable[[InstanceStatus, int], bool]] = {
     "1. Ready is always present": lambda s, _: s.condition(c.READY) is not None,
@@ -92,5 +159,17 @@ RULES: dict[str, Callable[[InstanceStatus, int], bool]] = {
             _status(s, c.REACHABLE) != "True"
             and "True" in {_status(s, c.AUTHENTICATED), _status(s, c.HEALTHY)}
         )
+    ),
+    "16. each test stands once": lambda s, _: len({x.name for x in s.tests}) == len(s.tests),
+    "17. each test says when it is made next, since when it stands so, and how it ended last": lambda s, _: (
+        all(x.next_time and x.since and x.since <= x.time and x.streak > 0 for x in s.tests)
+    ),
+    "18. a test's reason is one of its result, and its stages end where it ended": lambda s, _: all(
+        _stands_to_reason(x) and _stages_in_order(x) for x in s.tests
+    ),
+    "19. a test's entry is smaller than 4 KiB": lambda s, _: all(_bytes(x) < MAX_TEST_BYTES for x in s.tests),
+    "20. history holds at most ten changes, the newest first": lambda s, _: (
+        len(s.history) <= MAX_HISTORY
+        and all(newer.time >= older.time for newer, older in pairwise(s.history))
     ),
 }

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from integration_hub.model import conditions as c
 from integration_hub.model.conditions import Condition, ConditionStatus
-from integration_hub.model.instance import InstanceStatus, TestStatus
+from integration_hub.model.instance import InstanceStatus, Stage, TestedInputs, TestStatus, VerdictChange
 from integration_hub.model.reasons import REASONS, Course, Reason
 from integration_hub.reconcile.gates import undecided
 from integration_hub.reconcile.summary import (
@@ -16,7 +18,7 @@ from integration_hub.reconcile.summary import (
     says_the_same,
     summarise,
 )
-from support.status_rules import RULES, assert_keeps_the_rules
+from support.status_rules import RULES, SUITE_RULES, assert_keeps_the_rules
 
 NOW = "2026-03-01T12:00:00Z"
 BAD = sorted(
@@ -116,6 +118,21 @@ TESTED = TestStatus(name="t", result="Success", reason="Connected", message="m",
             True,
             "the clocks of a test",
         ),
+        ({"tests": [TESTED.model_copy(update={"next_time": NOW})]}, True, "when a test is made next"),
+        ({"tests": [TESTED.model_copy(update={"streak": 7})]}, True, "how often it ended so"),
+        (
+            {"tests": [TESTED.model_copy(update={"stages": [Stage(name="dns", result="Passed")]})]},
+            True,
+            "how long its steps took, and through which address",
+        ),
+        ({"tests": [TESTED.model_copy(update={"last_result": "Unknown"})]}, False, "how a test ended last"),
+        ({"tests": [TESTED.model_copy(update={"last_reason": "DNSTimeout"})]}, False, "why it ended so"),
+        ({"tests": [TESTED.model_copy(update={"since": NOW})]}, False, "since when it stands so"),
+        (
+            {"history": [VerdictChange(time=NOW, test="t", result="Success", reason="Connected")]},
+            False,
+            "history",
+        ),
         ({"tests": [TESTED.model_copy(update={"message": "other"})]}, False, "what a test says"),
         ({"tests": []}, False, "a test that is gone"),
         ({"identity": "x"}, False, "who"),
@@ -133,6 +150,37 @@ def test_what_is_news(changed: dict[str, object], same: bool, why: str) -> None:
 class TestRules:
     """The rules themselves find what breaks them."""
 
+    GOOD = TestStatus(
+        name="t",
+        result="Failure",
+        reason="CredentialsRejected",
+        message="m",
+        hint="h",
+        since=NOW,
+        last_result="Failure",
+        last_reason="CredentialsRejected",
+        streak=1,
+        time=NOW,
+        next_time="2026-03-02T12:00:00Z",
+        stages=[Stage(name="config", result="Passed"), Stage(name="request", result="Failed")],
+    )
+    CHANGE = VerdictChange(time=NOW, test="t", result="Failure", reason="CredentialsRejected")
+
+    def whole(self) -> InstanceStatus:
+        """A status that keeps every rule, of a connection with one test."""
+        fields: dict[str, Any] = {
+            "tests": [self.GOOD],
+            "history": [self.CHANGE],
+            "tested": TestedInputs(generation=3, definition_generation=1),
+            "last_tested": NOW,
+            "last_test_result": "Failure",
+            "next_test_time": "2026-03-02T12:00:00Z",
+        }
+        return status_for(Reason.CREDENTIALS_REJECTED).model_copy(update=fields)
+
+    def test_are_kept_by_one_that_breaks_none(self) -> None:
+        assert_keeps_the_rules(self.whole(), generation=3, suite=["t", "later"])
+
     @pytest.mark.parametrize(
         ("rule", "broken"),
         [
@@ -141,17 +189,41 @@ class TestRules:
             ("7.", {"observed_generation": 2}),
             ("11.", {"phase": "Connected"}),
             ("14.", {"identity": "ops"}),
+            ("16.", {"tests": [GOOD, GOOD]}),
+            ("17.", {"tests": [GOOD.model_copy(update={"next_time": None})]}),
+            ("17.", {"tests": [GOOD.model_copy(update={"since": None})]}),
+            ("17.", {"tests": [GOOD.model_copy(update={"streak": 0})]}),
+            ("18.", {"tests": [GOOD.model_copy(update={"last_reason": "Connected"})]}),
+            ("18.", {"tests": [GOOD.model_copy(update={"result": "Unknown"})]}),
+            ("18.", {"tests": [GOOD.model_copy(update={"stages": GOOD.stages[::-1]})]}),
+            ("19.", {"tests": [GOOD.model_copy(update={"hint": "é" * 2000})]}),
+            ("20.", {"history": [CHANGE] * 11}),
+            ("20.", {"history": [CHANGE, CHANGE.model_copy(update={"time": "2026-03-01T12:00:01Z"})]}),
+            ("A.", {"tests": [GOOD.model_copy(update={"name": "later"}), GOOD]}),
+            ("A.", {"tests": [GOOD, GOOD.model_copy(update={"name": "gone"})]}),
+            ("B.", {"next_test_time": "2026-03-03T12:00:00Z"}),
+            ("B.", {"next_test_time": None}),
+            ("C.", {"tested": None}),
+            ("C.", {"tested": TestedInputs(generation=2, definition_generation=1)}),
+            ("D.", {"last_test_result": "Success"}),
+            ("D.", {"last_tested": "2026-03-01T11:00:00Z"}),
+            ("E.", "green"),
         ],
     )
     def test_a_broken_rule_is_named(self, rule: str, broken: object) -> None:
-        status = status_for(Reason.CREDENTIALS_REJECTED)
+        status = self.whole()
         if isinstance(broken, dict):
             status = status.model_copy(update=broken)
-        else:
+        elif broken == "both":
             more = condition(c.RECONCILING, "True", Reason.RETRYING)
             status = status.model_copy(update={"conditions": [*status.conditions, more]})
+        else:
+            ready = condition(c.READY, "True", Reason.CONNECTED)
+            others = [x for x in status.conditions if x.type != c.READY]
+            status = status.model_copy(update={"conditions": [ready, *others]})
         with pytest.raises(AssertionError, match=rf"\n{rule}"):
-            assert_keeps_the_rules(status, generation=3)
+            assert_keeps_the_rules(status, generation=3, suite=["t", "later"])
 
     def test_there_are_more_than_ten(self) -> None:
         assert len(RULES) >= 10
+        assert len(SUITE_RULES) >= 5
