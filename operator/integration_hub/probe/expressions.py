@@ -175,16 +175,23 @@ class Expression:
         """Return the expression's value for an answer, or raise EvaluationError."""
         if steps(self._reading.tree, document.shape) > MAX_STEPS:
             raise EvaluationError("would take too many steps on an answer of this size")
+        value, problem = self._tried(document)
+        if problem:
+            raise EvaluationError(problem)
+        if value is None or isinstance(value, bool | int | float | str):
+            return value
+        raise EvaluationError(
+            f"the result is {_KINDS.get(type(value), 'of another kind')}, not a single value"
+        )
+
+    def _tried(self, document: Document) -> tuple[Any, str]:
+        """Return the value, or why there is none. The library's error ends here: it repeats values of the answer."""
         try:
-            value = self._program.execute(document.context)
+            return self._program.execute(document.context), ""
         except BaseException as error:
             if not isinstance(error, Exception) and not _is_panic(error):
                 raise
-            # Without its cause: that repeats values of the answer.
-            raise EvaluationError(self._explained(error, document)) from None
-        if value is None or isinstance(value, bool | int | float | str):
-            return value
-        raise EvaluationError(f"the result is {_kind(value)}, not a single value")
+            return None, self._explained(error, document)
 
     def _explained(self, error: BaseException, document: Document) -> str:
         if not document.is_json and "json" in self._reading.fields:
@@ -216,10 +223,6 @@ _EXPLANATIONS: Final[tuple[tuple[type[Exception], str], ...]] = (
     (Exception, "a function cannot work on the value that it gets"),
 )
 _KINDS: Final[dict[type, str]] = {list: "a list", dict: "a map"}
-
-
-def _kind(value: object) -> str:
-    return _KINDS.get(type(value), "of another kind")
 
 
 @lru_cache(maxsize=1024)
