@@ -20,6 +20,8 @@ import uvloop
 from aiohttp.client_reqrep import ConnectionKey
 from cryptography import x509
 from cryptography.x509.oid import NameOID
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from integration_hub.adapters.certificate import read_certificate
 from integration_hub.adapters.egress import CheckedResolver, EgressPolicy, HostRule, parse_cidrs
@@ -71,6 +73,7 @@ INCOMPLETE = (
 )
 
 
+SOME_CERTIFICATE = ssl.PEM_cert_to_DER_cert(self_signed("api.example.com").chain)
 ISSUER_AT = "http://pki.example.com/middle.crt"
 
 
@@ -997,6 +1000,23 @@ class TestWhatACertificateSays:
     @pytest.mark.parametrize("der", [None, b"", b"no certificate", b"0\x82\x01\x00" + bytes(256)])
     def test_is_nothing_if_it_cannot_be_read(self, der: bytes | None) -> None:
         assert read_certificate(der) is None
+
+    @settings(max_examples=300)
+    @given(
+        st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=4)
+    )
+    def test_is_read_or_not_however_it_is_garbled(self, changes: list[tuple[float, int]]) -> None:
+        garbled = bytearray(SOME_CERTIFICATE)
+        for place, byte in changes:
+            garbled[int(place * len(garbled))] = byte
+        found = read_certificate(bytes(garbled))
+        assert found is None or found.subject.isprintable()
+
+    def test_of_an_impossible_version_is_not_read(self) -> None:
+        version = SOME_CERTIFICATE.index(b"\xa0\x03\x02\x01\x02") + 4
+        garbled = SOME_CERTIFICATE[:version] + b"\x55" + SOME_CERTIFICATE[version + 1 :]
+        assert read_certificate(SOME_CERTIFICATE) is not None
+        assert read_certificate(garbled) is None
 
 
 def connector_error(error: OSError) -> aiohttp.ClientConnectorError:

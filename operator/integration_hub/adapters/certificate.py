@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import TypeVar
 
 from cryptography import x509
 from cryptography.x509.oid import AuthorityInformationAccessOID
@@ -19,10 +19,12 @@ from cryptography.x509.oid import AuthorityInformationAccessOID
 from integration_hub.adapters.egress import EgressPolicy, checked_socket
 from integration_hub.model.http import Certificate
 
+T = TypeVar("T")
+
 MAX_TEXT = 200
 MAX_NAMES = 10
 MAX_REMEMBERED = 1024
-"""Certificates. A read one takes at most a few KB, and costs 0.1 ms to read again."""
+"""Certificates. A read one takes at most a few KB, and costs 0.03 ms to read again."""
 
 _remembered: dict[bytes, Certificate | None] = {}
 
@@ -43,49 +45,36 @@ def read_certificate(der: bytes | None) -> Certificate | None:
 
 
 def _read(der: bytes) -> Certificate | None:
-    parsed = _parsed(der)
-    if parsed is None:
-        return None
-    try:
+    def read(parsed: x509.Certificate) -> Certificate:
         names = _names(parsed)
-        subject = parsed.subject.rfc4514_string() or next(iter(names), "")
         return Certificate(
-            _text(subject),
+            _text(parsed.subject.rfc4514_string()) or next(iter(names), ""),
             _text(parsed.issuer.rfc4514_string()),
             _time(parsed.not_valid_before_utc),
             _time(parsed.not_valid_after_utc),
             names,
         )
-    except ValueError:
-        return None  # a certificate is decoded bit by bit, and any bit can be garbled
+
+    return _of(der, read)
 
 
-def _parsed(der: bytes) -> x509.Certificate | None:
+def _of(der: bytes, read: Callable[[x509.Certificate], T]) -> T | None:
+    """Return what can be read of a certificate, None where it is garbled."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of what is odd about other people's certificates
         try:
-            return x509.load_der_x509_certificate(der)
-        except ValueError:
+            return read(x509.load_der_x509_certificate(der))
+        except Exception:  # noqa: BLE001 - any bit can be garbled, and the errors of that are of no one family
             return None
 
 
 def _names(parsed: x509.Certificate) -> tuple[str, ...]:
-    found = _extension(
-        parsed, lambda extensions: extensions.get_extension_for_class(x509.SubjectAlternativeName)
-    )
-    if found is None:
+    try:
+        found = parsed.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except x509.ExtensionNotFound:
         return ()
     kept = [name for name in found.value if isinstance(name, x509.DNSName | x509.IPAddress)]
     return tuple(_text(str(name.value)) for name in kept[:MAX_NAMES])
-
-
-def _extension(parsed: x509.Certificate, of: Callable[[x509.Extensions], Any]) -> Any | None:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return of(parsed.extensions)
-    except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
-        return None
 
 
 def _text(untrusted: str) -> str:
@@ -153,15 +142,11 @@ def _chain_length(tls: ssl.SSLObject) -> int | None:
 
 
 def _names_where_its_issuer_is(der: bytes) -> bool:
-    parsed = _parsed(der)
-    if parsed is None:
-        return False
-    found = _extension(
-        parsed, lambda extensions: extensions.get_extension_for_class(x509.AuthorityInformationAccess)
-    )
-    return found is not None and any(
-        access.access_method == AuthorityInformationAccessOID.CA_ISSUERS for access in found.value
-    )
+    def read(parsed: x509.Certificate) -> bool:
+        found = parsed.extensions.get_extension_for_class(x509.AuthorityInformationAccess)
+        return any(access.access_method == AuthorityInformationAccessOID.CA_ISSUERS for access in found.value)
+
+    return _of(der, read) or False
 
 
 @lru_cache(maxsize=1)
