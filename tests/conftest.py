@@ -100,6 +100,9 @@ def namespace(kubectl: Kubectl) -> Iterator[str]:
 ONLY_EVENTS = ("--interval", "168h", "--relist", "168h")
 """Flags of an operator that hears of changes by its watches alone: what it finds, no timer has found."""
 
+WIDE_BUDGET = ("--host-rate", "1000", "--host-concurrency", "200")
+"""Flags for tests whose many instances share the one host of the target: none of them waits for its turn."""
+
 
 @pytest.fixture(scope="session")
 def operator(
@@ -112,7 +115,8 @@ def operator(
     folder = tmp_path_factory.mktemp("operator")
     run_kubectl(cluster, "apply", "-f", ROOT / "deploy" / "rbac.yaml")
     kubeconfig = service_account_kubeconfig(cluster, control_plane, folder / "kubeconfig")
-    process = OperatorProcess(kubeconfig, folder / "operator.log", *ONLY_EVENTS, "--log-level", "debug")
+    flags = (*ONLY_EVENTS, *WIDE_BUDGET, "--log-level", "debug")
+    process = OperatorProcess(kubeconfig, folder / "operator.log", *flags)
     process.start()
     yield process
     process.stop()
@@ -177,7 +181,7 @@ def start_operator(spare_cluster: ControlPlane, tmp_path: Path) -> Iterator[Call
     ) -> OperatorProcess:
         log = tmp_path / f"operator-{len(started)}.log"
         process = OperatorProcess(
-            kubeconfig or spare_cluster.home.kubeconfig, log, *ONLY_EVENTS, *flags, **options
+            kubeconfig or spare_cluster.home.kubeconfig, log, *ONLY_EVENTS, *WIDE_BUDGET, *flags, **options
         )
         started.append(process)
         process.start(until_ready=until_ready)

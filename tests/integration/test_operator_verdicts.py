@@ -54,8 +54,15 @@ ANSWERED = (
     Case("ok", Reason.CONNECTED, "True", says=("as verdicts-ok@acme.example",)),
     Case("unauthorized", Reason.CREDENTIALS_REJECTED, answer=Answer(401), says=("401 Unauthorized",)),
     Case("forbidden", Reason.PERMISSION_DENIED, answer=Answer(403), says=("403 Forbidden",)),
-    Case("not-found", Reason.NOT_FOUND, answer=Answer(404), says=("404 Not Found",)),
-    Case("too-many", Reason.RATE_LIMITED, "Unknown", answer=Answer(429), says=("429 Too Many Requests",)),
+    Case("not-found", Reason.OBJECT_NOT_FOUND, answer=Answer(404), says=("404 Not Found",)),
+    Case(
+        "too-many",
+        Reason.TOO_MANY_REQUESTS,
+        "Unknown",
+        answer=Answer(429),
+        config={"server": "{host1}"},
+        says=("429 Too Many Requests",),
+    ),
     Case(
         "redirect",
         Reason.REDIRECTED,
@@ -71,12 +78,12 @@ ANSWERED = (
         says=("response.json.user.login",),
     ),
     Case("flood", Reason.RESPONSE_TOO_LARGE, answer=Answer(body="x" * 100_000)),
-    Case("silent", Reason.RESPONSE_TIMEOUT, answer=Answer(hold=True)),
+    Case("silent", Reason.RESPONSE_TIMEOUT, answer=Answer(hold=True), config={"server": "{host2}"}),
 )
 
 UNREACHED = (
     Case("refused", Reason.CONNECTION_REFUSED, config={"server": "https://127.0.0.1:{unused}"}, requests=0),
-    Case("deaf", Reason.CONNECT_TIMEOUT, config={"server": "https://127.0.0.1:{deaf}"}, requests=0),
+    Case("deaf", Reason.TLS_TIMEOUT, config={"server": "https://127.0.0.1:{deaf}"}, requests=0),
     Case("untrusted", Reason.TLS_UNTRUSTED, config={"ca": "{other_ca}"}, requests=0),
     Case("misnamed", Reason.TLS_HOST_MISMATCH, config={"server": "https://localhost:{port}"}, requests=0),
     Case("no-ca", Reason.TRUST_INVALID, config={"ca": "not a certificate"}, requests=0),
@@ -130,7 +137,7 @@ STOPPED = (
     Case("empty-key", Reason.SECRET_KEY_EMPTY, spec=secret_of("empty"), says=("apiKey",), requests=0),
     Case(
         "line-break",
-        Reason.SECRET_VALUE_INVALID,
+        Reason.SECRET_LINE_BREAK,
         spec=secret_of("line-break"),
         says=("line break",),
         requests=0,
@@ -210,10 +217,12 @@ def guarded(target: TargetServer) -> Object:
 def found(api: Api, operator: OperatorProcess, target: TargetServer) -> Iterator[dict[str, Object]]:
     """All instances, each with its verdict, and the requests that this took."""
     with ExitStack() as ports:
-        words = {
+        words: dict[str, int | str] = {
             "unused": ports.enter_context(unused_port()),
             "deaf": ports.enter_context(deaf_port()),
             "port": target.port,
+            "host1": target.hosts[1],
+            "host2": target.hosts[2],
         }
         namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
         secrets = [
@@ -252,7 +261,7 @@ def found(api: Api, operator: OperatorProcess, target: TargetServer) -> Iterator
         api.delete(*instances, nowhere, *definitions, namespace)
 
 
-def _filled(text: str, words: dict[str, int]) -> str:
+def _filled(text: str, words: dict[str, int | str]) -> str:
     return Authority("Some other authority").pem if text == "{other_ca}" else text.format_map(words)
 
 

@@ -1,6 +1,8 @@
 """An external system: a real HTTPS server with an authority of its own, scripted by the test, counting what it sees.
 
-It answers below `/v1/<account>/`. Every account behaves on its own, so that many tests can share one server.
+It answers below `/v1/<account>/`. Every account behaves on its own, so that many tests can share one server. What one
+account answers can still concern all others at the same host: 429, or nothing at all. Such accounts go by a host of
+their own; `hosts` are addresses of this one server.
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ from typing import Any, Self
 from aiohttp import web
 
 from support.certificates import Authority
+
+HOSTS = 8
 
 GOOD_KEY = "the-right-key"
 """The API key that the server knows, as 'Authorization: Bearer ...', where a test says nothing else."""
@@ -57,7 +61,8 @@ class TargetServer:
     def __init__(self, *names: str) -> None:
         """Serve with a certificate for these names; 127.0.0.1 where none is given."""
         self.authority = Authority("Authority of the external system")
-        self.port = 0
+        self.hosts: list[str] = []
+        """Addresses, without a path: to the operator each is a host with a budget of its own."""
         self._identity = self.authority.issue(*(names or ("127.0.0.1",)))
         self._scripts: dict[str, Script] = {}
         self._seen: defaultdict[str, list[Seen]] = defaultdict(list)
@@ -80,9 +85,14 @@ class TargetServer:
         self._thread.join(30)
 
     @property
+    def port(self) -> int:
+        """The port of the first host."""
+        return int(self.hosts[0].rpartition(":")[2])
+
+    @property
     def url(self) -> str:
-        """Address, without a path."""
-        return f"https://127.0.0.1:{self.port}"
+        """The first host, which most tests share."""
+        return self.hosts[0]
 
     @property
     def ca(self) -> str:
@@ -119,9 +129,10 @@ class TargetServer:
         app.router.add_route("*", "/v1/{account}/{rest:.*}", self._answer)
         runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.2)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=self._identity.server_context(), backlog=512)
-        await site.start()
-        self.port = int(runner.addresses[0][1])
+        context = self._identity.server_context()
+        for _ in range(HOSTS):
+            await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context, backlog=512).start()
+        self.hosts = [f"https://127.0.0.1:{address[1]}" for address in runner.addresses]
         self._started.set()
         await self._end.wait()
         await runner.cleanup()
