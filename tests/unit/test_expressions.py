@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from integration_hub.model.http import HttpResponse
@@ -470,6 +470,7 @@ EXPRESSIONS = st.recursive(
 )  # fmt: skip
 
 
+@example("string(response.json)", -1.5e-300)
 @given(EXPRESSIONS, JSON)
 def test_no_result_is_heavier_than_its_bound(text: str, body: Any) -> None:
     try:

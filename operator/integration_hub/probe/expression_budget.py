@@ -709,15 +709,16 @@ def _bound(node: Node, scope: Mapping[str, Shape]) -> Bound:
             return condition + 2 + max(one[0], other[0]), Shape(max(one[1].weight, other[1].weight))
         case Call():
             count, value = _bound(node.argument, scope)
-            return count + CALL + 2 * value.weight, Shape(
-                value.weight + 2
-            ) if node.function == "string" else NUMBER
+            made = Shape(value.weight + WRITTEN) if node.function == "string" else NUMBER
+            return count + CALL + 2 * value.weight + made.weight, made
         case Operation() | Collection():
             return _parts(node, scope)
 
 
 CALL: Final = 6
 """Steps of calling a function."""
+WRITTEN: Final = 24
+"""Weight of a number as text: 1e-300 is written with all its zeros."""
 ROUND: Final = 8
 """Steps of going once through a macro, besides what it does there."""
 KEY: Final = 4
