@@ -100,7 +100,7 @@ def refusal(code: int) -> web.Response:
 
 
 class TestAnAnswerToAWatch:
-    @pytest.mark.parametrize("code", [400, 410, 504])
+    @pytest.mark.parametrize("code", [400, 410, 503, 504])
     @pytest.mark.parametrize("as_event", [False, True])
     async def test_that_the_same_watch_would_get_again_forces_a_list(
         self, server: ApiServer, reflector: Reflector, code: int, as_event: bool

@@ -27,9 +27,10 @@ LONGEST_PAUSE_SECONDS = 15.0
 """Between attempts to reach an API server that is away; soon enough to be back within seconds of its return."""
 LONGEST_ASKED_SECONDS = 120.0
 """Of a server that asks for more with Retry-After, no more is granted: something in between may ask for a day."""
-LIST_AGAIN = frozenset({400, 410, 504})
+LIST_AGAIN = frozenset({400, 410, 503, 504})
 """Answers to a watch that the same watch would get again: its version is unreadable to the server, older than what it
-remembers, or newer than all that it knows."""
+remembers, or newer than all that it knows. And 503: a server that is shutting down may come back with an older state,
+put back from a backup, of which a watch would not tell."""
 GONE = 410
 """The version is older than what the server remembers, as after it was away for long: what was missed must not wait for
 as long again."""
@@ -49,6 +50,8 @@ class Reflector:
         self._relist_seconds = relist_seconds
         self._relist_at = 0.0
         self._outage = Outage(resource.plural)
+        self._opened = False
+        """Whether the server has agreed to the last watch."""
         self._version = ""
         """Where to watch from; empty when only a list can tell."""
 
@@ -90,15 +93,21 @@ class Reflector:
         """Decide from where the next watch begins, after one that failed and as many failures before it."""
         say = log.debug if failures else log.info
         say("watch ended", resource=self.resource.plural, error=str(error), failures=failures)
-        # A server that was away may come back with an older state, of which a watch would not tell.
-        if error.status in LIST_AGAIN or (error.status == 0 and failures):
+        # A server that could not be reached may come back with an older state, too; a watch that broke off was reached.
+        away = error.status == 0 and (failures > 0 or not self._opened)
+        if away or error.status in LIST_AGAIN:
             self._version = ""
+
+    def _was_opened(self, now: float) -> None:
+        self._opened = True
+        self._outage.answered(now)
 
     def _works(self) -> None:
         if self._outage.over():
             log.info("watched again", resource=self.resource.plural)
 
     async def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._opened = False
         until_relist = max(1, round(self._relist_at - loop.time()))
         seconds = min(WATCH_SECONDS, until_relist)
         async for event in self._kube.watch(
@@ -106,7 +115,7 @@ class Reflector:
             self._version,
             seconds=seconds,
             silence=SILENCE_SECONDS,
-            opened=lambda: self._outage.answered(loop.time()),
+            opened=lambda: self._was_opened(loop.time()),
         ):
             self._version = event["object"]["metadata"]["resourceVersion"]
             if event["type"] != "BOOKMARK":
