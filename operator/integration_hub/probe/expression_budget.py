@@ -600,6 +600,11 @@ class Made(Shape):
 NUMBER: Final = Shape(1)
 
 
+def _made_text(weight: int) -> Shape:
+    """Return a text of this weight, through which no macro can go."""
+    return Made(weight, 0, NUMBER, TEXT_A_STEP * (weight - 1))
+
+
 class Weights:
     """The weight of everything in a JSON value, measured once."""
 
@@ -694,7 +699,7 @@ def _bound(node: Node, scope: Mapping[str, Shape]) -> Bound:
     match node:
         case Literal():
             weight = 2 + _bytes(node.value) // TEXT_A_STEP if isinstance(node.value, str) else 1
-            return weight, Shape(weight)
+            return weight, _made_text(weight)
         case Name():
             return 1, scope[node.name]
         case Member():
@@ -709,7 +714,7 @@ def _bound(node: Node, scope: Mapping[str, Shape]) -> Bound:
             return condition + 2 + max(one[0], other[0]), Shape(max(one[1].weight, other[1].weight))
         case Call():
             count, value = _bound(node.argument, scope)
-            made = Shape(value.weight + WRITTEN) if node.function == "string" else NUMBER
+            made = _made_text(value.weight + WRITTEN) if node.function == "string" else NUMBER
             return count + CALL + 2 * value.weight + made.weight, made
         case Operation() | Collection():
             return _parts(node, scope)
