@@ -670,6 +670,34 @@ class TestWhatIsShown:
         outcome = Outcome(None, failure, 99.0, transport=transport)
         self.check(tell(outcome, of=self.LONG, credentials=Credentials({"apiKey": CANARY})))
 
+    @pytest.mark.parametrize("text", ["\U0001f600", "<", "\u2028", '"', "\\", "\x7f", "a"])
+    def test_of_the_worst_takes_less_than_4_kib(self, text: str) -> None:
+        long = text * 2000
+        transport = Transport(
+            addresses=("2001:db8:1111:2222:3333:4444:5555:6666",) * 10,
+            address="2001:db8:1111:2222:3333:4444:5555:6666",
+            reused=True, tls_version=long, certificate=Certificate(long, long, long, long, (long,) * 10),
+        )  # fmt: skip
+        headers = {
+            "content-type": f"a{'b' * 40}/a{'c' * 60}", "location": f"https://{'d' * 63}.{'e' * 33}.example/",
+            "retry-after": "3600", "date": "Mon, 01 Jan 1990 00:00:00 GMT",
+        }  # fmt: skip
+        body = json.dumps({"email": long, "error": {"code": "e" * 64}, "ok": False}).encode()
+        rule = {
+            "when": "true",
+            "reason": "ClientCertificateRequired",
+            "message": text * 300,
+            "hint": text * 500,
+        }
+        for status in (200, 307, 429, 404):
+            for rules in ([], [rule]):
+                of = planned(
+                    request={"path": f"/{'p' * 1999}"}, failures=rules, identity="response.json.email",
+                    expect={"assertions": [{"rule": "true"}, {"rule": "false", "message": text * 300}]},
+                )  # fmt: skip
+                outcome = Outcome(HttpResponse(status, headers, body), None, 1e6, transport=transport)
+                self.check(tell(replace(outcome, purpose="token"), outcome, of=of))
+
     def check(self, diagnosis: Diagnosis) -> None:
         status = TestStatus(
             name="n" * 63,
@@ -686,7 +714,8 @@ class TestWhatIsShown:
             duration_ms=10**9,
             stages=list(diagnosis.stages),
         )
-        assert len(json.dumps(status.to_wire(), ensure_ascii=False).encode("utf-8", "surrogatepass")) < 4096
+        size = len(json.dumps(status.to_wire(), ensure_ascii=False).encode("utf-8", "surrogatepass"))
+        assert size < 4096
         assert CANARY not in json.dumps(status.to_wire())
         assert diagnosis.identity is None or CANARY not in diagnosis.identity
 
