@@ -451,6 +451,12 @@ class TestRules:
         assert diagnosis.hint == REASONS[Reason.CREDENTIALS_REJECTED].remedy
         assert "200 OK" in diagnosis.message
 
+    def test_the_meaning_of_its_reason_is_said_without_a_status_that_was_not_answered(self) -> None:
+        message = self.told(answered(200, {"code": 3})).message
+        assert message == (
+            f"{HOST} answered GET / with 200 OK. The external system reports a fault of its own. Its error code is 3."
+        )
+
     def test_its_own_words_are_said(self) -> None:
         diagnosis = self.told(answered(402, {}))
         assert diagnosis.message == f"{HOST}: Slow down, please."

@@ -6,6 +6,7 @@ that `_words` makes; what of the other side stands among these is its error code
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Final, NamedTuple
@@ -745,6 +746,9 @@ TABLE: Final[Sequence[Row]] = (
 _AT_TOKEN_URL: Final = (*SECRET_FORMS, *TOKEN)
 _AT_TEST: Final = (*RECOGNISED, *SECRET_FORMS, *REFUSALS, *STATUSES, *BODIES)
 
+_NAMED_STATUS: Final = re.compile(r" \(HTTP [^)]*\)")
+"""What a reason's meaning says of the status does not hold where a rule has given that reason to another one."""
+
 MAX_PATH: Final = 120
 MAX_RULE: Final = 300
 
@@ -778,7 +782,8 @@ def _told_by_rule(facts: Facts) -> Finding:
     if rule.message:
         message = f"{words['host']}: {_line(rule.message)}"
     else:
-        message = _with_more(facts, f"{_ANSWERED.format_map(words)}. {REASONS[reason].meaning}")
+        meaning = _NAMED_STATUS.sub("", REASONS[reason].meaning)
+        message = _with_more(facts, f"{_ANSWERED.format_map(words)}. {meaning}")
     return Finding(
         row=None,
         stage="request",
