@@ -238,6 +238,24 @@ class TestTheBudget:
             assert isinstance(later, Later)
             assert later.seconds <= 2
 
+    async def test_a_turn_can_be_asked_for_before_anything_is_prepared(
+        self, make_traffic: MakeTraffic
+    ) -> None:
+        traffic = make_traffic(ROOMY_HOUR)
+        async with FaultServer(in_turn(response(), response(), response(), COME_BACK_LATER)) as server:
+            for n in range(3):
+                assert traffic.turn(server.url(), who=n) is None
+                answered(await send(traffic, get(server.url(f"/{n}")), who=n))
+            waits = [traffic.turn(server.url(), who=f"{n}") for n in range(3)]
+            seconds = [item.seconds for item in waits if isinstance(item, Later)]
+            assert seconds == pytest.approx([1000, 2000, 3000], abs=5)
+            assert traffic.turn("https://no host", who="x") is None
+        async with FaultServer(answering(COME_BACK_LATER)) as server:
+            answered(await send(traffic, get(server.url())))
+            found = traffic.turn(server.url(), who="x")
+            assert found is not None
+            assert failed(found).kind is FailureKind.HOST_PAUSED
+
     async def test_where_nothing_may_go_no_budget_is_touched(self, make_traffic: MakeTraffic) -> None:
         traffic = make_traffic(ROOMY_HOUR)
         async with FaultServer(answering(response())) as server:
@@ -422,10 +440,11 @@ class TestIdenticalRequests:
                 {},
                 {"ca_bundle": Authority("one").pem},
                 {"ca_bundle": Authority("other").pem},
-                {"allowed_hosts": [*rules, HostRule.parse("api.example.com")]},
+                {"allowed_hosts": [*rules, HostRule.parse("one.example.com")]},
+                {"allowed_hosts": [*rules, HostRule.parse("other.example.com")]},
             ]
             await asyncio.gather(*(send(traffic, get(server.url()), **option) for option in options))
-            assert len(server.requests) == 4
+            assert len(server.requests) == 5
 
     async def test_each_request_for_a_token_is_somebodys_own(self, traffic: Traffic) -> None:
         async with FaultServer(numbered()) as server:
@@ -454,6 +473,31 @@ class TestIdenticalRequests:
             answered(await send(traffic, get(server.url())))
             assert len(server.requests) == 3, "others may have what it found"
 
+    async def test_the_end_of_an_older_outcome_does_not_take_a_newer_one_away(
+        self, traffic: Traffic, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(traffic_module, "SHARED_SECONDS", 0.02)
+        gate, first = Gate(), True
+
+        async def slower(connection: Connection) -> None:
+            nonlocal first
+            if first:
+                first = False
+                await connection.request()
+                await connection.send(response())
+            await gate(connection)
+
+        async with FaultServer(slower) as server:
+            answered(await send(traffic, get(server.url())))
+            fresh = asyncio.create_task(send(traffic, get(server.url()), fresh=True))
+            await until(lambda: len(server.requests) == 2)
+            await asyncio.sleep(0.05)
+            joining = asyncio.create_task(send(traffic, get(server.url())))
+            await until(lambda: traffic.shared or len(server.requests) > 2)
+            gate.opened.set()
+            assert await joining is await fresh
+            assert len(server.requests) == 2
+
     async def test_what_is_kept_to_compare_them_holds_no_credential(self, traffic: Traffic) -> None:
         async with FaultServer(answering(response())) as server:
             await send(traffic, get(server.url()))
@@ -481,23 +525,22 @@ class TestWhoGivesUp:
             assert answered(await asking[4]).status == 200
             assert len(server.requests) == 1
 
-    async def test_with_the_last_one_the_request_ends_and_gives_its_place_back(
-        self, make_traffic: MakeTraffic
-    ) -> None:
-        traffic, gate = make_traffic(replace(WIDE, concurrency=1)), Gate()
-        async with FaultServer(gate.told_of_the_end) as server:
+    async def test_with_the_last_one_the_request_ends_and_gives_its_place_back(self) -> None:
+        client, gate = HttpClient(LOOPBACK_HTTP, total_timeout=600), Gate()
+        traffic = Traffic(client, replace(WIDE, concurrency=1))
+        async with FaultServer(gate.told_of_the_end) as server, asyncio.timeout(60):
             asking = [asyncio.create_task(send(traffic, get(server.url()))) for _ in range(5)]
             await server.asked.wait()
             for task in asking:
                 task.cancel()
             await asyncio.gather(*asking, return_exceptions=True)
-            async with asyncio.timeout(60):
-                await gate.ended.wait()
+            await gate.ended.wait()
             assert not traffic._running
             again = asyncio.create_task(send(traffic, get(server.url())))
             await until(lambda: len(server.requests) == 2)
             again.cancel()
             await asyncio.gather(again, return_exceptions=True)
+        await client.close()
 
     async def test_one_that_is_cancelled_before_it_began_gives_its_place_back(
         self, make_traffic: MakeTraffic

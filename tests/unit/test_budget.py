@@ -12,6 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from integration_hub.adapters import budget as budget_module
 from integration_hub.adapters.budget import (
     DOWN_FAILURES,
     DOWN_STATUSES,
@@ -129,6 +130,27 @@ class TestTheRate:
         assert host.later("next") == pytest.approx(0.2)
         host.budget.leave("gone")
         assert host.later("next") == pytest.approx(0.1)
+
+    def test_a_line_that_is_too_long_keeps_no_more_places(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(budget_module, "LONGEST_LINE", 5)
+        host = Host()
+        for _ in range(3):
+            host.ask(answer())
+        assert [host.later() for _ in range(8)] == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.6, 0.6])
+
+    def test_asking_for_a_turn_takes_nothing_and_keeps_a_place(self) -> None:
+        host = Host()
+        for _ in range(20):
+            assert host.budget.turn(host.now, "somebody", urgent=False) is None
+        assert host.budget.in_flight == 0
+        for _ in range(3):
+            host.ask(answer())
+        later = host.budget.turn(host.now, "first", urgent=False)
+        assert isinstance(later, Later)
+        assert host.later("second") == pytest.approx(0.2)
+        host.pass_time(later.seconds)
+        assert isinstance(host.admit("second"), Later)
+        assert isinstance(host.admit("first"), Admitted)
 
     def test_an_urgent_one_overtakes_all_that_are_not(self) -> None:
         host = Host()
@@ -266,6 +288,16 @@ class TestPauses:
         host.ask(answer(429, retry_after="86400"))
         assert host.refused(FailureKind.HOST_PAUSED).again_in == pytest.approx(100)
 
+    def test_after_a_pause_nobody_waits_for_those_who_were_in_line_before_it(self) -> None:
+        host = Host()
+        for _ in range(3):
+            host.admit()
+        for _ in range(10):
+            host.later()
+        host.end(answer(429, retry_after="1"))
+        host.pass_time(1.1)
+        assert isinstance(host.admit(), Admitted)
+
     def test_after_a_pause_there_is_no_burst(self) -> None:
         host = Host()
         host.ask(answer(429, retry_after="30"))
@@ -333,8 +365,20 @@ class TestTheBreaker:
         for urgent in (False, True):
             refused = host.refused(FailureKind.HOST_UNAVAILABLE, urgent=urgent)
             assert 0 < refused.again_in <= PROBE_PATIENCE
+        host.pass_time(PROBE_PATIENCE + 1)
+        host.refused(FailureKind.HOST_UNAVAILABLE, urgent=True)
         host.end(answer(), was_probe=True)
         assert host.ask(answer()) == Admitted(probe=False)
+
+    def test_the_end_of_another_request_does_not_let_a_second_one_find_out(self) -> None:
+        host = Host()
+        assert isinstance(host.admit(), Admitted)
+        host.go_down()
+        host.pass_time(10)
+        assert host.admit() == Admitted(probe=True)
+        host.end(failure())
+        host.pass_time(2)
+        host.refused(FailureKind.HOST_UNAVAILABLE, urgent=True)
 
     def test_each_failed_probe_doubles_the_time_up_to_the_limit(self) -> None:
         host, times = Host(), []
