@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from integration_hub.model.base import REQUEST_ANNOTATION
 from integration_hub.model.definition import DefinitionSpec
 from integration_hub.model.http import Failure, FailureKind, HttpResponse, Outcome
-from integration_hub.model.instance import InstanceStatus, IntegrationInstance
+from integration_hub.model.instance import InstanceStatus, IntegrationInstance, TestStatus
 from integration_hub.model.testing import ConnectionTest
 from integration_hub.probe.plan import ProbePlan, plan_probe
 from integration_hub.reconcile.definition import check_definition
@@ -179,7 +179,27 @@ class Told:
     @property
     def sends(self) -> int:
         """How many requests were sent."""
-        return sum(isinstance(effect, Send) for effect in self.effects)
+        return len(self.sent)
+
+    @property
+    def sent(self) -> list[Send]:
+        """What was sent, in order."""
+        return [effect for effect in self.effects if isinstance(effect, Send)]
+
+    @property
+    def made(self) -> list[str]:
+        """The names of the tests that were made."""
+        return [test.name for test in self.decision.made]
+
+    def test(self, name: str) -> TestStatus:
+        """How a test stands."""
+        return next(test for test in self.status.tests if test.name == name)
+
+    @property
+    def ready(self) -> str:
+        """What the Ready condition says in words."""
+        condition = self.status.condition("Ready")
+        return condition.message if condition else ""
 
     def says(self, type_: str) -> tuple[str, str] | None:
         """Status and reason of a condition, None where there is none."""
@@ -192,21 +212,30 @@ def tell(given: Inputs, *answers: Answer, turn: Answer = None) -> Told:
 
     `turn` answers the question whether the host may be asked now.
     """
+    remaining = iter(answers)
+
+    def hand(effect: Effect) -> Answer:
+        if isinstance(effect, AskTurn):
+            return turn
+        answer = next(remaining, None)
+        assert answer is not None, f"nothing was expected to be asked for, but: {effect}"
+        return answer
+
+    told = play(given, hand)
+    assert next(remaining, None) is None, "more was expected to be asked for"
+    return told
+
+
+def play(given: Inputs, hand: Callable[[Effect], Answer]) -> Told:
+    """Drive the story with a hand that answers each effect, and check the status' rules."""
     story, effects = reconcile(given), []
-    remaining: Iterable[Answer] = iter(answers)
     try:
         effect = next(story)
         while True:
             effects.append(effect)
-            if isinstance(effect, AskTurn):
-                effect = story.send(turn)
-                continue
-            answer = next(iter(remaining), None)
-            assert answer is not None, f"nothing was expected to be asked for, but: {effect}"
-            effect = story.send(answer)
+            effect = story.send(hand(effect))
     except StopIteration as end:
         decision: Decision = end.value
-    assert next(iter(remaining), None) is None, "more was expected to be asked for"
     if decision.write:
         generation = given.instance.metadata.generation
         assert_keeps_the_rules(
