@@ -419,6 +419,11 @@ class TestBodies:
     def test_a_test_of_the_status_alone_takes_any_page(self) -> None:
         assert tell(raw(b"<html>Hi"), of=planned()).reason is Reason.CONNECTED
 
+    def test_a_rule_about_a_media_type_reads_no_json(self) -> None:
+        rule = {"rule": "response.headers['content-type'] == 'text/json-like'"}
+        page = raw(b"text", headers={"content-type": "text/json-like"})
+        assert tell(page, of=planned(expect={"assertions": [rule]})).reason is Reason.CONNECTED
+
     def test_but_none_where_somebody_is_to_sign_in(self) -> None:
         page = raw(b'<html><input type="password">', headers={"content-type": "text/html"})
         assert tell(page, of=planned()).reason is Reason.LOGIN_PAGE
@@ -546,6 +551,16 @@ class TestErrorCode:
         diagnosis = tell(answered(404, body), credentials=Credentials({"apiKey": CANARY}))
         assert ended_at(diagnosis).evidence.get("errorCode") == code
         assert diagnosis.message.endswith(f"Its error code is {code}.") == (code is not None)
+
+    def test_is_never_a_token_that_a_flow_has_got(self) -> None:
+        sent = replace(PLAN.request, headers={"Authorization": f"Bearer {CANARY}"})
+        assert CANARY not in repr(tell(answered(404, {"error": CANARY}), sent=sent))
+        assert CANARY not in repr(tell(answered(200, {"email": f"me {CANARY}"}), sent=sent))
+
+    @pytest.mark.parametrize("place", ["response.json.info.", "nowhere", "response.text"])
+    def test_at_a_place_that_cannot_be_read_is_none(self, place: str) -> None:
+        assert tell(answered(500, {}), of=planned(errorCode=place)).reason is Reason.SERVER_ERROR
+        assert tell(answered(200, {}), of=planned(identity=place)).reason is Reason.IDENTITY_MISSING
 
     def test_is_taken_from_where_the_test_says(self) -> None:
         of = planned(errorCode="response.json.info.no")

@@ -6,7 +6,7 @@ Nothing here is shown as it is but what `shown` or `shown_word` has passed.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cached_property
@@ -15,7 +15,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 from integration_hub.auth.credentials import secret_values
 from integration_hub.auth.flow import Credentials
-from integration_hub.config.redaction import redact_text
+from integration_hub.config.redaction import MASK, redact_headers, redact_text
 from integration_hub.model.http import Failure, FailureKind, HttpRequest, HttpResponse, Outcome
 from integration_hub.model.testing import FailureRule
 from integration_hub.probe import answer_codes as codes
@@ -45,12 +45,13 @@ _HOST: Final = re.compile(r"[A-Za-z0-9.:\[\]-]{1,100}")
 _QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
 _CHALLENGE: Final = re.compile(r"(?:^|,)\s*([A-Za-z][A-Za-z0-9-]*)(?=\s+[^\s=,]|\s*(?:,|$))")
 _HTML: Final = re.compile(rb"\s*(?:<!--.{0,200}?-->\s*)?<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
-_PASSWORD_FIELD: Final = re.compile(rb"<input\b[^>]{0,300}\btype\s*=\s*[\"']?password", re.IGNORECASE)
+_PASSWORD_FIELD: Final = re.compile(rb"<input\b[^<>]{0,300}\btype\s*=\s*[\"']?password", re.IGNORECASE)
 _LOGIN_PATH: Final = re.compile(
     r"(?:^|[/._-])(?:log-?_?in|sign-?_?in|log-?on|sso|saml2?|idp|oauth2?/(?:v\d/)?authorize)(?:[/._?-]|$)",
     re.IGNORECASE,
 )
 _LOGIN_HOST: Final = re.compile(r"(?:login|signin|sso|idp|auth|accounts?|id)\.", re.IGNORECASE)
+_READS_JSON: Final = re.compile(r"\.json\b|\[\s*[\"']json[\"']\s*\]")
 _SECOND_LEVEL: Final = frozenset({"ac", "co", "com", "edu", "gov", "net", "org"})
 
 
@@ -95,8 +96,14 @@ class Facts:
 
     @cached_property
     def secrets(self) -> tuple[str, ...]:
-        """What must not be shown."""
-        return secret_values(self.credentials)
+        """What must not be shown: the Secret's values, and what was made or got of them and then sent."""
+        headers = self.sent.headers if self.sent else {}
+        masked = redact_headers(headers)
+        sent = (headers[name] for name, value in masked.items() if value == MASK)
+        return (
+            *secret_values(self.credentials),
+            *(part for value in sent for part in (value, value.split(" ")[-1])),
+        )
 
     def shown(self, text: str, limit: int) -> str:
         """Return a text of the other side as it may be shown: one line, masked, at most `limit` characters."""
@@ -145,7 +152,7 @@ class Facts:
         """Whether the test has to read JSON to be decided."""
         test = self.plan.test
         rules = (*(assertion.rule for assertion in test.expect.assertions), test.identity or "")
-        return any(re.search(r"\bjson\b", rule) for rule in rules)
+        return any(_READS_JSON.search(rule) for rule in rules)
 
     # -- The answer ------------------------------------------------------------------------------------
 
@@ -253,13 +260,7 @@ class Facts:
     @cached_property
     def _named_code(self) -> str | None:
         """The code at the place that the test names."""
-        if not self.plan.test.error_code or self.is_token or self.response is None:
-            return None
-        try:
-            place = parse_path(self.plan.test.error_code)
-        except ValueError:
-            return None
-        return read_identity(place, self.response)
+        return None if self.is_token else self._read(self.plan.test.error_code)
 
     # -- Credentials -----------------------------------------------------------------------------------
 
@@ -409,9 +410,17 @@ class Facts:
     @cached_property
     def identity(self) -> str | None:
         """Who we are connected as."""
-        if not self.plan.test.identity or self.response is None:
+        return self._read(self.plan.test.identity, self.secrets)
+
+    def _read(self, place: str | None, secrets: Collection[str] = ()) -> str | None:
+        """Return what stands at a place of the answer. One that cannot be read is named where it is checked."""
+        if not place or self.response is None:
             return None
-        return read_identity(parse_path(self.plan.test.identity), self.response, self.secrets)
+        try:
+            path = parse_path(place)
+        except ValueError:
+            return None
+        return read_identity(path, self.response, secrets)
 
 
 def _ends_early(text: str) -> bool:
