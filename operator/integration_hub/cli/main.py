@@ -23,6 +23,9 @@ _COMMANDS: dict[str, _Command] = {
         "integration_hub.cli.example", "example", "Run an example of the repository from start to end."
     ),
     "run": _Command("integration_hub.runtime.command", "run", "Run the operator."),
+    "test": _Command(
+        "integration_hub.cli.trial", "trial", "Test a connection now and say what is wrong with it."
+    ),
 }
 """Each command's summary stands here too, so that `hub --help` need not import them all."""
 

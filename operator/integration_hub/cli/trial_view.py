@@ -1,0 +1,280 @@
+"""What a person sees of a test by hand: each stage as it ends, then the verdict. Words and layout only."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from typing import Any, TextIO
+
+import click
+
+from integration_hub.model.instance import Stage, TestResult, TestStatus
+from integration_hub.model.reasons import REASONS, Course, Reason
+from integration_hub.reconcile.gates import PlannedTest
+from integration_hub.shell.exchange import ShownBody, ShownExchange, clean, one_line
+from integration_hub.shell.tryout import Observer, Trial, Tried, Verdict
+
+PAGE = "docs/troubleshooting.md"
+
+_COLOURS: Mapping[str, str] = {
+    "Success": "green",
+    "Passed": "green",
+    "Failure": "red",
+    "Failed": "red",
+    "Unknown": "yellow",
+}
+_WORDS: Mapping[TestResult, str] = {"Success": "Success", "Failure": "Failure", "Unknown": "Could not tell"}
+_NEXT = {"config": "dns", "token": "dns", "dns": "connect", "connect": "tls", "tls": "request"}
+"""The stage that is under way when another has ended."""
+_FRAMES = "|/-\\"
+_WIDE = 60
+"""Characters of evidence that stand on the line of their stage; more goes below it."""
+
+
+class View(Observer):
+    """Writes to one stream what happens; a spinner shows on a terminal what is under way."""
+
+    def __init__(self, out: TextIO, err: TextIO) -> None:
+        """`out` gets what was found, `err` what is under way."""
+        self._out = out
+        self._colour = _wants_colour(out)
+        self._spinner = Spinner(err) if out.isatty() and err.isatty() else None
+        self._exchanges: list[ShownExchange] = []
+
+    def close(self) -> None:
+        """Take away what shows that something is under way."""
+        self._spin(None)
+
+    def say(self, text: str = "") -> None:
+        """Write lines of our own words."""
+        self._spin(None)
+        click.echo(clean(text), file=self._out, color=self._colour)
+
+    def busy(self, text: str) -> None:
+        """Show what is under way, on a terminal."""
+        self._spin(text)
+
+    # What the engine tells
+
+    def test_began(self, planned: PlannedTest) -> None:
+        """Write which test it is."""
+        kind = "default" if planned.test.default else "" if planned.test.required else "optional"
+        self.say(f"Test '{planned.test.name}'{f' ({kind})' if kind else ''}")
+        self._exchanges = []
+        self._spin("dns")
+
+    def waiting(self, planned: PlannedTest, seconds: float) -> None:
+        """Say what is waited for."""
+        self.say(f"  waits {seconds:.0f} s for its turn: the host is asked only so often")
+        self._spin("waiting")
+
+    def stage_ended(self, planned: PlannedTest, stage: Stage) -> None:
+        """Write the stage's line."""
+        self.show_stage(stage)
+        if stage.result in {"Passed", "Skipped"} and stage.name in _NEXT:
+            self._spin(_NEXT[stage.name])
+
+    def exchange_ended(self, planned: PlannedTest, exchange: ShownExchange) -> None:
+        """Keep it until the stages are told."""
+        self._exchanges.append(exchange)
+
+    def test_ended(self, tried: Tried) -> None:
+        """Write what was sent and answered, and how the test ended."""
+        for exchange in self._exchanges:
+            self.say()
+            for line in _exchange_lines(exchange):
+                self.say(f"    {line}")
+        self.say()
+        self.show_result(tried.status)
+        if not tried.counts:
+            self.say("  This test is optional: it does not count.")
+        self.say()
+
+    # Parts
+
+    def show_stage(self, stage: Stage) -> None:
+        """Write one stage: its name, how it ended, how long it took, and what was found."""
+        took = "" if stage.duration_ms is None else f"{stage.duration_ms} ms"
+        evidence = [f"{name}={one_line(value)}" for name, value in stage.evidence.items()]
+        result = self._coloured(f"{stage.result.lower():<8}", stage.result)
+        beside = "  ".join(evidence)
+        line = f"  {stage.name:<11} {result} {took:>8}"
+        if len(beside) <= _WIDE:
+            self.say(f"{line}  {beside}".rstrip())
+            return
+        self.say(line.rstrip())
+        for entry in evidence:
+            self.say(f"{'':<24}{entry}")
+
+    def show_result(self, status: TestStatus) -> None:
+        """Write how one test ended."""
+        result = status.last_result or status.result
+        reason = status.last_reason or status.reason
+        shown = self._coloured(_WORDS[result], result)
+        self.say(f"  {shown}, {reason}: {one_line(status.message)}")
+
+    def show_verdict(self, verdict: Verdict, label: str = "Result") -> None:
+        """Write the verdict, what to do, and where to read more."""
+        shown = self._coloured(_WORDS[verdict.result], verdict.result)
+        self.say(f"{label}: {shown}, {verdict.reason}")
+        self.say(f"  {one_line(verdict.message)}")
+        if verdict.hint and verdict.hint not in verdict.message:
+            self.say(f"  What to do: {one_line(verdict.hint)}")
+        link = link_of(verdict.reason)
+        if link:
+            self.say(f"  More: {link}")
+
+    def show_trial(self, trial: Trial) -> None:
+        """Write what follows the tests: those that were spared, and the verdict."""
+        if not trial.tests:
+            self.show_stage(Stage(name="config", result="Failed"))
+            self.say()
+        if trial.spared:
+            names = ", ".join(f"'{name}'" for name in trial.spared)
+            self.say(f"Not made, since they cannot get through before the default test does: {names}")
+            self.say()
+        self.show_verdict(trial.verdict)
+
+    def _coloured(self, text: str, result: str) -> str:
+        colour = _COLOURS.get(result.strip())
+        return click.style(text, fg=colour) if colour and self._colour else text
+
+    def _spin(self, text: str | None) -> None:
+        if self._spinner is not None:
+            self._spinner.show(text)
+
+
+class Spinner:
+    """One line at the end of a terminal that says what is under way, and goes when anything else is written."""
+
+    def __init__(self, stream: TextIO) -> None:
+        """Show nothing yet."""
+        self._stream = stream
+        self._text: str | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def show(self, text: str | None) -> None:
+        """Show this from now on; nothing where it is None."""
+        if self._text is not None:
+            self._write("\r\x1b[2K")
+        self._text = text
+        if text is None:
+            if self._task is not None:
+                self._task.cancel()
+                self._task = None
+            return
+        self._write(f"  {_FRAMES[0]} {text} ...")
+        if self._task is None:
+            with suppress(RuntimeError):  # outside of a loop nothing takes long
+                self._task = asyncio.get_running_loop().create_task(self._turn())
+
+    async def _turn(self) -> None:
+        number = 0
+        while True:
+            await asyncio.sleep(0.1)
+            number += 1
+            self._write(f"\r\x1b[2K  {_FRAMES[number % len(_FRAMES)]} {self._text} ...")
+
+    def _write(self, text: str) -> None:
+        self._stream.write(text)
+        self._stream.flush()
+
+
+def link_of(reason: str) -> str | None:
+    """Return where the documentation explains a reason; None where there is nothing to explain."""
+    if reason not in set(Reason) or REASONS[Reason(reason)].course is Course.GOOD:
+        return None
+    return f"{PAGE}#{reason.lower()}"
+
+
+def _wants_colour(stream: TextIO) -> bool:
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def _exchange_lines(exchange: ShownExchange) -> Iterator[str]:
+    """Yield a request and its answer as curl shows them: '>' is what was sent, '<' what came."""
+    yield f"> {exchange.method} {exchange.url}"
+    yield from (f"> {name}: {value}" for name, value in exchange.headers.items())
+    if exchange.body is not None:
+        yield from _body_lines(exchange.body, ">")
+    if exchange.status is None:
+        yield "< no answer"
+        return
+    yield f"< {exchange.status}"
+    yield from (f"< {name}: {value}" for name, value in (exchange.answer_headers or {}).items())
+    if exchange.answer_body is not None:
+        yield from _body_lines(exchange.answer_body, "<")
+
+
+def _body_lines(body: ShownBody, sign: str) -> Iterator[str]:
+    yield sign
+    if body.text is None:
+        yield f"{sign} ({body.size} bytes that are no text)"
+        return
+    yield from (f"{sign} {line}" for line in body.text.splitlines())
+    if body.cut or not body.size:
+        yield f"{sign} (the beginning of {body.size} bytes)" if body.cut else f"{sign} (no body)"
+
+
+# As data
+
+
+def verdict_data(verdict: Verdict) -> dict[str, Any]:
+    """Return a verdict for a program."""
+    return {
+        "result": verdict.result,
+        "reason": verdict.reason,
+        "message": verdict.message,
+        "hint": verdict.hint,
+        "link": link_of(verdict.reason),
+    }
+
+
+def trial_data(trial: Trial) -> dict[str, Any]:
+    """Return what was found for a program."""
+    return {
+        **verdict_data(trial.verdict),
+        "tests": [_tried_data(tried) for tried in trial.tests],
+        "notMade": list(trial.spared),
+    }
+
+
+def _tried_data(tried: Tried) -> dict[str, Any]:
+    status = tried.status
+    return {
+        "name": status.name,
+        **verdict_data(Verdict(status.result, status.reason, status.message, status.hint)),
+        "counts": tried.counts,
+        "identity": tried.identity,
+        "time": status.time,
+        "durationMilliseconds": status.duration_ms,
+        "stages": [stage.to_wire() for stage in status.stages],
+        "exchanges": [_exchange_data(exchange) for exchange in tried.exchanges],
+    }
+
+
+def _exchange_data(exchange: ShownExchange) -> dict[str, Any]:
+    request: dict[str, Any] = {
+        "method": exchange.method,
+        "url": exchange.url,
+        "headers": dict(exchange.headers),
+    }
+    if exchange.body is not None:
+        request["body"] = _body_data(exchange.body)
+    answer: dict[str, Any] | None = None
+    if exchange.status is not None:
+        answer = {"status": exchange.status, "headers": dict(exchange.answer_headers or {})}
+        if exchange.answer_body is not None:
+            answer["body"] = _body_data(exchange.answer_body)
+    return {
+        "purpose": exchange.purpose,
+        "durationMilliseconds": round(exchange.seconds * 1000),
+        "request": request,
+        "response": answer,
+    }
+
+
+def _body_data(body: ShownBody) -> dict[str, Any]:
+    return {"text": body.text, "bytes": body.size, "cut": body.cut}
