@@ -7,7 +7,14 @@ import sys
 from pathlib import Path
 
 from integration_hub.model import conditions as c
-from integration_hub.model.reasons import COULD_NOT_TELL, REASONS, SELECTABLE, Course, Reason
+from integration_hub.model.reasons import (
+    COULD_NOT_TELL,
+    DEAD_CREDENTIALS,
+    REASONS,
+    SELECTABLE,
+    Course,
+    Reason,
+)
 from integration_hub.probe.diagnosis_table import TABLE, Row
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -90,6 +97,8 @@ NEXT = {
     Course.PAUSED: "Paused: held by a person's wish.",
 }
 
+SPARED = " Until then the credential is tried no more than once a day, lest the account be locked."
+
 
 def conditions_page() -> str:
     """Return the text of docs/conditions.md."""
@@ -127,7 +136,7 @@ def _trouble(reason: Reason) -> str:
         lines += ["- How we know, one of:", *(f"  - {text}." for text in found)]
     lines += [
         f"- What to do: {row.remedy or 'nothing.'}",
-        f"- What happens next: {NEXT[row.course]}",
+        f"- What happens next: {NEXT[row.course]}{SPARED if reason in DEAD_CREDENTIALS else ''}",
     ]
     if reason in SELECTABLE:
         lines.append(f"- Condition: `{row.conditions[0]}` is {status}.")
