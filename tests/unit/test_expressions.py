@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from integration_hub.model.http import HttpResponse
 from integration_hub.probe import expression_budget as budget
+from integration_hub.probe import expression_reader as reader
 from integration_hub.probe import expressions
 from integration_hub.probe.expressions import (
     Document,
@@ -62,9 +63,9 @@ def test_there_are_examples() -> None:
 
 
 def test_the_limits_of_the_documentation_are_those_of_the_code() -> None:
-    for number in (budget.MAX_LENGTH, budget.MAX_NESTING, budget.MAX_PATTERN, budget.MAX_STEPS):
+    for number in (reader.MAX_LENGTH, reader.MAX_NESTING, reader.MAX_PATTERN, budget.MAX_STEPS):
         assert f"| {number:,} " in DOCS
-    for name in (*budget.FUNCTIONS, *budget.METHODS, *budget.MACROS):
+    for name in (*reader.FUNCTIONS, *reader.METHODS, *reader.MACROS):
         assert f"`{name}" in DOCS or f".{name}(" in DOCS, name
     assert f"than {expressions.MAX_DEPTH} deep" in DOCS.replace("\n", " ")
 
@@ -492,10 +493,10 @@ def test_no_result_is_heavier_than_its_bound(text: str, body: Any) -> None:
 def test_both_readers_read_the_same_text(inner: str, begin: str) -> None:
     text = f"{begin}{inner}{begin[-1]}"
     try:
-        tree = budget.read(text, lambda _: True).tree
+        tree = reader.read(text, lambda _: True).tree
     except ExpressionError:
         return
-    if isinstance(tree, budget.Literal):
+    if isinstance(tree, reader.Literal):
         try:
             assert compile_expression(text).evaluate(ANSWER) == tree.value
         except ExpressionError as error:
