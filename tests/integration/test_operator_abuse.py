@@ -46,6 +46,7 @@ def test_systems_that_never_answer_hold_up_no_change_of_anybody(
     hanging = [instance(namespace, f"hangs-{number}", namespace) for number in range(200)]
     for obj in hanging:
         target.script(account(namespace, obj["metadata"]["name"]), Answer(hold=True))
+        obj["spec"]["config"]["server"] = target.hosts[3]
     api.apply(*hanging)
 
     started = time.monotonic()
@@ -54,7 +55,7 @@ def test_systems_that_never_answer_hold_up_no_change_of_anybody(
     api.wait_for_verdict(other, "True", "Connected")
     # Its own test under way is not waited for either: it is about a configuration that is no more.
     moved = hanging[-1]
-    moved["spec"]["config"]["account"] = account(namespace, "moved")
+    moved["spec"]["config"] = {"account": account(namespace, "moved")}
     api.apply(moved)
     api.wait_for_verdict(moved, "True", "Connected")
     asleep = hanging[-2]

@@ -39,11 +39,15 @@ class _Exchange:
     def __init__(self, task: asyncio.Task[Outcome]) -> None:
         self.task = task
         self.abandoned = False
+        self.askers: set[Hashable] = set()
+        """Who has its outcome, or waits for it. Who asks again wants to know what has become of it since."""
         self._waiting = 0
 
-    async def outcome(self) -> Outcome:
+    async def outcome(self, asker: Hashable | None) -> Outcome:
         """Wait for the outcome. Who is cancelled leaves it to the others; with the last one, the request ends."""
         self._waiting += 1
+        if asker is not None:
+            self.askers.add(asker)
         try:
             await asyncio.wait((self.task,))
         except asyncio.CancelledError:
@@ -106,17 +110,17 @@ class Traffic:
         if origin is None:  # has no budget, and is about to be refused
             return await self._http.send(request, allowed_hosts=allowed_hosts, ca_bundle=ca_bundle)
         key = self._digest(request, allowed_hosts, ca_bundle)
-        who = key if who is None else who
+        asker, who = who, key if who is None else who
         loop = asyncio.get_running_loop()
         comes_back_after = loop.time() + (URGENT_PATIENCE if urgent else PATIENCE)
         waited = False
         while True:
             now = loop.time()
             budget = self._budgets.of(origin, now)
-            exchange = None if fresh else self._exchange_to_share(key)
+            exchange = None if fresh else self._exchange_to_share(key, asker)
             if exchange is not None:
                 budget.leave(who)
-                return await exchange.outcome()
+                return await exchange.outcome(asker)
             admission = budget.admit(now, who, urgent=urgent)
             if isinstance(admission, Refused):
                 return self._refuse(admission, origin, request.purpose)
@@ -126,7 +130,7 @@ class Traffic:
                 )
                 exchange = _Exchange(asyncio.create_task(sending))
                 self._began(key, exchange, request.purpose, budget, admission)
-                return await exchange.outcome()
+                return await exchange.outcome(asker)
             self.delayed[admission.why] += not waited
             waited = True
             if now + admission.seconds > comes_back_after:
@@ -170,9 +174,9 @@ class Traffic:
         await asyncio.gather(*running, return_exceptions=True)
         self._exchanges.clear()
 
-    def _exchange_to_share(self, key: bytes) -> _Exchange | None:
+    def _exchange_to_share(self, key: bytes, asker: Hashable | None) -> _Exchange | None:
         exchange = self._exchanges.get(key)
-        if exchange is None or exchange.abandoned:
+        if exchange is None or exchange.abandoned or asker in exchange.askers:
             return None
         self.shared["ended" if exchange.task.done() else "running"] += 1
         return exchange

@@ -19,6 +19,7 @@ from integration_hub.adapters.kube import ApiError, KubeClient
 from integration_hub.model.base import API_VERSION, GROUP
 from integration_hub.model.conditions import truncated
 from integration_hub.runtime.metrics import Metrics
+from integration_hub.shell.keys import Key
 from integration_hub.shell.reconciler import Announcement
 
 log = structlog.get_logger("integration_hub.events")
@@ -51,6 +52,13 @@ class EventPoster:
             self._line.remove(harmless)
         self._line.append(announcement)
         self._news.set()
+
+    def forget(self, key: Key) -> None:
+        """Let go of what waits to be told of a deleted object: it would keep others waiting for nothing."""
+        about = (key.namespace, key.name)
+        if any((known.namespace, known.name) == about for known in self._line):
+            kept = [known for known in self._line if (known.namespace, known.name) != about]
+            self._line = deque(kept)
 
     async def run(self) -> None:
         """Post until cancelled."""

@@ -20,10 +20,12 @@ from integration_hub.runtime.events import EventPoster
 from integration_hub.runtime.feed import WATCHED, Feed
 from integration_hub.runtime.health import HealthServer
 from integration_hub.runtime.metrics import Metrics
+from integration_hub.runtime.outage import hint
 from integration_hub.runtime.queue import WorkQueue
 from integration_hub.runtime.reflector import Reflector
 from integration_hub.runtime.timetable import Timetable
 from integration_hub.runtime.workers import Workers
+from integration_hub.shell.keys import Key
 from integration_hub.wiring import build_engine
 
 log = structlog.get_logger("integration_hub.operator")
@@ -31,14 +33,6 @@ log = structlog.get_logger("integration_hub.operator")
 ASIDE = 200
 """Reconciles that may wait for slow external systems beside those that have a place: each costs a connection and some
 ten kilobytes. With the places they stay below what `adapters.http` sends at once."""
-
-_HINTS = {
-    0: "is the API server up, and are its address and certificate authority right in the kubeconfig?",
-    401: "the API server does not accept the kubeconfig's credentials: log in again, or name another --context",
-    403: "allow what deploy/rbac.yaml lists to this user, or run the operator as the service account in that file",
-    404: "install the CRDs with 'kubectl apply --server-side -f crds/'",
-}
-"""What to do about an answer of the API server that keeps the operator from starting, by its status; 0 is none."""
 
 
 class CannotStartError(Exception):
@@ -80,12 +74,16 @@ class Operator:
         self._workers = Workers(
             self._queue, self._timetable, self._engine.reconciler, self._metrics, self._poster.announce
         )
-        self._feed = Feed(self._store, self._queue, self._metrics, forget=self._workers.forget)
+        self._feed = Feed(self._store, self._queue, self._metrics, forget=self._forget)
         self._reflectors = [
             Reflector(resource, self._kube, self._feed, self._metrics, relist_seconds=options.relist_seconds)
             for resource in WATCHED
         ]
-        self._health = HealthServer(self._metrics.page, alive=[self._dead_task], ready=[self._unsynced])
+        self._health = HealthServer(
+            self._metrics.page,
+            alive=[self._dead_task],
+            ready=[self._unsynced, *(reflector.problem for reflector in self._reflectors)],
+        )
         self._tasks: list[asyncio.Task[None]] = []
         self._synced = False
         self._stopping = False
@@ -139,11 +137,16 @@ class Operator:
                     await reflector.list(first=True)
                 self._synced = True
             except ApiError as error:
-                hint = _HINTS.get(error.status, "is the API server up, and does it answer 'kubectl version'?")
-                log.warning("cannot list yet; will try again", error=str(error), pause=pause, hint=hint)
-                await asyncio.sleep(pause)
+                wait = max(pause, error.retry_after or 0.0)
+                log.warning("cannot list yet; will try again", error=str(error), pause=wait, hint=hint(error))
+                await asyncio.sleep(wait)
                 pause = min(pause * 2, 15.0)
         log.info("synced", instances=len(self._store.instances), definitions=len(self._store.definitions))
+
+    def _forget(self, key: Key) -> None:
+        """Drop all that is planned, remembered or about to be told of a deleted object."""
+        self._workers.forget(key)
+        self._poster.forget(key)
 
     def _spawn(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         self._tasks.append(asyncio.create_task(work, name=f"hub-{name}"))
