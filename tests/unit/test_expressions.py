@@ -24,6 +24,7 @@ from integration_hub.probe.expressions import (
     compile_expression,
     holds,
 )
+from integration_hub.probe.identity import parse_path, read_identity
 
 ROOT = Path(__file__).parents[2]
 DOCS = (ROOT / "docs" / "expressions.md").read_text(encoding="utf-8")
@@ -49,6 +50,7 @@ EXAMPLES = [
     for line in block.splitlines()
     if line and not line.startswith("//")
 ]
+PATHS = [line for block in re.findall(r"```path\n(.*?)```", DOCS, re.DOTALL) for line in block.splitlines()]
 
 
 @pytest.mark.parametrize("text", EXAMPLES)
@@ -58,8 +60,24 @@ def test_the_examples_of_the_documentation_hold(text: str) -> None:
     assert holds(compile_expression(text), answer)
 
 
+@pytest.mark.parametrize("text", PATHS)
+def test_a_path_of_the_documentation_leads_to_what_the_same_expression_gives(text: str) -> None:
+    example = json.loads(EXAMPLE)
+    answer = HttpResponse(example["status"], example["headers"], json.dumps(example["json"]).encode())
+    found = read_identity(parse_path(text), answer)
+    assert found
+    assert found == compile_expression(text).evaluate(Document(answer))
+
+
 def test_there_are_examples() -> None:
     assert len(EXAMPLES) >= 10
+    assert len(PATHS) >= 4
+
+
+@pytest.mark.parametrize("text", EXAMPLES)
+def test_a_rule_is_no_path(text: str) -> None:
+    with pytest.raises(ValueError, match=r"cannot be read from character|must start with|must name a field"):
+        parse_path(text)
 
 
 def test_the_limits_of_the_documentation_are_those_of_the_code() -> None:
