@@ -9,9 +9,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
-import os
-import platform
 import secrets
 import shutil
 import signal
@@ -30,8 +27,9 @@ import aiohttp
 import orjson
 import psutil
 import uvloop
-from api_metrics import Writes, read_writes
-from floor import Collection, for_each, run_floor
+from api_metrics import Writes
+from floor import for_each, run_floor
+from rig import MIB, ROOT, Rig, cpu_seconds, machine, peak_memory, record, say
 
 from integration_hub.adapters.kube import new_session
 from integration_hub.adapters.kubeconfig import load
@@ -41,13 +39,13 @@ from support.certificates import Authority
 from support.operator_process import OperatorProcess
 from support.ports import free_port
 
-ROOT = Path(__file__).resolve().parent.parent
 CONCURRENCIES = (10, 20, 40)
 """Creates at a time, for both sides: each side's best counts."""
 MANY = 2000
 """With more instances than this one concurrency must do."""
 WARMUP = 50
-MIB = 1024**2
+UNBOUNDED = ("--host-rate", "10000", "--host-concurrency", "1000")
+"""All instances ask one host, and what is measured is the operator, not what it spares a host."""
 
 
 def definition(server: str, ca: str) -> dict[str, Any]:
@@ -133,40 +131,20 @@ def target_server(folder: Path) -> Iterator[Target]:
         process.communicate()
 
 
-class Bench:
-    """One run: the control plane's session and the figures so far."""
+class Bench(Rig):
+    """One run of so many instances."""
 
     def __init__(self, plane: ControlPlane, session: aiohttp.ClientSession, server: str, n: int) -> None:
         """`server` is the API server's URL."""
-        self.plane, self.session, self.server, self.n = plane, session, server, n
-
-    def kubectl(self, *args: str, stdin: str | None = None) -> str:
-        """Run kubectl; raise with its words where it fails."""
-        done = subprocess.run(
-            [*self.plane.kubectl_command(), *args], input=stdin, capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            raise RuntimeError(f"kubectl {' '.join(args)}: {done.stderr}")
-        return done.stdout
-
-    def collection(self, namespace: str) -> Collection:
-        """Return where instances of the namespace are created."""
-        return Collection(
-            self.session, f"{self.server}/apis/{API_VERSION}/namespaces/{namespace}/integrationinstances"
-        )
+        super().__init__(plane, session, server)
+        self.n = n
 
     def prepare(self, target: Target) -> None:
         """Install CRDs, namespaces, the definition and the Secrets."""
-        self.kubectl("apply", "--server-side", "-f", str(ROOT / "crds"))
-        self.kubectl("wait", "--for=condition=Established", "-f", str(ROOT / "crds"))
-        self.kubectl("apply", "-f", "-", stdin=json.dumps(definition(target.url, target.ca_file.read_text())))
+        self.install_crds()
+        self.apply(definition(target.url, target.ca_file.read_text()))
         for namespace in ("warmup", "floor", "measured"):
-            self.kubectl("create", "namespace", namespace)
-            secret = {
-                "apiVersion": "v1", "kind": "Secret",
-                "metadata": {"name": "benchmark", "namespace": namespace}, "stringData": {"apiKey": target.key},
-            }  # fmt: skip
-            self.kubectl("apply", "-f", "-", stdin=json.dumps(secret))
+            self.make_namespace(namespace, target.key)
 
     async def floor(self, target: Target, status: bytes, concurrency: int) -> float:
         """Return the seconds that a bare client needs for the same."""
@@ -183,12 +161,9 @@ class Bench:
 
         started = time.perf_counter()
         await for_each(range(n), create, concurrency)
-        # One cheap question, answered from the API server's cache: is there any that is not Connected?
-        url = f"{collection.url}?fieldSelector=status.phase!=Connected&limit=1"
         while True:
-            async with self.session.get(url) as response:
-                if not orjson.loads(await response.read())["items"]:
-                    return time.perf_counter() - started
+            if await self.all_connected(namespace):
+                return time.perf_counter() - started
             # The API server looks through all instances to answer: asked too often, the question becomes the load.
             await asyncio.sleep(max(0.05, 0.02 * (time.perf_counter() - started)))
 
@@ -196,10 +171,6 @@ class Bench:
         """Return a status as the operator writes it, for the floor to write the same."""
         async with self.session.get(f"{self.collection(namespace).url}/bench-00000") as response:
             return orjson.dumps({"status": orjson.loads(await response.read())["status"]})
-
-    async def writes(self) -> Writes:
-        """Return the API server's own count of writes so far."""
-        return await read_writes(self.session, self.server)
 
 
 def wait_until_idle(operator: OperatorProcess, reconciles: int) -> None:
@@ -219,16 +190,6 @@ def wait_until_idle(operator: OperatorProcess, reconciles: int) -> None:
 
     # A page of metrics has a line for each instance, which the operator must write: ask seldom.
     operator.wait_for(idle, "idle", seconds=300, pause=0.25)
-
-
-def machine() -> dict[str, Any]:
-    """Return what the figures depend on, without a name that tells whose machine it is."""
-    return {
-        "cpus": os.cpu_count(),
-        "memory_gib": round(psutil.virtual_memory().total / 1024**3),
-        "arch": platform.machine(),
-        "python": platform.python_version(),
-    }
 
 
 @dataclass(frozen=True)
@@ -272,7 +233,7 @@ async def measure(n: int, folder: Path) -> dict[str, Any]:
     plane = ControlPlane(folder / "control-plane")
     with ProgressPrinter(sys.stderr) as progress:
         info = plane.up(progress)
-    operator = OperatorProcess(info.kubeconfig, folder / "operator.log", "--log-level", "info")
+    operator = OperatorProcess(info.kubeconfig, folder / "operator.log", "--log-level", "info", *UNBOUNDED)
     session = new_session(load(info.kubeconfig))
     floors: dict[int, float] = {}
     rounds: dict[int, Round] = {}
@@ -293,10 +254,7 @@ async def measure(n: int, folder: Path) -> dict[str, Any]:
                 rounds[concurrency] = await measure_operator(bench, operator, concurrency)
                 operator.terminate()
                 floor, ours = floors[concurrency], rounds[concurrency].seconds
-                print(
-                    f"at concurrency {concurrency}: floor {floor:.2f} s, operator {ours:.2f} s",
-                    file=sys.stderr,
-                )
+                say(f"at concurrency {concurrency}: floor {floor:.2f} s, operator {ours:.2f} s")
             restart = await measure_restart(bench, operator)
     finally:
         operator.stop()
@@ -323,20 +281,6 @@ async def measure(n: int, folder: Path) -> dict[str, Any]:
     }
 
 
-def cpu_seconds(process: psutil.Process) -> float:
-    """Return the CPU time that the process has used, its own and the kernel's for it."""
-    times = process.cpu_times()
-    return float(times.user + times.system)
-
-
-def peak_memory(pid: int) -> int:
-    """Return the greatest resident size that the process had, in bytes."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1024
-    raise RuntimeError("the kernel does not tell the process' peak memory")
-
-
 def main() -> None:
     """Measure, print, and append one line to benchmarks/results/."""
     parser = argparse.ArgumentParser(
@@ -354,10 +298,7 @@ def main() -> None:
     for name, value in figures.items():
         print(f"{name:32} {value}")
     if not options.no_record:
-        results = ROOT / "benchmarks" / "results"
-        results.mkdir(exist_ok=True)
-        with (results / "bench.jsonl").open("a") as record:
-            record.write(json.dumps(figures) + "\n")
+        record("bench.jsonl", figures)
 
 
 if __name__ == "__main__":
