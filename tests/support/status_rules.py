@@ -50,6 +50,12 @@ def _first_not_true(status: InstanceStatus) -> str | None:
     return next((x.reason for x in told if x.status != "True"), None)
 
 
+def _default_succeeds_and_another_explains(status: InstanceStatus) -> bool:
+    ready = status.condition(c.READY)
+    named = ready is not None and ready.message.startswith("Test '")
+    return named and bool(status.tests) and status.tests[0].result == "Success"
+
+
 def _stands_to_reason(test: TestStatus) -> bool:
     """Success is Connected and nothing else; what could not tell is Unknown, and what was found a Failure."""
     verdict = {"Success": {Reason.CONNECTED}, "Unknown": COULD_NOT_TELL}
@@ -151,8 +157,10 @@ RULES: dict[str, Callable[[InstanceStatus, int], bool]] = {
         _course(s) is Course.PAUSED
         or _first_not_true(s) in {None, *(x.reason for x in s.conditions if x.type == c.READY)}
     ),
-    "14. an identity is shown of a connection that works, and of no other": lambda s, _: (
-        s.identity is None or _status(s, c.AUTHENTICATED) == "True"
+    "14. an identity is shown where the credentials are accepted, at least by the default test": lambda s, _: (
+        s.identity is None
+        or _status(s, c.AUTHENTICATED) == "True"
+        or _default_succeeds_and_another_explains(s)
     ),
     "15. Unknown after an undecided condition: nothing is claimed beyond what was found": lambda s, _: (
         not (
