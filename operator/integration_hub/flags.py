@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from integration_hub.adapters.egress import EgressPolicy, parse_cidrs
+if TYPE_CHECKING:
+    from integration_hub.adapters.egress import EgressPolicy
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -38,6 +39,9 @@ def egress_flags(command: F) -> F:
 
 def egress_policy(allow_cidrs: Sequence[str], *, allow_http: bool) -> EgressPolicy:
     """Return the policy that the flags describe; a network that is none is a mistake in them."""
+    # Here, since a command's --help needs no network.
+    from integration_hub.adapters.egress import EgressPolicy, parse_cidrs  # noqa: PLC0415
+
     try:
         return EgressPolicy(allowed_cidrs=parse_cidrs(allow_cidrs), allow_http=allow_http)
     except ValueError as error:

@@ -42,6 +42,8 @@ class View(Observer):
         self._colour = _wants_colour(out)
         self._spinner = Spinner(err) if out.isatty() and err.isatty() else None
         self._exchanges: list[ShownExchange] = []
+        self._last: Tried | None = None
+        """The test that ended last. How it ended is written where another follows it: else the verdict says it."""
 
     def close(self) -> None:
         """Take away what shows that something is under way."""
@@ -60,6 +62,7 @@ class View(Observer):
 
     def test_began(self, planned: PlannedTest) -> None:
         """Write which test it is."""
+        self._show_last()
         kind = "default" if planned.test.default else "" if planned.test.required else "optional"
         self.say(f"Test '{planned.test.name}'{f' ({kind})' if kind else ''}")
         self._exchanges = []
@@ -81,16 +84,22 @@ class View(Observer):
         self._exchanges.append(exchange)
 
     def test_ended(self, tried: Tried) -> None:
-        """Write what was sent and answered, and how the test ended."""
+        """Write what was sent and answered."""
         for exchange in self._exchanges:
             self.say()
             for line in _exchange_lines(exchange):
                 self.say(f"    {line}")
         self.say()
-        self.show_result(tried.status)
-        if not tried.counts:
+        self._last = tried
+
+    def _show_last(self) -> None:
+        if self._last is None:
+            return
+        self.show_result(self._last.status)
+        if not self._last.counts:
             self.say("  This test is optional: it does not count.")
         self.say()
+        self._last = None
 
     # Parts
 
@@ -128,6 +137,9 @@ class View(Observer):
 
     def show_trial(self, trial: Trial) -> None:
         """Write what follows the tests: those that were spared, and the verdict."""
+        if len(trial.tests) > 1 or not all(tried.counts for tried in trial.tests):
+            self._show_last()
+        self._last = None
         if not trial.tests:
             self.show_stage(Stage(name="config", result="Failed"))
             self.say()

@@ -17,7 +17,6 @@ from integration_hub.probe.expression_reader import (
     Call,
     Choice,
     Collection,
-    ExpressionError,
     Field,
     Index,
     Literal,
@@ -27,14 +26,10 @@ from integration_hub.probe.expression_reader import (
     Name,
     Node,
     Operation,
-    Reading,
     Suffix,
     pattern_size,
-    read,
     static_name,
 )
-
-__all__ = ["MAX_STEPS", "ExpressionError", "Reading", "Seen", "Weights", "read", "steps"]
 
 MAX_STEPS: Final = 2_000_000
 """Steps of one evaluation, of at most 35 ns each: 70 ms on a machine that has nothing else to do."""

@@ -16,15 +16,8 @@ from pathlib import Path
 from typing import Any, Final, NoReturn, TypeAlias
 
 from integration_hub.model.http import HttpResponse
-from integration_hub.probe.expression_budget import (
-    MAX_STEPS,
-    ExpressionError,
-    Reading,
-    Seen,
-    Weights,
-    read,
-    steps,
-)
+from integration_hub.probe.expression_budget import MAX_STEPS, Seen, Weights, steps
+from integration_hub.probe.expression_reader import ExpressionError, Reading, read
 
 __all__ = [
     "Document",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from integration_hub.config.renderable import header_name_problem, header_problem, path_problem
 from integration_hub.config.templates import template_problem
 from integration_hub.config.violation import Violation
 from integration_hub.model.reasons import reason_problem
@@ -25,6 +26,7 @@ def check_test(
         problem = template_problem(text, known, secret)
         if problem:
             yield Violation(where, problem)
+    yield from _unusable(f"{path}.request", request)
     for field, expression in (("identity", test.identity), ("errorCode", test.error_code)):
         if expression is not None:
             yield from _path_violations(f"{path}.{field}", expression)
@@ -35,6 +37,15 @@ def check_test(
         problem = reason_problem(rule.reason)
         if problem:
             yield Violation(f"{path}.failures[{index}].reason", problem)
+
+
+def _unusable(path: str, request: TestRequest) -> Iterator[Violation]:
+    """Yield what no configuration can make a request of."""
+    if problem := path_problem(request.path):
+        yield Violation(f"{path}.path", problem)
+    for name, value in request.headers.items():
+        if problem := header_name_problem(name) or header_problem(value):
+            yield Violation(f"{path}.headers.{name}", problem)
 
 
 def _path_violations(path: str, expression: str) -> Iterator[Violation]:

@@ -14,9 +14,6 @@ from integration_hub.config.profile import preset_violations, profile_violations
 from integration_hub.config.renderable import (
     allowed_host_problem,
     base_url_problem,
-    header_name_problem,
-    header_problem,
-    path_problem,
 )
 from integration_hub.config.templates import template_problem
 from integration_hub.config.validation import ConfigValidator
@@ -25,7 +22,6 @@ from integration_hub.model import conditions as c
 from integration_hub.model.conditions import Condition, merge_conditions
 from integration_hub.model.definition import DefinitionSpec, DefinitionStatus, IntegrationDefinition
 from integration_hub.model.reasons import Reason
-from integration_hub.model.testing import TestRequest
 from integration_hub.reconcile.checks import check_test
 
 MAX_NAMED = 5
@@ -118,7 +114,6 @@ def _violations(spec: DefinitionSpec) -> Iterator[Violation]:
         yield from check_test(
             f"spec.tests[{index}]", test, test.request, known=known, secret=secret_fields(spec.config_schema)
         )
-        yield from request_violations(f"spec.tests[{index}].request", test.request)
     for number, step in enumerate(spec.wizard.steps if spec.wizard else ()):
         for name in step.fields:
             if name not in known:
@@ -151,15 +146,6 @@ def _templated(spec: DefinitionSpec) -> Iterator[tuple[str, str]]:
         yield f"spec.allowedHosts[{index}]", host
     if spec.trust and spec.trust.ca_bundle:
         yield "spec.trust.caBundle", spec.trust.ca_bundle
-
-
-def request_violations(path: str, request: TestRequest) -> Iterator[Violation]:
-    """Yield what no configuration can make a request of."""
-    if problem := path_problem(request.path):
-        yield Violation(f"{path}.path", problem)
-    for name, value in request.headers.items():
-        if problem := header_name_problem(name) or header_problem(value):
-            yield Violation(f"{path}.headers.{name}", problem)
 
 
 def _preset_violations(spec: DefinitionSpec) -> Iterator[Violation]:

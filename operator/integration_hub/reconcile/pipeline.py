@@ -185,8 +185,9 @@ def _tested(run: Run, gates: GateResult) -> Decision:
         reason=Reason.FOUND,
         message="The credentials are complete.",
     )
-    # Without a turn the Secret was not read: whether it has what is needed stays open.
-    credentials = (available,) if secret is not None or inputs.instance.spec.auth.secret_ref is None else ()
+    # Without a turn the Secret is not read. Whether it has what is needed is then known from before, or stays open.
+    known = secret is not None or inputs.instance.spec.auth.secret_ref is None or standing.current
+    credentials = (available,) if known else ()
     told = standing.conditions()
     decided = (*gates.conditions, *credentials)
     ready, *domain = told if told is not None else (_pending(),)

@@ -26,6 +26,8 @@ class Standing:
     """Verdicts about the inputs of now, by the test's name."""
     before: Mapping[str, TestStatus]
     """Verdicts about whichever inputs."""
+    current: bool = True
+    """Whether the status was about the inputs of now."""
     nexts: dict[str, datetime] = field(default_factory=dict)
     """When a test is made next, where that is known more precisely than the verdict says, or there is no verdict."""
 
@@ -95,7 +97,7 @@ def standing_of(inputs: Inputs, suite: Sequence[PlannedTest]) -> Standing:
     before = {status.name: status for status in inputs.instance.status.tests}
     standing = Standing(suite, dict(before), before)
     if not (_same_inputs(inputs) and _consistent(inputs, standing)):
-        standing.held = {}
+        standing.held, standing.current = {}, False
     return standing
 
 
@@ -131,11 +133,14 @@ def _consistent(inputs: Inputs, standing: Standing) -> bool:
 def _explained(status: TestStatus, *, default: bool) -> tuple[Condition, Condition, Condition, Condition]:
     """Return the conditions that a test which does not succeed explains."""
     message = status.message if default else f"Test '{status.name}': {status.message}"
-    domain = spread(status.result, Reason(status.reason), message)
+    reachable, authenticated, healthy = spread(status.result, Reason(status.reason), message)
+    if not default and reachable.status == "True" and authenticated.reason == Reason.NOT_YET_KNOWN:
+        # An error answer says nothing of the credentials; that the default test succeeds does.
+        _, authenticated, _ = spread("Success", Reason.CONNECTED, "")
     shown = " ".join(filter(None, (message, status.hint, doubt(status))))
     told = "False" if status.result == "Failure" else "Unknown"
     ready = Condition(type=c.READY, status=told, reason=status.reason, message=shown)
-    return ready, *domain
+    return ready, reachable, authenticated, healthy
 
 
 def _all_good(
