@@ -47,7 +47,7 @@ class Hub:
 
     def shell(self, commands: str) -> subprocess.CompletedProcess[str]:
         """Run what a README or the runner says to type, with the `hub` of this test run."""
-        here = re.sub(r"(?m)^\S*\bhub(?= )", shlex.join(HUB), commands)
+        here = re.sub(r"(?m)(^|\$\()[\w./-]*\bhub(?= )", rf"\1{shlex.join(HUB)}", commands)
         return subprocess.run(
             ["/bin/bash", "-euc", here],
             env=self.environment, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
