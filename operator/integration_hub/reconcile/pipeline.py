@@ -6,7 +6,7 @@ command line drive the same story with their own hands, and a test drives it wit
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -31,6 +31,7 @@ from integration_hub.reconcile.inputs import (
 )
 from integration_hub.reconcile.run import Run
 from integration_hub.reconcile.schedule import phase_of
+from integration_hub.reconcile.standing import pending
 from integration_hub.reconcile.summary import headline, ready_condition, says_the_same, summarise
 from integration_hub.reconcile.times import parse_timestamp, timestamp
 from integration_hub.reconcile.verdict import MAX_HISTORY
@@ -61,7 +62,7 @@ def reconcile(inputs: Inputs) -> Story:
     return (yield from _make_tests(run, gates, due))
 
 
-def _make_tests(run: Run, gates: GateResult, due: Sequence[PlannedTest]) -> Story:
+def _make_tests(run: Run, gates: GateResult, due: list[PlannedTest]) -> Story:
     """Read the Secret and make the tests, one after the other; one that cannot get through spares the others."""
     inputs = run.inputs
     run.secret = yield from read_secret(inputs.instance)
@@ -75,6 +76,7 @@ def _make_tests(run: Run, gates: GateResult, due: Sequence[PlannedTest]) -> Stor
         )
         again = _look_again(inputs, credentials.reason)
         return _stopped(inputs, gates, (*gates.conditions, condition), due=again)
+    due = run.due_with(run.secret, due)
     for number, planned in enumerate(due):
         if run.standing.blocked() and not planned.test.default:
             break
@@ -87,6 +89,7 @@ def _make_tests(run: Run, gates: GateResult, due: Sequence[PlannedTest]) -> Stor
             run.put_off(due[number:], exchanges.seconds)
             break
         run.take(planned, exchanges, credentials)
+        due += run.freed(due)
     return _tested(run, gates)
 
 
@@ -155,22 +158,12 @@ def _postponed(run: Run, gates: GateResult, seconds: float) -> Decision:
         return Decision(status=inputs.instance.status, write=False, due=again, made=(), reason_changed=False)
     return _decide(
         inputs,
-        _pending(),
+        pending(),
         (*gates.conditions, *undecided(gates.conditions)),
         handled=False,
         auth_type=run.passed.method.type,
         identity=None,
         next_test_time=timestamp(again),
-    )
-
-
-def _pending() -> Condition:
-    info = REASONS[Reason.TEST_PENDING]
-    return Condition(
-        type=c.READY,
-        status="Unknown",
-        reason=Reason.TEST_PENDING,
-        message=f"{info.meaning} {info.remedy}".strip(),
     )
 
 
@@ -188,16 +181,17 @@ def _tested(run: Run, gates: GateResult) -> Decision:
     # Without a turn the Secret is not read. Whether it has what is needed is then known from before, or stays open.
     known = secret is not None or inputs.instance.spec.auth.secret_ref is None or standing.current
     credentials = (available,) if known else ()
-    told = standing.conditions()
     decided = (*gates.conditions, *credentials)
-    ready, *domain = told if told is not None else (_pending(),)
+    ready, *domain = standing.conditions()
     if not credentials:
         domain = [condition for condition in domain if condition.status != "True"]
     default = standing.held.get(standing.default.test.name)
     fields: dict[str, Any] = {}
     if default is not None and standing.default.test.name in run.made:
         fields = {"last_tested": default.time, "last_test_result": default.last_result}
-        if default.result != "Success" or default.last_result == "Success":
+        if default.result != "Success":
+            fields["identity"] = None
+        elif default.last_result == "Success":
             fields["identity"] = run.identity
     if secret is not None:
         fields["credential"] = CredentialStatus(id=secret.uid, secret_resource_version=secret.version)

@@ -48,6 +48,19 @@ class Run:
         due = self.standing.due(self.inputs.now)
         return self._spread_overdue(due) if self.inputs.first_look else due
 
+    def due_with(self, secret: SecretAnswer | None, due: list[PlannedTest]) -> list[PlannedTest]:
+        """Return the tests to make once the Secret was read: all, where it is another than the verdicts are about."""
+        tested = self.inputs.instance.status.tested
+        if secret is None or tested is None or secret.version == tested.secret_resource_version:
+            return due
+        self.standing.forget()
+        return list(self.standing.suite)
+
+    def freed(self, due: Sequence[PlannedTest]) -> list[PlannedTest]:
+        """Return the tests that have fallen due besides, because the default test gets through again."""
+        known = {planned.test.name for planned in due}
+        return [planned for planned in self.standing.due(self.inputs.now) if planned.test.name not in known]
+
     def take(self, planned: PlannedTest, exchanges: Exchanges, credentials: Credentials) -> None:
         """Take in how a test ended."""
         test, standing = planned.test, self.standing

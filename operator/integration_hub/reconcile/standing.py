@@ -10,7 +10,7 @@ from integration_hub.model import conditions as c
 from integration_hub.model.conditions import Condition
 from integration_hub.model.instance import TestStatus
 from integration_hub.model.reasons import REASONS, Reason
-from integration_hub.probe.diagnose import spread
+from integration_hub.probe.diagnose import spread, unknown
 from integration_hub.reconcile.gates import PlannedTest
 from integration_hub.reconcile.inputs import Inputs
 from integration_hub.reconcile.times import parse_timestamp, timestamp
@@ -72,24 +72,24 @@ class Standing:
         """Return the verdicts in the suite's order."""
         return [self.held[planned.test.name] for planned in self.suite if planned.test.name in self.held]
 
-    def conditions(self) -> tuple[Condition, Condition, Condition, Condition] | None:
+    def forget(self) -> None:
+        """Take note that the verdicts are about other inputs than those of now."""
+        self.held, self.nexts, self.current = {}, {}, False
+
+    def conditions(self) -> tuple[Condition, Condition, Condition, Condition]:
         """Return Ready, Reachable, Authenticated and Healthy as the required tests explain them.
 
-        The first required test that does not succeed explains all of them. None while a required test has no verdict
-        and none before it failed.
+        The first required test that does not succeed explains all of them, or the first that has no verdict yet.
         """
-        for planned in self.suite:
-            if not planned.test.required:
-                continue
+        required = [planned for planned in self.suite if planned.test.required]
+        for planned in required:
             status = self.held.get(planned.test.name)
             if status is None:
-                return None
+                return _pending(known=planned is not self.default)
             if status.result != "Success":
                 return _explained(status, default=planned.test.default)
-        return _all_good(self.held[self.default.test.name], [doubt(status) for status in self._required()])
-
-    def _required(self) -> list[TestStatus]:
-        return [self.held[planned.test.name] for planned in self.suite if planned.test.required]
+        verdicts = [self.held[planned.test.name] for planned in required]
+        return _all_good(verdicts[0], [doubt(status) for status in verdicts])
 
 
 def standing_of(inputs: Inputs, suite: Sequence[PlannedTest]) -> Standing:
@@ -97,7 +97,7 @@ def standing_of(inputs: Inputs, suite: Sequence[PlannedTest]) -> Standing:
     before = {status.name: status for status in inputs.instance.status.tests}
     standing = Standing(suite, dict(before), before)
     if not (_same_inputs(inputs) and _consistent(inputs, standing)):
-        standing.held, standing.current = {}, False
+        standing.forget()
     return standing
 
 
@@ -123,11 +123,26 @@ def _consistent(inputs: Inputs, standing: Standing) -> bool:
     """
     if any(status.reason not in REASONS for status in standing.held.values()):
         return False
-    told = standing.conditions()
+    told, *_ = standing.conditions()
     ready = inputs.instance.status.condition(c.READY)
     if standing.default.test.name not in standing.held or ready is None:
         return False
-    return told is None or (told[0].status, told[0].reason) == (ready.status, ready.reason)
+    return (told.status, told.reason) == (ready.status, ready.reason)
+
+
+def pending() -> Condition:
+    """Return Ready of a connection whose verdict waits for a test's turn."""
+    info = REASONS[Reason.TEST_PENDING]
+    message = f"{info.meaning} {info.remedy}"
+    return Condition(type=c.READY, status="Unknown", reason=Reason.TEST_PENDING, message=message)
+
+
+def _pending(*, known: bool) -> tuple[Condition, Condition, Condition, Condition]:
+    """Return the conditions while a test waits. `known` says that the default test has succeeded."""
+    if not known:
+        return pending(), unknown(c.REACHABLE), unknown(c.AUTHENTICATED), unknown(c.HEALTHY)
+    reachable, authenticated, _ = spread("Success", Reason.CONNECTED, "")
+    return pending(), reachable, authenticated, unknown(c.HEALTHY)
 
 
 def _explained(status: TestStatus, *, default: bool) -> tuple[Condition, Condition, Condition, Condition]:
