@@ -174,7 +174,7 @@ def test_every_required_key_that_is_missing_empty_or_faulty_is_named(
     data = data_for(method, settings)
     for key in keys:
         faults: list[tuple[dict[str, bytes], Reason, str]] = [
-            ({**data, key.name: data[key.name] + b"\n"}, Reason.SECRET_VALUE_INVALID, "line break"),
+            ({**data, key.name: data[key.name] + b"\n"}, Reason.SECRET_LINE_BREAK, "line break"),
             ({**data, key.name: b"\xff\xfe"}, Reason.SECRET_VALUE_INVALID, "UTF-8"),
         ]
         if key.required:
