@@ -292,6 +292,7 @@ def matches(promised: str, shown: str) -> bool:
 
 
 def words(line: str) -> list[str]:
-    """Return a line's words without its spacing; ages and ports become the same everywhere."""
+    """Return a line's words without its spacing; times, ages and ports become the same everywhere."""
+    line = re.sub(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "TIME", line)
     line = re.sub(r"\b(\d+[hms])+(?=\s|$)", "AGE", line)
     return re.sub(r"127\.0\.0\.1:\d+", "ADDRESS", line).split()

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic.alias_generators import to_camel
 
 from integration_hub.auth.methods import settings_violations
 from integration_hub.config import templates
@@ -16,6 +17,12 @@ from integration_hub.config.formats import FORMATS
 from integration_hub.config.profile import ALLOWED, profile_violations
 from integration_hub.config.templates import TemplateError
 from integration_hub.config.validation import ConfigValidator
+from integration_hub.model.instance import InstanceSpec
+from integration_hub.model.testing import SavedTest, TestSettings
+from integration_hub.reconcile.definition import check_definition
+from integration_hub.reconcile.inputs import Timing
+from integration_hub.reconcile.suite import suite_of, suite_violations
+from support.builders import definition
 
 DOCS = Path(__file__).parents[2] / "docs"
 FORMAT = (DOCS / "definition-format.md").read_text(encoding="utf-8")
@@ -42,11 +49,30 @@ def blocks(text: str) -> list[Any]:
 
 
 def test_the_example_schema_is_accepted_and_usable() -> None:
-    (schema,) = blocks(FORMAT)
+    schema, *_ = blocks(FORMAT)
     assert profile_violations(schema) == []
     config = {"subdomain": "acme", "hosting": {"type": "server", "address": "https://h.example"}}
     validator = ConfigValidator(schema)
     assert validator.violations(validator.effective(config)) == []
+
+
+def test_the_example_tests_of_a_definition_and_an_instance_are_accepted() -> None:
+    schema, of_definition, of_instance = blocks(FORMAT)
+    checked = check_definition(definition(configSchema=schema, tests=of_definition))
+    assert checked.violations == ()
+    saved = [SavedTest.model_validate(test) for test in of_instance]
+    spec = InstanceSpec.model_validate({"definitionRef": {"name": "acme"}, "tests": of_instance})
+    assert checked.spec is not None
+    assert list(suite_violations(spec, checked.spec, known=("subdomain",), secret=())) == []
+    suite = suite_of(spec, checked.spec, Timing())
+    assert [test.name for test in suite] == ["whoami", *(test.name for test in saved)]
+
+
+@pytest.mark.parametrize("name", [*TestSettings.model_fields, "request", "optional", "default"])
+def test_every_field_of_a_test_is_documented(name: str) -> None:
+    assert re.search(
+        rf"`{to_camel(name)}[`.:]|^ *-? ?{to_camel(name)}:", FORMAT.partition("## Tests")[2], re.MULTILINE
+    )
 
 
 @pytest.mark.parametrize(("place", "template", "value", "result"), ROWS)
