@@ -178,9 +178,7 @@ def _tested(run: Run, gates: GateResult) -> Decision:
         reason=Reason.FOUND,
         message="The credentials are complete.",
     )
-    # Without a turn the Secret is not read. Whether it has what is needed is then known from before, or stays open.
-    known = secret is not None or inputs.instance.spec.auth.secret_ref is None or standing.current
-    credentials = (available,) if known else ()
+    credentials = (available,) if _credentials_known(run) else ()
     decided = (*gates.conditions, *credentials)
     ready, *domain = standing.conditions()
     if not credentials:
@@ -214,6 +212,14 @@ def _tested(run: Run, gates: GateResult) -> Decision:
     )
     # Status has whole seconds; what is done every ten of them must not be done a second early.
     return replace(decision, due=due, made=tuple(standing.held[name] for name in run.made))
+
+
+def _credentials_known(run: Run) -> bool:
+    """Tell whether the Secret has what is needed. Without a turn it is not read: it is as it is known from before."""
+    if run.secret is not None or run.inputs.instance.spec.auth.secret_ref is None:
+        return True
+    before = run.inputs.instance.status.condition(c.CREDENTIALS_AVAILABLE)
+    return run.standing.current and before is not None and before.status == "True"
 
 
 def _decide(
