@@ -139,23 +139,16 @@ class TestMaking:
         told = made(inputs(raw, now=WELL_LATER), account=REFUSED)
         assert told.made == ["account"]
 
-    @pytest.mark.xfail(strict=True, reason="the others wait for the default test's next time")
     def test_once_it_gets_through_again_the_others_follow_at_once(self) -> None:
-        raw, now = began(account=REFUSED), WELL_LATER
-        told = made(inputs(raw, now=now))
-        if told.made == ["account"]:
-            # Then or in a reconcile of its own.
-            assert told.decision.due is not None
-            assert told.decision.due <= now + LATER
-            told = made(inputs(after(raw, told), now=now + LATER))
-        assert set(told.made) >= {"orders", "stock"}
+        told = made(inputs(began(account=REFUSED), now=WELL_LATER))
+        assert told.made == ["account", "orders", "stock"]
         assert told.says(c.READY) == READY
 
     def test_each_keeps_to_its_own_interval(self) -> None:
-        often, seldom = ORDERS | {"monitor": {"interval": "30s"}}, STOCK | {"monitor": {"interval": "6h"}}
+        often, seldom = ORDERS | {"monitor": {"interval": "30s"}}, STOCK | {"monitor": {"interval": "3h"}}
         raw = instance(tests=[often, seldom])
         counts = dict.fromkeys(("account", "orders", "stock"), 0)
-        now, end = NOW, NOW + 12 * HOUR
+        now, end = NOW, NOW + 6 * HOUR
         while now < end:
             told = made(inputs(raw, now=now))
             for name in told.made:
@@ -164,9 +157,9 @@ class TestMaking:
             assert told.decision.due > now
             raw, now = after(raw, told), told.decision.due
         # The first, and one an interval.
-        assert abs(counts["orders"] - 12 * 120) <= 2
-        assert abs(counts["account"] - 12 * 6) <= 2
-        assert abs(counts["stock"] - 2) <= 2
+        assert abs(counts["orders"] - 6 * 120) <= 2
+        assert abs(counts["account"] - 6 * 6) <= 2
+        assert abs(counts["stock"] - 3) <= 1
 
     def test_one_that_is_removed_leaves_the_status(self) -> None:
         raw = began()
@@ -254,7 +247,6 @@ class TestThresholds:
         assert said == [READY, READY, ("False", Reason.CONNECTION_REFUSED)]
         assert told.status.identity is None
 
-    @pytest.mark.xfail(strict=True, reason="the identity is shown before the recovery counts")
     def test_what_is_mended_counts_after_as_many_successes_as_it_takes(self) -> None:
         raw, now = began(self.PATIENT, account=REFUSED), NOW + HOUR
         said, seen = [], []
@@ -277,13 +269,11 @@ class TestThresholds:
         told = made(given, account=REFUSED, secret=found(version))
         assert told.says(c.READY) == ("False", Reason.CONNECTION_REFUSED)
 
-    @pytest.mark.xfail(strict=True, reason="thresholds compare results about two Secrets")
     def test_a_secret_that_changes_while_it_is_read_is_another_one(self) -> None:
         # The watch has not told of version 8 yet; the verdict that is held is about 7.
         told = made(inputs(began(self.PATIENT), now=WELL_LATER), account=REFUSED, secret=found("8"))
         assert told.says(c.READY) == ("False", Reason.CONNECTION_REFUSED)
 
-    @pytest.mark.xfail(strict=True, reason="it is shown as one about the Secret of now")
     def test_a_verdict_about_the_secret_before_is_not_taken_along(self) -> None:
         # Only the default test is due; what the others found was with version 7.
         raw = instance(tests=[ORDERS | {"monitor": {"interval": "24h"}}])
@@ -411,7 +401,6 @@ class TestTurns:
         assert told.decision.due is not None
         assert told.decision.due <= WELL_LATER + timedelta(seconds=20)
 
-    @pytest.mark.xfail(strict=True, reason="an identity is shown that nothing accepts")
     def test_where_a_required_test_is_put_off_before_its_first_verdict_nothing_is_claimed(self) -> None:
         told = made(inputs(THREE), orders=Postponed(20.0))
         assert told.made == ["account"]
@@ -616,8 +605,7 @@ class TestWhateverHappens:
         tests=[ORDERS | {"monitor": {"interval": "30s"}}, STOCK],
     )
 
-    @pytest.mark.xfail(strict=True, reason="an identity is shown that nothing accepts")
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=100, deadline=None)
     @given(STORY)
     def test_the_connection_is_never_forgotten_and_nothing_is_claimed_that_was_not_seen(
         self, story: list[tuple[tuple[str, int], dict[str, Ends], Ends]]

@@ -67,8 +67,7 @@ def verdict(name: str, reason: Reason = Reason.CONNECTED, result: Any = None, **
     )
 
 
-def in_words(conditions: tuple[Condition, ...] | None) -> list[tuple[str, str]]:
-    assert conditions is not None
+def in_words(conditions: tuple[Condition, ...]) -> list[tuple[str, str]]:
     assert [x.type for x in conditions] == [c.READY, c.REACHABLE, c.AUTHENTICATED, c.HEALTHY]
     return [(x.status, x.reason) for x in conditions]
 
@@ -223,9 +222,12 @@ class TestTogether:
         told = in_words(stands(account=verdict("account"), orders=verdict("orders")).conditions())
         assert tuple(status for status, _ in told) == self.GOOD
 
-    def test_without_a_verdict_of_a_required_test_nothing_is_told(self) -> None:
-        assert stands(account=verdict("account"), stock=verdict("stock")).conditions() is None
-        assert stands().conditions() is None
+    def test_without_a_verdict_of_a_required_test_it_is_pending(self) -> None:
+        open_, unknown = ("Unknown", Reason.TEST_PENDING), ("Unknown", Reason.NOT_YET_KNOWN)
+        assert in_words(stands().conditions()) == [open_, unknown, unknown, unknown]
+        # What the default test has shown is told all the same.
+        told = in_words(stands(account=verdict("account"), stock=verdict("stock")).conditions())
+        assert told == [open_, ("True", Reason.RESPONDED), ("True", Reason.ACCEPTED), unknown]
 
     def test_the_first_that_does_not_succeed_explains_though_later_ones_are_not_known(self) -> None:
         told = in_words(stands(account=verdict("account", Reason.TLS_EXPIRED)).conditions())
@@ -241,7 +243,6 @@ class TestTogether:
             account=verdict("account"),
             orders=verdict("orders", Reason.OBJECT_NOT_FOUND, hint="Look for it."),
         ).conditions()
-        assert made is not None
         assert (made[0].status, made[0].reason) == ("False", Reason.OBJECT_NOT_FOUND)
         assert made[0].message == "Test 'orders': Of orders. Look for it."
         assert made[3].message == "Test 'orders': Of orders."
@@ -253,14 +254,12 @@ class TestTogether:
     def test_doubt_of_what_is_still_green_is_said(self) -> None:
         doubtful = verdict("account", last_result="Unknown", last_reason=Reason.DNS_TIMEOUT)
         made = stands(account=doubtful, orders=verdict("orders")).conditions()
-        assert made is not None
         assert made[0].status == "True"
         assert "could not tell (DNSTimeout)" in made[0].message
 
     def test_hope_for_what_is_still_red_is_said(self) -> None:
         hopeful = verdict("account", Reason.SERVER_ERROR, last_result="Success", last_reason="Connected")
         made = stands(account=hopeful, orders=verdict("orders")).conditions()
-        assert made is not None
         assert made[0].status == "False"
         assert "The last test succeeded" in made[0].message
 
