@@ -140,11 +140,8 @@ def trial(**flags: Any) -> None:
 
 def _check(flags: dict[str, Any]) -> None:
     """Refuse flags that make no sense together, each with what to do instead."""
-    custom = (
-        [f"--{_flag(name)}" for name in CUSTOM if flags[name] not in {None, ()}]
-        if flags["path"] is None
-        else []
-    )
+    given = [f"--{_flag(name)}" for name in CUSTOM if _is_given(flags[name])]
+    custom = given if flags["path"] is None else []
     problems: Sequence[tuple[object, str]] = (
         (
             flags["draft"] and flags["file"] is None,
@@ -177,6 +174,10 @@ def _check(flags: dict[str, Any]) -> None:
     for is_wrong, words in problems:
         if is_wrong:
             raise click.UsageError(words)
+
+
+def _is_given(value: object) -> bool:
+    return value is not None and not (isinstance(value, tuple) and not value)
 
 
 def _flag(name: str) -> str:

@@ -27,6 +27,7 @@ from integration_hub.model.reasons import Reason
 from integration_hub.reconcile.definition import CheckedDefinition, check_definition, listed
 from integration_hub.reconcile.inputs import Inputs, SecretAnswer
 from integration_hub.shell.draft import Draft, DraftError, read_draft
+from integration_hub.shell.exchange import clean, one_line
 from integration_hub.shell.lookup import (
     FORBIDDEN,
     CannotAskError,
@@ -35,7 +36,7 @@ from integration_hub.shell.lookup import (
     as_if_applied,
     inputs_of,
 )
-from integration_hub.shell.operator_view import agrees, answered, ask, is_current, new_request, verdict_of
+from integration_hub.shell.operator_view import agrees, answered, ask, is_current, verdict_of
 from integration_hub.shell.refusals import refusals
 from integration_hub.shell.saving import apply_test, manifest, with_test
 from integration_hub.shell.tryout import Trial, Tryout, UnknownTestError, Verdict
@@ -144,7 +145,7 @@ def run(wish: Wish) -> int:
         code = _code_of(error)
         if wish.as_json:
             click.echo(json.dumps({"error": str(error), "exitCode": code}, indent=2))
-        click.echo(f"Error: {error}", err=True)
+        click.echo(f"Error: {clean(str(error))}", err=True)
         return code
 
 
@@ -304,9 +305,8 @@ class Session:
     def _head(self, subject: Subject) -> None:
         metadata = subject.inputs.instance.metadata
         draft = ", not applied" if self.wish.file is not None else ""
-        self.view.say(
-            f"{metadata.namespace}/{metadata.name} ({subject.inputs.instance.spec.definition_ref.name}{draft})"
-        )
+        definition = subject.inputs.instance.spec.definition_ref.name
+        self.view.say(one_line(f"{metadata.namespace}/{metadata.name} ({definition}{draft})"))
         if subject.inputs.instance.spec.suspend:
             self.view.say("This instance is suspended: the operator makes no tests of it.")
         self.view.say()
@@ -363,11 +363,11 @@ class Session:
     async def _ask(self, instance: IntegrationInstance) -> IntegrationInstance | None:
         """Ask the operator to test now, and wait; None where it gave no answer, which is said."""
         namespace, name = instance.metadata.namespace, instance.metadata.name
-        kube, request = self._cluster().kube, new_request()
+        kube = self._cluster().kube
         try:
-            await ask(kube, namespace, name, request)
+            await ask(kube, namespace, name)
             self.view.busy("the operator tests")
-            found = await answered(kube, namespace, name, request, self.wish.timeout)
+            found = await answered(kube, namespace, name, self.wish.timeout)
         except ApiError as error:
             self.view.say(f"The operator cannot be asked to test: {_why_not(error)}")
             return None

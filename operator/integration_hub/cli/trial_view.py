@@ -13,7 +13,7 @@ import click
 from integration_hub.model.instance import Stage, TestResult, TestStatus
 from integration_hub.model.reasons import REASONS, Course, Reason
 from integration_hub.reconcile.gates import PlannedTest
-from integration_hub.shell.exchange import ShownBody, ShownExchange, clean, one_line
+from integration_hub.shell.exchange import ShownBody, ShownExchange, one_line
 from integration_hub.shell.tryout import Observer, Trial, Tried, Verdict
 
 PAGE = "docs/troubleshooting.md"
@@ -50,9 +50,9 @@ class View(Observer):
         self._spin(None)
 
     def say(self, text: str = "") -> None:
-        """Write lines of our own words."""
+        """Write lines. What others have said in them was made harmless before."""
         self._spin(None)
-        click.echo(clean(text), file=self._out, color=self._colour)
+        click.echo(text, file=self._out, color=self._colour)
 
     def busy(self, text: str) -> None:
         """Show what is under way, on a terminal."""
@@ -115,7 +115,7 @@ class View(Observer):
             return
         self.say(line.rstrip())
         for entry in evidence:
-            self.say(f"{'':<24}{entry}")
+            self.say(f"{'':<14}{entry}")
 
     def show_result(self, status: TestStatus) -> None:
         """Write how one test ended."""

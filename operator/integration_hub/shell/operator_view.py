@@ -66,26 +66,24 @@ def _held(inputs: Inputs, trial: Trial) -> Mapping[str, Any]:
     return standing_of(replace(inputs, secret_version=trial.secret_version), trial.suite).held
 
 
-def new_request() -> str:
-    """Return a value of the annotation that nobody has used."""
-    return f"{int(time.time())}-{secrets.token_hex(4)}"
-
-
-async def ask(kube: KubeClient, namespace: str, name: str, request: str) -> None:
-    """Ask the operator to test an instance now. ApiError where the person may not, or nobody is there to be asked."""
+async def ask(kube: KubeClient, namespace: str, name: str) -> None:
+    """Ask the operator to test an instance now. ApiError where the person may not."""
+    request = f"{int(time.time())}-{secrets.token_hex(4)}"  # that nobody has used
     patch = {"metadata": {"annotations": {REQUEST_ANNOTATION: request}}}
     await kube.merge(INSTANCES, namespace, name, patch, manager=MANAGER)
 
 
-async def answered(
-    kube: KubeClient, namespace: str, name: str, request: str, seconds: float
-) -> IntegrationInstance | None:
-    """Wait until the operator has acted upon a request and return the instance then; None where it did not in time."""
+async def answered(kube: KubeClient, namespace: str, name: str, seconds: float) -> IntegrationInstance | None:
+    """Wait until the operator has acted upon a request and return the instance then; None where it did not in time.
+
+    Somebody else may have asked since, in the same annotation: what the operator did for them was done for us too.
+    """
     deadline = time.monotonic() + seconds
     while True:
         try:
             instance = IntegrationInstance.model_validate(await kube.read(INSTANCES, namespace, name))
-            if instance.status.last_handled_request == request:
+            asked = instance.metadata.annotations.get(REQUEST_ANNOTATION)
+            if instance.status.last_handled_request == asked:
                 return instance
         except ValidationError:
             return None

@@ -1,0 +1,161 @@
+"""`hub test` as a user runs it: a process of its own, in a pipe or in a terminal, that may write no secret."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import yaml
+
+SECONDS = 60
+"""In which a run ends unless it hangs."""
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a run ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def data(self) -> Any:
+        """What it wrote as JSON."""
+        return json.loads(self.out)
+
+
+class HubTest:
+    """Runs `hub test` with the rights of a kubeconfig; with none, as on a machine that knows no cluster."""
+
+    def __init__(self, home: Path, kubeconfig: Path | None, *canaries: str) -> None:
+        """Nothing that is written may hold a canary, in any form."""
+        self._home = home
+        self._kubeconfig = kubeconfig
+        self._canaries = canaries
+
+    def start(self, *words: str, loopback: bool = True) -> subprocess.Popen[str]:
+        """Start it; for `ended` to wait for."""
+        allowed = ("--allow-cidr", "127.0.0.0/8") if loopback else ()
+        return subprocess.Popen(
+            [sys.executable, "-W", "error", "-m", "integration_hub", "test", *allowed, *words],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=self.environment(),
+        )
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment of a user who has set nothing but a kubeconfig."""
+        kept = {name: value for name, value in os.environ.items() if name not in {"KUBECONFIG", "NO_COLOR"}}
+        own = {"KUBECONFIG": str(self._kubeconfig)} if self._kubeconfig else {}
+        return kept | {"HOME": str(self._home), "TERM": "xterm"} | own
+
+    def ended(self, process: subprocess.Popen[str], stdin: str | None = None) -> Ran:
+        """Wait until a run has ended and return how."""
+        try:
+            out, err = process.communicate(stdin, timeout=SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            out, err = process.communicate()
+            raise AssertionError(f"it hangs:\n{out}{err}") from None
+        self._check(out, err)
+        return Ran(process.returncode, out, err)
+
+    def run(self, *words: str, stdin: str | None = None, loopback: bool = True) -> Ran:
+        """Run it to its end."""
+        return self.ended(self.start(*words, loopback=loopback), stdin)
+
+    def run_all(self, *runs: Sequence[str]) -> list[Ran]:
+        """Run it several times at once, since most of a run is the start of Python."""
+        return [self.ended(process) for process in [self.start(*words) for words in runs]]
+
+    def interrupted(self, *words: str, when: str) -> Ran:
+        """Run it and press Ctrl-C once it has written a line that begins so."""
+        process = self.start(*words)
+        assert process.stdout is not None
+        seen = ""
+        for line in process.stdout:
+            seen += line
+            if line.strip().startswith(when):
+                break
+        process.send_signal(signal.SIGINT)
+        ran = self.ended(process)
+        return Ran(ran.code, seen + ran.out, ran.err)
+
+    def on_a_terminal(self, *words: str, written: Callable[[str], object]) -> tuple[int, str]:
+        """Run it in a real terminal; return its exit code and all that it wrote.
+
+        `written` is called with all that was written so far, as often as something comes.
+        """
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "integration_hub", "test", "--allow-cidr", "127.0.0.0/8", *words],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            env=self.environment(),
+        )
+        os.close(theirs)
+        seen = ""
+        with suppress(OSError):  # what Linux says of a terminal whose other side is closed
+            while piece := os.read(ours, 65536):
+                seen += piece.decode()
+                written(seen)
+        os.close(ours)
+        code = process.wait(SECONDS)
+        self._check(seen)
+        return code, seen
+
+    def _check(self, *texts: str) -> None:
+        for canary in self._canaries:
+            for form in forms(canary):
+                assert all(form not in text for text in texts), f"a secret is shown:\n{''.join(texts)}"
+
+
+def forms(canary: str) -> set[str]:
+    """Return how a value looks that was not masked: as it is, in URLs, in JSON, in base64 at any position."""
+    data = canary.encode()
+    found = {canary, quote(canary, safe=""), json.dumps(canary)[1:-1], canary[: len(canary) * 2 // 3]}
+    for shift in range(3):
+        encoded = base64.b64encode(b"\0" * shift + data).decode().rstrip("=")
+        found.add(encoded[4 : len(encoded) - 4])
+    return found
+
+
+def user_kubeconfig(
+    file: Path,
+    *,
+    server: str,
+    ca_file: Path,
+    namespace: str = "default",
+    token: str = "",
+    like: Path | None = None,
+) -> Path:
+    """Write a kubeconfig: with a token, or with the credentials of another kubeconfig."""
+    user = {"token": token} if like is None else yaml.safe_load(like.read_text())["users"][0]["user"]
+    cluster = {"certificate-authority": str(ca_file), "server": server}
+    context = {"cluster": "test", "user": "test", "namespace": namespace}
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "test", "cluster": cluster}],
+        "users": [{"name": "test", "user": user}],
+        "contexts": [{"name": "test", "context": context}],
+        "current-context": "test",
+    }
+    file.touch(mode=0o600)
+    file.write_text(json.dumps(config))
+    return file
