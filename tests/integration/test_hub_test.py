@@ -183,7 +183,7 @@ def test_a_request_of_ones_own_is_tried_and_saved_to_commit(
         (*own, *rule, "--save", "items"),
         (*own, *wrong_rule, "--save", "items"),
         (*own, *wrong_rule, "--save", "items", "--force"),
-        (*own, "--assert", "response.json.", "--save", "items"),
+        (*own, "--assert", "response.json.", "--save", "items", "--force"),
         (*own, "--header", "X-Api-Key=abc"),
     )
     assert saved.code == 0, saved.err
@@ -333,6 +333,16 @@ def test_stages_appear_one_by_one_on_a_terminal(alone: HubTest, tmp_path: Path) 
     assert text.rstrip().endswith("as ns-slow@acme.example.")
 
 
+def test_colours_are_left_out_where_nobody_wants_them(
+    alone: HubTest, target: TargetServer, tmp_path: Path
+) -> None:
+    file = written(tmp_path / "d.yaml", *draft(target, "plain"))
+    code, text = alone.on_a_terminal("--draft", "-f", file, NO_COLOR="1")
+    assert code == 1  # the target knows another key
+    assert "\x1b[3" not in text
+    assert "Result: Failure, CredentialsRejected" in text
+
+
 def test_ctrl_c_ends_it_cleanly(alone: HubTest, target: TargetServer, tmp_path: Path) -> None:
     target.script("ns-held", Answer(hold=True))
     file = written(tmp_path / "d.yaml", *draft(target, "held"))
@@ -417,11 +427,37 @@ def test_who_may_not_read_the_secret_sees_what_the_operator_finds(  # noqa: PLR0
     assert target.count(account(namespace, "x")) >= 2
 
 
-def limited_user(kubectl: Kubectl, info: ControlPlaneInfo, namespace: str, folder: Path) -> HubTest:
-    """Somebody who may do all with instances and nothing with Secrets."""
+def test_who_may_not_ask_the_operator_is_told_so_and_sees_what_it_has_said(  # noqa: PLR0917 - fixtures
+    namespace: str,
+    target: TargetServer,
+    applied: Callable[..., Object],
+    kubectl: Kubectl,
+    control_plane: ControlPlaneInfo,
+    tmp_path: Path,
+) -> None:
+    target.script(account(namespace, "x"), knows_the_canary)
+    applied("True", "Connected")
+    reader = limited_user(kubectl, control_plane, namespace, tmp_path, verbs="get", resources=("secrets",))
+    ran = reader.run("x", loopback=False)
+    assert ran.code == 1
+    assert "you may not 'patch' this instance" in ran.out
+    assert "The operator says otherwise: Success, Connected" in ran.out
+
+
+def limited_user(  # noqa: PLR0917 - who, where, and what
+    kubectl: Kubectl,
+    info: ControlPlaneInfo,
+    namespace: str,
+    folder: Path,
+    verbs: str = "get,list,patch",
+    resources: tuple[str, ...] = (),
+) -> HubTest:
+    """Somebody who may do this with our kinds, and with other resources that are named; with nothing else."""
+    ours = ("integrationinstances.integrationhub.dev", "integrationdefinitions.integrationhub.dev")
     kubectl("create", "serviceaccount", "user", "-n", namespace)
-    kubectl("create", "clusterrole", namespace, "--verb=get,list,patch",
-            "--resource=integrationinstances.integrationhub.dev,integrationdefinitions.integrationhub.dev")  # fmt: skip
+    kubectl(
+        "create", "clusterrole", namespace, f"--verb={verbs}", f"--resource={','.join((*ours, *resources))}"
+    )
     kubectl("create", "clusterrolebinding", namespace, f"--clusterrole={namespace}",
             f"--serviceaccount={namespace}:user")  # fmt: skip
     token = kubectl("create", "token", "user", "-n", namespace).stdout.strip()

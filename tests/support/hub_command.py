@@ -95,7 +95,9 @@ class HubTest:
         ran = self.ended(process)
         return Ran(ran.code, seen + ran.out, ran.err)
 
-    def on_a_terminal(self, *words: str, written: Callable[[str], object]) -> tuple[int, str]:
+    def on_a_terminal(
+        self, *words: str, written: Callable[[str], object] = len, **environment: str
+    ) -> tuple[int, str]:
         """Run it in a real terminal; return its exit code and all that it wrote.
 
         `written` is called with all that was written so far, as often as something comes.
@@ -106,7 +108,7 @@ class HubTest:
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
-            env=self.environment(),
+            env=self.environment() | environment,
         )
         os.close(theirs)
         seen = ""

@@ -43,10 +43,12 @@ class Diary(Observer):
     def __init__(self, target: TargetServer, account: str) -> None:
         self.told: list[tuple[str, str, int]] = []
         self.exchanges: list[ShownExchange] = []
+        self.stages: list[Stage] = []
         self._seen: Callable[[], int] = lambda: target.count(account)
 
     def stage_ended(self, planned: PlannedTest, stage: Stage) -> None:  # noqa: ARG002
         self.told.append((stage.name, stage.result, self._seen()))
+        self.stages.append(stage)
 
     def exchange_ended(self, planned: PlannedTest, exchange: ShownExchange) -> None:  # noqa: ARG002
         self.exchanges.append(exchange)
@@ -57,7 +59,7 @@ class Diary(Observer):
 
 @pytest.fixture
 async def traffic() -> AsyncIterator[Traffic]:
-    http = HttpClient(EgressPolicy(allowed_cidrs=parse_cidrs(["127.0.0.0/8"])))
+    http = HttpClient(EgressPolicy(allowed_cidrs=parse_cidrs(["127.0.0.0/8", "::1/128"])))
     traffic = Traffic(http)
     yield traffic
     await traffic.close()
@@ -93,6 +95,18 @@ async def test_stages_are_told_as_they_end_and_each_once(traffic: Traffic, targe
     assert [stage.name for stage in trial.tests[0].status.stages] == [name for name, _, _ in diary.told[:-1]]
     assert (trial.verdict.result, trial.verdict.reason) == ("Success", "Connected")
     assert trial.secret_version == "7"
+
+
+async def test_a_lookup_is_told_with_what_it_found_before_anything_is_connected(traffic: Traffic) -> None:
+    with TargetServer("localhost") as named:
+        diary = Diary(named, "x")
+        config = {"account": "x", "server": f"https://localhost:{named.port}"}
+        trial = await tried(traffic, named, "named", observer=diary, config=config)
+    assert trial.verdict.result == "Success"
+    dns = next(stage for stage in diary.stages if stage.name == "dns")
+    assert (dns.result, dns.duration_ms is not None) == ("Passed", True)
+    assert "127.0.0.1" in dns.evidence["addresses"]
+    assert len(diary.stages) == len({stage.name for stage in diary.stages})
 
 
 async def test_a_test_that_cannot_get_through_spares_the_others(
@@ -273,6 +287,7 @@ spec:
         (INSTANCE.replace("v1alpha1", "v1"), "there are IntegrationInstance and IntegrationDefinition in"),
         (INSTANCE.replace("kind: Integration", "kind: Integratoin"), "did you mean 'IntegrationInstance'?"),
         (INSTANCE.replace("{name: x}", "{}"), "metadata.name: is required"),
+        (INSTANCE.replace("{name: x}", "{name: x, namespace: 5}"), "metadata.namespace: must be text"),
         (
             INSTANCE + "sepc: {}",
             "(IntegrationInstance 'x'): sepc: is not a known field (did you mean 'spec'?)",

@@ -346,8 +346,11 @@ class Session:
             self.view.say(f"The operator says the same{f' (tested {tested})' if tested else ''}.")
             return self._operator_data(inputs.instance, asked=False, differs=False), 0
         instance = await self._ask(inputs.instance)
+        has_answered = instance is not None
         if instance is None:
-            return {"asked": True, "answered": False}, COULD_NOT_TELL
+            if not is_current(inputs, trial):
+                return {"asked": True, "answered": False}, COULD_NOT_TELL
+            instance = inputs.instance  # what it has said before is about the same inputs
         inputs = replace(inputs, instance=instance)
         verdict = verdict_of(instance.status)
         differs = not agrees(inputs, trial)
@@ -358,7 +361,8 @@ class Session:
             self.view.say()
             self.view.say(WHY_TWO_VERDICTS)
         code = _CODES[verdict.result] if verdict is not None else COULD_NOT_TELL
-        return self._operator_data(instance, asked=True, differs=differs), code if differs else 0
+        data = self._operator_data(instance, asked=True, differs=differs) | {"answered": has_answered}
+        return data, code if differs else 0
 
     async def _ask(self, instance: IntegrationInstance) -> IntegrationInstance | None:
         """Ask the operator to test now, and wait; None where it gave no answer, which is said."""
@@ -440,9 +444,12 @@ class Session:
         """Print or apply the saved test; tell whether that was done."""
         name, raw = self.wish.save or "", subject.raw
         entry = next(test for test in raw["spec"]["tests"] if test["name"] == name)
+        if trial.verdict.reason == Reason.TESTS_INVALID:
+            self.view.say("\nNot saved: such a test can never be made, so --force does not save it either.")
+            return False
         if trial.verdict.result != "Success" and not self.wish.force:
             self.view.say(
-                f"\nNot saved: the test has just not succeeded, and a saved test that fails makes the instance not"
+                "\nNot saved: the test has just not succeeded, and a saved test that fails makes the instance not"
                 f" Ready. Correct the request, or save '{name}' nevertheless with --force."
             )
             return False

@@ -212,7 +212,7 @@ def _exchange_lines(exchange: ShownExchange) -> Iterator[str]:
     if exchange.body is not None:
         yield from _body_lines(exchange.body, ">")
     if exchange.status is None:
-        yield "< no answer"
+        yield "< no answer" if exchange.was_sent else "  (not sent: there was no connection)"
         return
     yield f"< {exchange.status}"
     yield from (f"< {name}: {value}" for name, value in (exchange.answer_headers or {}).items())
@@ -283,6 +283,7 @@ def _exchange_data(exchange: ShownExchange) -> dict[str, Any]:
     return {
         "purpose": exchange.purpose,
         "durationMilliseconds": round(exchange.seconds * 1000),
+        "sent": exchange.was_sent,
         "request": request,
         "response": answer,
     }

@@ -85,7 +85,9 @@ def _take(draft: Draft, document: Raw, name: str | None, namespace: str) -> Iter
     if name is None:
         yield "metadata.name: is required"
         return
-    document["metadata"].setdefault("namespace", namespace)
+    if not isinstance(document["metadata"].setdefault("namespace", namespace), str):
+        yield "metadata.namespace: must be text; put it in quotes"
+        return
     if kind == "Secret":
         yield from _take_secret(draft, document, name)
         return

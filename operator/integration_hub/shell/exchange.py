@@ -42,13 +42,15 @@ class ShownBody:
 
 @dataclass(frozen=True, slots=True)
 class ShownExchange:
-    """A request as it was sent, and what was answered. `status` is None where nothing was."""
+    """A request, and what was answered. `status` is None where nothing was."""
 
     purpose: str
     method: str
     url: str
     headers: Mapping[str, str]
     seconds: float
+    was_sent: bool
+    """Whether there was a connection to send it on."""
     body: ShownBody | None = None
     status: int | None = None
     answer_headers: Mapping[str, str] | None = None
@@ -84,6 +86,7 @@ def shown(
         url=_url(planned, sent, secrets),
         headers=_request_headers(planned, sent, secrets),
         seconds=outcome.seconds,
+        was_sent=response is not None or outcome.transport.request is not None,
         body=shown_body(sent.body, secrets) if bodies and is_test and sent.body == planned.body else None,
         status=response.status if response else None,
         answer_headers=_headers(response.headers, secrets) if response else None,
