@@ -78,10 +78,10 @@ def _bytes(test: TestStatus) -> int:
 
 
 def _blocked(status: InstanceStatus) -> bool:
-    """Whether the default test shows that no other can get through."""
+    """Whether the default test's last result shows that no other can get through."""
     default = status.tests[0]
-    shown_at = REASONS[Reason(default.reason)].conditions[0]
-    return default.result != "Success" and shown_at in {c.REACHABLE, c.AUTHENTICATED}
+    shown_at = REASONS[Reason(default.last_reason or default.reason)].conditions[0]
+    return default.last_result != "Success" and shown_at in {c.REACHABLE, c.AUTHENTICATED}
 
 
 def _soonest(status: InstanceStatus) -> str:

@@ -113,7 +113,7 @@ class TestMonitor(Model):
     """How many results in a row that are no success take away the verdict that it works. When absent, 1 for a
     failure and 3 for tests that could not tell. A failure that only a person can mend counts at once."""
     recovery_threshold: Annotated[int, Field(ge=1, le=10)] | None = None
-    """How many successes in a row bring the verdict back after a failure. 1 when absent."""
+    """How many successes in a row bring the verdict back that it works. 1 when absent."""
 
 
 class TestSettings(Model):

@@ -224,8 +224,9 @@ def compile_expression(text: str) -> Expression:
     reading = read(text, _is_pattern)
     if steps(reading.tree, _EMPTY.shape) > MAX_STEPS:
         raise ExpressionError("the expression would take too many steps on any answer")
+    library = _library()
     try:
-        program = _library().compile(text)
+        program = library.compile(text)
     except BaseException as error:
         if not isinstance(error, Exception) and not _is_panic(error):
             raise

@@ -37,11 +37,12 @@ class Standing:
         return self.suite[0]
 
     def blocked(self) -> bool:
-        """Tell whether the default test shows that no other can get through, so that none of them is made."""
+        """Tell whether the default test's last result shows that no other can get through, so that none is made."""
         default = self.held.get(self.default.test.name)
-        if default is None or default.result == "Success":
+        if default is None or default.last_result == "Success":
             return False
-        return REASONS[Reason(default.reason)].conditions[0] in {c.REACHABLE, c.AUTHENTICATED}
+        reason = Reason(default.last_reason or default.reason)
+        return REASONS[reason].conditions[0] in {c.REACHABLE, c.AUTHENTICATED}
 
     def due(self, now: datetime) -> list[PlannedTest]:
         """Return the tests to make now, in the suite's order."""
@@ -88,17 +89,30 @@ class Standing:
                 return _pending(known=planned is not self.default)
             if status.result != "Success":
                 return _explained(status, default=planned.test.default)
-        verdicts = [self.held[planned.test.name] for planned in required]
-        return _all_good(verdicts[0], [doubt(status) for status in verdicts])
+        return _all_good([self.held[planned.test.name] for planned in required])
 
 
 def standing_of(inputs: Inputs, suite: Sequence[PlannedTest]) -> Standing:
     """Return how an instance's tests stand according to its status, before any test is made."""
     before = {status.name: status for status in inputs.instance.status.tests}
-    standing = Standing(suite, dict(before), before)
+    standing = Standing(suite, {**before, **_without_unlikely_times(inputs, suite, before)}, before)
     if not (_same_inputs(inputs) and _consistent(inputs, standing)):
         standing.forget()
     return standing
+
+
+def _without_unlikely_times(
+    inputs: Inputs, suite: Sequence[PlannedTest], before: Mapping[str, TestStatus]
+) -> dict[str, TestStatus]:
+    """Return the verdicts whose next time is later than any schedule says, as due: a clock was wrong, or somebody."""
+    found = {}
+    for planned in suite:
+        status = before.get(planned.test.name)
+        moment = parse_timestamp(status.next_time) if status else None
+        latest = inputs.now + 1.5 * max(inputs.timing.slow_recheck, planned.test.interval)
+        if status and moment and moment > latest:
+            found[planned.test.name] = status.model_copy(update={"next_time": None})
+    return found
 
 
 def _same_inputs(inputs: Inputs) -> bool:
@@ -158,9 +172,10 @@ def _explained(status: TestStatus, *, default: bool) -> tuple[Condition, Conditi
     return ready, reachable, authenticated, healthy
 
 
-def _all_good(
-    default: TestStatus, doubts: Sequence[str]
-) -> tuple[Condition, Condition, Condition, Condition]:
-    message = " ".join(filter(None, (default.message, *dict.fromkeys(doubts))))
+def _all_good(verdicts: Sequence[TestStatus]) -> tuple[Condition, Condition, Condition, Condition]:
+    """Return the conditions where all required tests succeed; the default one comes first and tells the identity."""
+    default, *others = verdicts
+    doubts = [f"Test '{status.name}': {words}" for status in others if (words := doubt(status))]
+    message = " ".join(filter(None, (default.message, doubt(default), *doubts)))
     ready = Condition(type=c.READY, status="True", reason=Reason.CONNECTED, message=message)
     return ready, *spread("Success", Reason.CONNECTED, default.message)
