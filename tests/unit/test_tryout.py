@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -58,6 +58,13 @@ class Diary(Observer):
 
 
 @pytest.fixture
+def named() -> Iterator[TargetServer]:
+    """A server that is found by a name; connections to it are closed before it ends."""
+    with TargetServer("localhost") as server:
+        yield server
+
+
+@pytest.fixture
 async def traffic() -> AsyncIterator[Traffic]:
     http = HttpClient(EgressPolicy(allowed_cidrs=parse_cidrs(["127.0.0.0/8", "::1/128"])))
     traffic = Traffic(http)
@@ -97,11 +104,10 @@ async def test_stages_are_told_as_they_end_and_each_once(traffic: Traffic, targe
     assert trial.secret_version == "7"
 
 
-async def test_a_lookup_is_told_with_what_it_found_before_anything_is_connected(traffic: Traffic) -> None:
-    with TargetServer("localhost") as named:
-        diary = Diary(named, "x")
-        config = {"account": "x", "server": f"https://localhost:{named.port}"}
-        trial = await tried(traffic, named, "named", observer=diary, config=config)
+async def test_a_lookup_is_told_with_what_it_found(named: TargetServer, traffic: Traffic) -> None:
+    diary = Diary(named, "x")
+    config = {"account": "x", "server": f"https://localhost:{named.port}"}
+    trial = await tried(traffic, named, "named", observer=diary, config=config)
     assert trial.verdict.result == "Success"
     dns = next(stage for stage in diary.stages if stage.name == "dns")
     assert (dns.result, dns.duration_ms is not None) == ("Passed", True)
