@@ -130,13 +130,13 @@ def _goals_of(one: Passed, n: int, seen: Seen) -> list[Goal]:
         most = LIMITS.open_after + open_periods(one.seconds)
         if order["how"] == "hang":
             most += LIMITS.concurrency - 1  # those that were under way when the last of the failures came
-        unknown = sum(count for verdict, count in one.verdicts.items() if verdict.startswith("Unknown"))
+        ready = sum(count for verdict, count in one.verdicts.items() if verdict.startswith("True"))
         waiting = one.verdicts.get("Unknown HostUnavailable", 0)
         counted = len(one.knocks) if order["how"] == "hang" or seen.counts_refused else 0
         return [
             Goal(f"{name}: connections", counted, most),
             Goal(f"{name}: requests that were answered", sum(r.status > 0 for r in one.requests), 0),
-            Goal(f"{name}: instances that do not show Unknown", n - unknown, 0),
+            Goal(f"{name}: instances that show Ready", ready, 0),
             Goal(f"{name}: instances that do not show HostUnavailable", n - waiting, most),
         ]
     if order["status"] != 429:
