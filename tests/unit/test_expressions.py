@@ -81,7 +81,8 @@ def test_a_rule_is_no_path(text: str) -> None:
 
 
 def test_the_limits_of_the_documentation_are_those_of_the_code() -> None:
-    for number in (reader.MAX_LENGTH, reader.MAX_NESTING, reader.MAX_PATTERN, budget.MAX_STEPS):
+    limits = (reader.MAX_LENGTH, reader.MAX_NESTING, reader.MAX_PATTERN, budget.MAX_STEPS)
+    for number in (*limits, expressions.MAX_TOGETHER):
         assert f"| {number:,} " in DOCS
     for name in (*reader.FUNCTIONS, *reader.METHODS, *reader.MACROS):
         assert f"`{name}" in DOCS or f".{name}(" in DOCS, name
@@ -362,6 +363,7 @@ HOSTILE = [
 ]
 TAKEN = """
 import json, resource, sys
+from copy import copy
 from time import process_time
 sys.path[:0] = json.loads(sys.argv[1])
 import test_expressions as t
@@ -388,7 +390,7 @@ for text in t.HOSTILE:
     for name, answer in answers.items() if expression else ():
         begun = process_time()
         try:
-            expression.evaluate(answer)
+            expression.evaluate(copy(answer))  # which no expression before has spent anything of
             counts["evaluated"] += 1
         except t.EvaluationError as error:
             counts["too many" if "too many steps" in str(error) else "evaluated"] += 1
@@ -412,6 +414,18 @@ def test_hostile_expressions_on_hostile_answers_end_soon_in_little_memory() -> N
     assert taken["memory"] < 50_000_000
     assert taken["evaluated"] > len(HOSTILE) * 2
     assert taken["too many"] > len(HOSTILE)
+
+
+def test_all_expressions_of_a_test_end_soon_together() -> None:
+    # Fifty rules, each as heavy as one may be, kept the operator for more than half a second at each test.
+    thirty = f"[{', '.join('1' * 30)}]"
+    heavy = f"{thirty}.all(a, {thirty}.all(b, {thirty}.all(c, a + b + c == 3)))"
+    answer, evaluated = document({}), 0
+    with pytest.raises(EvaluationError, match="together with the expressions before it"):
+        for number in range(50):
+            evaluated += holds(compile_expression(heavy + " " * number), answer)
+    assert 4 <= evaluated <= 10
+    assert holds(compile_expression("response.status == 200"), answer), "what costs little still fits"
 
 
 def test_what_people_write_fits_a_large_answer() -> None:

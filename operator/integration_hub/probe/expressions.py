@@ -29,6 +29,9 @@ __all__ = [
     "holds",
 ]
 
+MAX_TOGETHER: Final = 4 * MAX_STEPS
+"""Steps of all expressions on one answer. A test may have fifty, and while they run nothing else does."""
+
 MAX_DEPTH: Final = 64
 """Lists and objects within one another that a body may have."""
 
@@ -75,6 +78,15 @@ class Document:
 
     def __init__(self, response: HttpResponse) -> None:
         self._response = response
+        self._steps_left = MAX_TOGETHER
+
+    def spend(self, count: int) -> None:
+        """Let an expression take so many steps, or raise EvaluationError where it must not."""
+        if count > MAX_STEPS:
+            raise EvaluationError("would take too many steps on an answer of this size")
+        if count > self._steps_left:
+            raise EvaluationError("would take too many steps, together with the expressions before it")
+        self._steps_left -= count
 
     @cached_property
     def _parsed(self) -> tuple[bool, Any]:
@@ -166,8 +178,7 @@ class Expression:
 
     def evaluate(self, document: Document) -> Value:
         """Return the expression's value for an answer, or raise EvaluationError."""
-        if steps(self._reading.tree, document.shape) > MAX_STEPS:
-            raise EvaluationError("would take too many steps on an answer of this size")
+        document.spend(steps(self._reading.tree, document.shape))
         value, problem = self._tried(document)
         if problem:
             raise EvaluationError(problem)
