@@ -229,11 +229,15 @@ class TestStatuses:
         assert tell(there, of=asked).reason is Reason.REDIRECTED
 
     @pytest.mark.parametrize(("status", "known"), [(429, Reason.RATE_LIMITED), (503, Reason.MAINTENANCE)])
-    def test_a_time_to_wait_is_told_and_kept(self, status: int, known: Reason) -> None:
+    def test_a_time_to_wait_is_evidence_and_kept(self, status: int, known: Reason) -> None:
         diagnosis = tell(answered(status, headers={"retry-after": "90"}))
         assert (diagnosis.reason, diagnosis.result, diagnosis.again_in) == (known, "Unknown", 90.0)
-        assert "90 seconds" in diagnosis.message
         assert ended_at(diagnosis).evidence["retryAfterSeconds"] == "90"
+
+    @pytest.mark.parametrize("status", [429, 503])
+    def test_another_time_to_wait_is_no_news(self, status: int) -> None:
+        one, other = (tell(answered(status, headers={"retry-after": wait})) for wait in ("90", "2700"))
+        assert one.message == other.message
 
 
 class TestCredentials:

@@ -599,7 +599,7 @@ STATUSES: Final[Sequence[Row]] = (
         Reason.RATE_LIMITED,
         "HTTP 429 with Retry-After or the time at which a rate limit ends",
         lambda facts: _has_status(429)(facts) and facts.again_in is not None,
-        _ANSWERED + ": it asks for no further request within {again}.",
+        _ANSWERED + ": it asks for a pause before the next request.",
     ),
     Row(
         "request",
@@ -620,7 +620,7 @@ STATUSES: Final[Sequence[Row]] = (
         Reason.MAINTENANCE,
         "HTTP 503 with Retry-After",
         lambda facts: _has_status(503)(facts) and facts.again_in is not None,
-        _ANSWERED + ": it is out of service and asks to be tried again in {again}.",
+        _ANSWERED + ": it is out of service for a while, and says when to try again.",
     ),
     Row(
         "request",
@@ -808,7 +808,11 @@ def _with_more(facts: Facts, message: str) -> str:
 
 
 def _words(facts: Facts) -> dict[str, object]:
-    """Return what messages may say. All of it is ours or the definition's."""
+    """Return what messages may say. All of it is ours or the definition's.
+
+    What is another at each test, like the seconds of a pause, is evidence and no word: a message that changes is news,
+    and news are written.
+    """
     plan, broken = facts.plan, facts.broken_rule if facts.response and not facts.is_token else None
     token_url = f"The token URL at {facts.host}" if facts.host else "The token URL"
     return {
@@ -822,7 +826,6 @@ def _words(facts: Facts) -> dict[str, object]:
         "skew": _skew_words(facts.skew or 0.0),
         "wanted": " or ".join(facts.wanted_schemes),
         "sent": facts.sent_scheme,
-        "again": _span(facts.again_in or 0.0),
         "number": broken.number if broken else 0,
         "rule": _line(broken.text).rstrip(".") if broken else "",
         "why": broken.undecidable.rstrip(".") if broken else "",
