@@ -670,6 +670,8 @@ class TestNames:
         [
             (["127.0.0.1", "10.0.0.1"], "10.0.0.1 is a private address"),
             (["10.0.0.1", "127.0.0.1"], "10.0.0.1 is a private address"),
+            # Turned round by the name server, it is still the same that is told: another message would be news.
+            (["10.0.0.2", "10.0.0.1"], "10.0.0.1 is a private address"),
             (["127.0.0.1", "::1"], "::1 is a loopback address"),
             (["169.254.169.254"], "169.254.169.254 is the address of the cloud's metadata service"),
             (["fe80::1%lo"], "fe80::1%lo has a zone"),

@@ -302,9 +302,11 @@ class CheckedResolver(AbstractResolver):
                 raise LookupTimeoutError(socket.EAI_AGAIN, "timed out") from error
             raise
         self._remember(host, [info[4][0] for info in infos])
+        # In an order of their own: name servers turn the addresses round, and a refusal names the first one of them.
+        for address in sorted(info[4][0] for info in infos):
+            _check(self._policy, address)
         results: list[ResolveResult] = []
         for found_family, _, proto, _, sockaddr in infos:
-            _check(self._policy, sockaddr[0])
             results.append(
                 ResolveResult(
                     hostname=host,
