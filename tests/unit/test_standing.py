@@ -179,6 +179,13 @@ class TestDue:
         assert not stands().blocked()
         assert not stands(account=verdict("account")).blocked()
 
+    @pytest.mark.parametrize(("ahead", "due"), [(timedelta(hours=26), []), (timedelta(days=2), ["account"])])
+    def test_is_what_would_be_made_later_than_any_test_is(self, ahead: timedelta, due: list[str]) -> None:
+        # The clock of the node was wrong, or an operator with longer intervals has written it.
+        raw = connected()
+        raw["status"]["tests"][0]["nextTime"] = (NOW + ahead).isoformat()
+        assert self.due(standing(inputs(raw))) == due
+
     def test_what_is_put_off_is_made_then_and_says_so(self) -> None:
         made = stands(account=verdict("account", next_time="2026-03-01T11:00:00Z"))
         account, orders, _ = made.suite

@@ -16,6 +16,7 @@ import orjson
 
 from integration_hub.model.instance import IntegrationInstance
 from integration_hub.model.reasons import DEAD_CREDENTIALS, REASONS, Course, Reason
+from integration_hub.probe.rate_limits import LONGEST_PAUSE
 from integration_hub.reconcile.inputs import Timing
 
 _MAX_DOUBLINGS = 20
@@ -78,6 +79,15 @@ class Pace:
         if works:
             return on_grid(self.now, self.interval, self.phase)
         return self.now + min(self.interval, _CATCH_UP) * self.phase
+
+
+def longest_wait(interval: timedelta, timing: Timing) -> timedelta:
+    """Return how far ahead a test's next time can lie, whatever it has found."""
+    return max(
+        interval * 1.5,
+        max(timing.slow_recheck, interval) * 1.1,
+        2 * timedelta(seconds=LONGEST_PAUSE),
+    )
 
 
 def on_grid(after: datetime, interval: timedelta, phase: float) -> datetime:

@@ -13,6 +13,7 @@ from integration_hub.model.reasons import REASONS, Reason
 from integration_hub.probe.diagnose import spread, unknown
 from integration_hub.reconcile.gates import PlannedTest
 from integration_hub.reconcile.inputs import Inputs
+from integration_hub.reconcile.schedule import longest_wait
 from integration_hub.reconcile.times import parse_timestamp, timestamp
 from integration_hub.reconcile.verdict import doubt
 
@@ -98,6 +99,12 @@ def standing_of(inputs: Inputs, suite: Sequence[PlannedTest]) -> Standing:
     standing = Standing(suite, {**before, **_without_unlikely_times(inputs, suite, before)}, before)
     if not (_same_inputs(inputs) and _consistent(inputs, standing)):
         standing.forget()
+    for planned in suite:
+        moment = standing.next_of(planned)
+        if moment and moment > inputs.now + longest_wait(planned.test.interval, inputs.timing):
+            # Of a clock that was wrong, or an operator with longer intervals: believed, it would be made never.
+            name = planned.test.name
+            standing.held[name] = standing.held[name].model_copy(update={"next_time": None})
     return standing
 
 
