@@ -731,6 +731,27 @@ class TestNames:
         await client.close()
         assert {failed(outcome).kind for outcome in outcomes} == {FailureKind.DNS_TIMEOUT}
 
+    async def test_a_domain_whose_name_servers_are_silent_leaves_threads_to_others(
+        self, held: threading.Event
+    ) -> None:
+        def look_up(host: str, port: int, *rest: Any) -> list[Any]:
+            if host.endswith(".silent.example"):
+                held.wait()
+            return Names(["127.0.0.1"])(host, port, *rest)
+
+        client = HttpClient(LOOPBACK_HTTP, connect_timeout=1.0, getaddrinfo=look_up)
+        many = range(2 * CheckedResolver.THREADS)
+        urls = [f"https://tenant-{number}.silent.example/" for number in many]
+        silent = asyncio.gather(*(ask(client, url) for url in urls))
+        async with FaultServer(answering(response())) as server:
+            await asyncio.sleep(0)
+            answered(await ask(client, server.url(host="api.example.com")))
+        assert {failed(outcome).kind for outcome in await silent} == {FailureKind.DNS_TIMEOUT}
+        held.set()
+        async with FaultServer(answering(response())) as server:
+            answered(await ask(client, server.url(host="tenant-0.silent.example")))
+        await client.close()
+
     @pytest.mark.parametrize(
         ("patience", "kind"), [(0.0, FailureKind.DNS_TIMEOUT), (60.0, FailureKind.DNS_FAILED)]
     )

@@ -13,16 +13,19 @@ import re
 import socket
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from time import monotonic
 from typing import Any
+from weakref import WeakValueDictionary
 
 import idna
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from integration_hub.adapters.journey import UNDER_WAY
+from integration_hub.config.hosts import owned_domain
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -260,7 +263,10 @@ class CheckedResolver(AbstractResolver):
 
     # A lookup blocks a thread for as long as the C library retries. The threads are our own, so that dead
     # name servers cannot starve others of the loop's, and enough for other names to get through meanwhile.
-    THREADS = 16
+    THREADS = 32
+    SHARE = 8
+    """How many of them look up names of one domain: where its name servers are silent, each keeps its thread for long
+    after its time, and whoever has many such names would leave none to others."""
     KNOWN = 4096
     """How many names' addresses are remembered, to be told; what is connected to comes from no memory of ours."""
     SHORTEST_TIMEOUT = 0.9
@@ -275,6 +281,8 @@ class CheckedResolver(AbstractResolver):
         self._getaddrinfo = getaddrinfo
         self._threads = ThreadPoolExecutor(self.THREADS, thread_name_prefix="dns")
         self._known: dict[str, tuple[str, ...]] = {}
+        self._shares: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+        """Of each domain that is being looked up."""
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
@@ -286,15 +294,11 @@ class CheckedResolver(AbstractResolver):
             AddressRefusedError: the policy forbids an address.
 
         """
-        loop = asyncio.get_running_loop()
         self._known.pop(host, None)
         started = monotonic()
-        lookup = loop.run_in_executor(
-            self._threads, self._getaddrinfo, host, port, family, socket.SOCK_STREAM
-        )
         try:
             async with asyncio.timeout(self._timeout):
-                infos = await lookup
+                infos = await self._look_up(host, port, family)
         except TimeoutError as error:
             raise LookupTimeoutError(socket.EAI_AGAIN, "timed out") from error
         except socket.gaierror as error:
@@ -320,6 +324,21 @@ class CheckedResolver(AbstractResolver):
         if not results:
             raise socket.gaierror(socket.EAI_NONAME, "no address")
         return results
+
+    async def _look_up(self, host: str, port: int, family: socket.AddressFamily) -> list[Any]:
+        """Wait for a thread of the domain's share, and for what it finds."""
+        loop = asyncio.get_running_loop()
+        share = self._shares.setdefault(owned_domain(host) or host, asyncio.Semaphore(self.SHARE))
+        await share.acquire()
+
+        def ended(_: object) -> None:
+            # The thread has ended, which may be long after whoever waited for it.
+            with suppress(RuntimeError):  # even after the loop
+                loop.call_soon_threadsafe(share.release)
+
+        lookup = self._threads.submit(self._getaddrinfo, host, port, family, socket.SOCK_STREAM)
+        lookup.add_done_callback(ended)
+        return await asyncio.wrap_future(lookup)
 
     def known(self, host: str) -> tuple[str, ...]:
         """Return the addresses that the name had when it was last looked up, forbidden ones too; none if that failed.

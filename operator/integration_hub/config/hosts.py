@@ -17,6 +17,7 @@ _LABEL: Final = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?", re
 _NUMBER: Final = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*", re.ASCII)
 _MAX_HOST: Final = 253
 _MAX_PORT: Final = 65535
+_SECOND_LEVEL: Final = frozenset({"ac", "co", "com", "edu", "gov", "net", "org"})
 _IPV6: Final = re.compile(r"[0-9A-Fa-f:.]+", re.ASCII)
 
 
@@ -90,3 +91,12 @@ def _ipv4(text: str) -> str:
     with suppress(ValueError):
         return str(ipaddress.IPv4Address(text))
     raise HostError("ends in a number and is no IPv4 address of four numbers, like '192.0.2.10'")
+
+
+def owned_domain(host: str) -> str:
+    """Return the part of a name that one owner has: two labels, three below 'co.uk' and its like; '' for an address."""
+    labels = host.split(".")
+    if ":" in host or labels[-1].isdigit() or len(labels) < 2:  # noqa: PLR2004
+        return ""
+    is_deep = len(labels) > 2 and len(labels[-1]) == 2 and labels[-2] in _SECOND_LEVEL  # noqa: PLR2004
+    return ".".join(labels[-3:] if is_deep else labels[-2:])

@@ -15,6 +15,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 from integration_hub.auth.credentials import secret_values
 from integration_hub.auth.flow import Credentials
+from integration_hub.config.hosts import owned_domain
 from integration_hub.config.redaction import MASK, redact_headers, redact_text
 from integration_hub.model.http import Failure, FailureKind, HttpRequest, HttpResponse, Outcome
 from integration_hub.model.testing import FailureRule
@@ -52,7 +53,6 @@ _LOGIN_PATH: Final = re.compile(
 )
 _LOGIN_HOST: Final = re.compile(r"(?:login|signin|sso|idp|auth|accounts?|id)\.", re.IGNORECASE)
 _READS_JSON: Final = re.compile(r"\.json\b|\[\s*[\"']json[\"']\s*\]")
-_SECOND_LEVEL: Final = frozenset({"ac", "co", "com", "edu", "gov", "net", "org"})
 
 
 class BrokenRule(NamedTuple):
@@ -378,7 +378,7 @@ class Facts:
         there, here = (self.location.hostname if self.location else None), self.asked.hostname
         if not there or not here or _bare(there) == _bare(here):
             return False
-        return bool(_domain(here)) and _domain(there) == _domain(here)
+        return bool(owned_domain(here)) and owned_domain(there) == owned_domain(here)
 
     # -- What the test demands -------------------------------------------------------------------------
 
@@ -442,12 +442,3 @@ def _ends_early(text: str) -> bool:
 
 def _bare(host: str) -> str:
     return host.removeprefix("www.")
-
-
-def _domain(host: str) -> str:
-    """Return the part of a name that one owner has: two labels, three below 'co.uk' and its like; '' for an address."""
-    labels = host.split(".")
-    if ":" in host or labels[-1].isdigit() or len(labels) < 2:  # noqa: PLR2004
-        return ""
-    is_deep = len(labels) > 2 and len(labels[-1]) == 2 and labels[-2] in _SECOND_LEVEL  # noqa: PLR2004
-    return ".".join(labels[-3:] if is_deep else labels[-2:])
