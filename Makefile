@@ -12,13 +12,14 @@ STAMP := $(VENV)/.installed
 
 # The example that 'make run' runs.
 EXAMPLE := 01-quickstart
-# The instances that 'make bench' creates.
+# The instances that benchmarks create, and for how many seconds connections are watched.
 N := 1000
+SECONDS := 180
 
-.PHONY: help run test check format generate lock bench clean
+.PHONY: help run test check format generate lock bench bench-watch clean
 
 help: ## List these targets.
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */\1|/' | awk -F '|' '{ printf "make %-10s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1|/' | awk -F '|' '{ printf "make %-11s %s\n", $$1, $$2 }'
 
 run: $(STAMP) ## Run the quickstart until Ctrl-C; with ONCE=1, until its verdicts; EXAMPLE=name runs another.
 	@$(BIN)/hub example $(EXAMPLE) $(if $(filter-out 0,$(ONCE)),--once)
@@ -49,8 +50,12 @@ lock: $(STAMP) ## Write requirements/*.txt from pyproject.toml; UPGRADE=1 takes 
 	$(BIN)/$(LOCK) $(if $(UPGRADE),--upgrade) pyproject.toml --output-file requirements/runtime.txt
 	$(BIN)/$(LOCK) $(if $(UPGRADE),--upgrade) pyproject.toml --group dev --output-file requirements/dev.txt
 
-bench: $(STAMP) ## Measure the operator against a bare client; N=1000 says with how many instances.
+bench: $(STAMP) ## Measure the operator against a bare client, with N=1000 instances, then how connections are watched.
 	PYTHONPATH=tests $(BIN)/python benchmarks/bench.py -n $(N)
+	PYTHONPATH=tests $(BIN)/python benchmarks/watch.py --seconds $(SECONDS)
+
+bench-watch: $(STAMP) ## Measure only how connections are watched; SCENARIO=watch or limits, N=1000, SECONDS=180.
+	PYTHONPATH=tests $(BIN)/python benchmarks/watch.py -n $(N) --seconds $(SECONDS) $(if $(SCENARIO),--scenario $(SCENARIO))
 
 clean: ## Remove .venv and all caches in this folder; 'hub dev down --purge' removes the development cluster.
 	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

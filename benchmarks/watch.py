@@ -42,7 +42,7 @@ async def run(scenario: str, options: argparse.Namespace, folder: Path) -> tuple
         with ProgressPrinter(sys.stderr) as progress:
             info = await asyncio.to_thread(plane.up, progress)
         session = await stack.enter_async_context(new_session(load(info.kubeconfig)))
-        count = options.hosts if scenario == "watch" else 1
+        count = (options.hosts or -(-options.n // 20)) if scenario == "watch" else 1
         outside = await stack.enter_async_context(outside_hosts(folder, count))
         operator = OperatorProcess(info.kubeconfig, folder / "operator.log", "--log-level", "info", *FLAGS)
         stack.callback(operator.stop)
@@ -84,7 +84,7 @@ def main() -> None:
     )
     parser.add_argument("--scenario", choices=SCENARIOS, help="only this one")
     parser.add_argument("-n", type=int, default=1000, help="instances of scenario 'watch'")
-    parser.add_argument("--hosts", type=int, default=50, help="external hosts that they are spread over")
+    parser.add_argument("--hosts", type=int, help="external hosts that they are spread over [one for 20]")
     parser.add_argument("--seconds", type=float, default=180, help="for how long they are watched")
     parser.add_argument("--no-record", action="store_true", help="print only")
     options = parser.parse_args()
