@@ -690,7 +690,7 @@ BODIES: Final[Sequence[Row]] = (
     Row(
         "request",
         Reason.GRAPHQL_ERRORS,
-        "the status is as expected, and the answer has `errors` and no `data`",
+        "the status is as expected, and the answer has `errors`, and no `data` or nothing but nulls in it",
         lambda facts: facts.is_graphql_failure,
         _ANSWERED + " and errors in place of data.",
     ),

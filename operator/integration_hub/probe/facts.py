@@ -215,7 +215,10 @@ class Facts:
         if not isinstance(document, dict) or not document.keys() <= {"errors", "data", "extensions"}:
             return False
         errors = document.get("errors")
-        return isinstance(errors, list) and bool(errors) and document.get("data") is None
+        data = document.get("data")
+        # A field that could not be had is null where the schema lets it be, and all of `data` only where it does not.
+        is_nothing = data is None or (isinstance(data, dict) and all(value is None for value in data.values()))
+        return isinstance(errors, list) and bool(errors) and is_nothing
 
     @cached_property
     def is_not_ok(self) -> bool:
