@@ -122,6 +122,12 @@ class TestAnAnswerToAWatch:
         server.answers = [web.Response(text="not an event\n")]
         assert await follow(reflector, server, 5) == ["list", "watch 7", "watch 7", "list", "watch 7"]
 
+    async def test_that_ends_as_soon_as_it_was_opened_forces_a_list(
+        self, server: ApiServer, reflector: Reflector
+    ) -> None:
+        server.answers = [{"type": "BOOKMARK", "object": instance(version=9)}]
+        assert await follow(reflector, server, 4) == ["list", "watch 7", "list", "watch 7"]
+
 
 class TestPause:
     @pytest.mark.parametrize(

@@ -83,6 +83,10 @@ class Reflector:
                 failures = 0
                 self._works()
                 continue
+            if error is None:
+                # A server that is shutting down ends watches so. In the pause that follows it may come back with an
+                # older state, put back from a backup, of which a watch would not tell.
+                self._version = ""
             failures = 1 if error is not None and error.status == GONE else failures + 1
             self._metrics.watch_failures.labels(self.resource.kind).inc()
             if self._outage.failed(error, loop.time()):
