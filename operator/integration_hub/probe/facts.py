@@ -217,7 +217,9 @@ class Facts:
         errors = document.get("errors")
         data = document.get("data")
         # A field that could not be had is null where the schema lets it be, and all of `data` only where it does not.
-        is_nothing = data is None or (isinstance(data, dict) and all(value is None for value in data.values()))
+        is_nothing = data is None or (
+            isinstance(data, dict) and all(value is None for value in data.values())
+        )
         return isinstance(errors, list) and bool(errors) and is_nothing
 
     @cached_property
