@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -136,6 +137,17 @@ async def test_a_refused_write_is_made_good_without_another_test(
     kubeconfig = service_account_kubeconfig(spare_cluster, spare_cluster.up(), tmp_path / "kubeconfig")
     policy = EgressPolicy(allowed_cidrs=(ip_network("127.0.0.0/8"),))
     engine = build_engine(load(kubeconfig), policy, Timing())
+
+    def give(rights: dict[str, Any], *, may_write: str) -> None:
+        run_kubectl(spare_cluster, "apply", "-f", "-", input=yaml.safe_dump(rights))
+        what = ("patch", "integrationinstances.integrationhub.dev", "--subresource=status", "-n", namespace)
+        whom = "--as=system:serviceaccount:integration-hub:integration-hub"
+        wait_until(
+            lambda: run_kubectl(spare_cluster, "auth", "can-i", *what, whom, check=False).stdout,
+            lambda answer: answer.strip() == may_write,
+            "the right",
+        )
+
     try:
         api.apply(definition(namespace, target), secret(namespace, apiKey="wrong"), prod)
         await look(engine)
@@ -145,21 +157,20 @@ async def test_a_refused_write_is_made_good_without_another_test(
                 await engine.reconciler.reconcile(key)
             assert refused.value.status == 403
 
-        run_kubectl(spare_cluster, "apply", "-f", "-", input=yaml.safe_dump(role))
-        what = ("patch", "integrationinstances.integrationhub.dev", "--subresource=status", "-n", namespace)
-        whom = "--as=system:serviceaccount:integration-hub:integration-hub"
-        wait_until(
-            lambda: run_kubectl(spare_cluster, "auth", "can-i", *what, whom, check=False).stdout,
-            _says_yes,
-            "the right",
-        )
+        give(role, may_write="yes")
         done = await engine.reconciler.reconcile(key)
         assert condition(api.get(prod), "Ready")["reason"] == "CredentialsRejected"
         assert done.announcement is not None, "the Event that the refused writes would have led to"
         assert target.count(account(namespace, "prod")) == 1, "a rejected credential is shown to nobody twice"
+
+        give(may_read_only, may_write="no")
+        api.merge(prod, {"metadata": {"annotations": {"integrationhub.dev/request": "again"}}})
+        await look(engine)
+        with pytest.raises(ApiError):
+            await engine.reconciler.reconcile(key)
+        give(role, may_write="yes")
+        done = await engine.reconciler.reconcile(key)
+        assert api.get(prod)["status"]["lastHandledRequest"] == "again"
+        assert done.announcement is None, "nothing that is news to anybody"
     finally:
         await engine.close()
-
-
-def _says_yes(answer: str) -> bool:
-    return answer.strip() == "yes"

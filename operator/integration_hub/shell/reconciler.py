@@ -144,7 +144,8 @@ class Reconciler:
         decision = await self._tell(inputs)
         self._seen.add(key)
         if resumed:
-            decision = replace(decision, write=True, reason_changed=True)
+            told = _ready_of(record.written_status()) != _ready_of(decision.status.to_wire())
+            decision = replace(decision, write=True, reason_changed=told)
         for made in decision.made:
             _audit(key, inputs, decision, made)
         if not decision.write:
@@ -310,6 +311,13 @@ class Reconciler:
         changed = before is None or (before.status, before.reason) != (ready.status, ready.reason)
         announcement = _announcement(key, record.checked.uid, ready) if changed else None
         return Done(announcement=announcement, reason=ready.reason, wrote=True)
+
+
+def _ready_of(status: dict[str, Any]) -> tuple[object, object]:
+    """Return status and reason of Ready in a status as it is written."""
+    conditions: list[dict[str, Any]] = status.get("conditions") or []
+    ready = next((item for item in conditions if item.get("type") == c.READY), {})
+    return ready.get("status"), ready.get("reason")
 
 
 def _readable(conditions: object) -> list[Condition]:
