@@ -102,16 +102,22 @@ class Host:
 
         def undo() -> None:
             loop.remove_reader(raw)
+            self._read_raw(raw)
             raw.close()
 
         return undo
 
     def _read_raw(self, raw: socket.socket) -> None:
-        packet = raw.recv(128)
-        tcp = packet[(packet[0] & 0x0F) * 4 :]
-        if int.from_bytes(tcp[2:4]) == self._port and tcp[13] & (SYN | ACK) == SYN:
-            now = time.time()
-            self.knocks.append((now, now))
+        """Read all packets that are there and count those that would open a connection."""
+        while True:
+            try:
+                packet = raw.recv(128)
+            except BlockingIOError:
+                return
+            tcp = packet[(packet[0] & 0x0F) * 4 :]
+            if int.from_bytes(tcp[2:4]) == self._port and tcp[13] & (SYN | ACK) == SYN:
+                now = time.time()
+                self.knocks.append((now, now))
 
     def report(self) -> dict[str, Any]:
         """Return all that it has seen."""
