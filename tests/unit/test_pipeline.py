@@ -447,6 +447,20 @@ class TestWriting:
         assert told.decision.write
         assert not told.decision.reason_changed
 
+    def test_a_host_that_is_asked_too_often_is_news_once(self) -> None:
+        raw, now, news = EVERY_MINUTE, NOW, []
+        for number in range(6):
+            limited = answered(429, headers={"retry-after": str(5 + number)})
+            outcome = failed(FailureKind.HOST_PAUSED, again_in=5) if number % 2 else limited
+            told = tell(inputs(raw, now=now), found(), outcome)
+            assert told.decision.made
+            assert told.says(c.READY) == ("Unknown", Reason.RATE_LIMITED)
+            news += [number] if told.decision.write else []
+            assert told.decision.due is not None
+            raw, now = after(raw, told), told.decision.due + LATER
+        assert news == [0]
+        assert len(raw["status"]["history"]) == 1
+
     def test_another_identity_is_written(self) -> None:
         raw = connected(EVERY_MINUTE)
         told = tell(

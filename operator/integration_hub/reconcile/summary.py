@@ -7,7 +7,7 @@ from typing import Any
 
 from integration_hub.model import conditions as c
 from integration_hub.model.conditions import Condition, merge_conditions
-from integration_hub.model.instance import InstanceStatus, Phase
+from integration_hub.model.instance import InstanceStatus, Phase, TestStatus
 from integration_hub.model.reasons import REASONS, Course, Reason
 
 _PHASES: dict[Course, Phase] = {
@@ -85,5 +85,10 @@ _TEST_CLOCKS: dict[str, Any] = {"time": "", "next_time": None, "duration_ms": 0,
 
 
 def _without_clocks(status: InstanceStatus) -> InstanceStatus:
-    tests = [test.model_copy(update=_TEST_CLOCKS) for test in status.tests]
+    tests = [test.model_copy(update=_TEST_CLOCKS | _last_of(test)) for test in status.tests]
     return status.model_copy(update={"tests": tests, **dict.fromkeys(_CLOCKS)})
+
+
+def _last_of(test: TestStatus) -> dict[str, Any]:
+    """Return the last reason as nothing new where the last result bears the verdict out: it is shown nowhere else."""
+    return {"last_reason": None} if test.last_result == test.result else {}

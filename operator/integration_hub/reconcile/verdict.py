@@ -19,6 +19,9 @@ from integration_hub.reconcile.times import timestamp
 
 MAX_HISTORY = 10
 
+NOT_TRIED = frozenset({Reason.HOST_UNAVAILABLE, Reason.WAITING_FOR_QUOTA})
+"""Reasons of tests of which nothing was sent, because of what the host has done before."""
+
 
 class Result(NamedTuple):
     """What a test has found, when it ended, and how long it took."""
@@ -100,5 +103,9 @@ def _decides(held: TestStatus, diagnosis: Diagnosis, streak: int, thresholds: Th
             return streak >= thresholds.unknown
         # What only a person can mend is no passing weakness.
         return REASONS[diagnosis.reason].course is not Course.RETRYING or streak >= thresholds.failure
+    if diagnosis.reason in NOT_TRIED and held.reason not in NOT_TRIED:
+        # What the host did stays told. Else a host that is asked too often would be news at each test: limited,
+        # not asked, limited.
+        return False
     # Who could not tell takes nothing back that somebody could.
     return diagnosis.result == "Failure" or held.result == "Unknown"
