@@ -134,6 +134,10 @@ class StopError(Exception):
         self.code = code
 
 
+FAREWELL_SECONDS = 0.1
+"""For TLS connections to say goodbye; aiohttp closes them without waiting for that."""
+
+
 def run(wish: Wish) -> int:
     """Fulfil a wish and return the exit code."""
     for stream in (sys.stdout, sys.stderr):
@@ -166,6 +170,7 @@ async def _run(wish: Wish) -> int:
         return await session.run()
     finally:
         await session.close()
+        await asyncio.sleep(FAREWELL_SECONDS)
 
 
 class Session:
