@@ -636,6 +636,9 @@ SCENARIOS: Sequence[Scenario] = (
              served(WE, {"expect": {"assertions": [{"rule": "response.json.email == ''"}]}})),
     Scenario("a rule that cannot be decided", R.ASSERTION_UNDECIDABLE, "assertions",
              served(WE, {"expect": {"assertions": [{"rule": "response.json.count > 3"}]}})),
+    Scenario("a failure that is too much work to recognise", R.ASSERTION_UNDECIDABLE, "assertions",
+             served(said(OK, list(range(9000))), {"failures": [
+                 {"when": "response.json.filter(i, i == 1).size() > 1", "reason": "PaymentRequired"}]})),
     Scenario("nobody", R.IDENTITY_MISSING, "identity", served(said(OK, {"hello": "there"}), WHO)),
     Scenario("a connection that works", R.CONNECTED, "identity", served(WE, WHO, secure=True, name=NAMED)),
 )  # fmt: skip

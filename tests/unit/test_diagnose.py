@@ -421,6 +421,16 @@ class TestBodies:
         outcome = raw(body, headers={"content-type": media_type})
         assert tell(outcome, of=self.READS).reason is reason
 
+    def test_a_failure_that_is_too_much_work_to_be_recognised_is_not_taken_for_none(self) -> None:
+        of = planned(
+            failures=[{"when": "response.json.filter(i, i == 1).size() > 1", "reason": "AccountLocked"}]
+        )
+        diagnosis = tell(answered(200, list(range(9000))), of=of)
+        assert diagnosis.reason is Reason.ASSERTION_UNDECIDABLE
+        assert "too many steps" in diagnosis.message
+        assert ended_at(diagnosis).name == "assertions"
+        assert tell(answered(200, [1]), of=of).reason is Reason.CONNECTED
+
     def test_a_test_of_the_status_alone_takes_any_page(self) -> None:
         assert tell(raw(b"<html>Hi"), of=planned()).reason is Reason.CONNECTED
 

@@ -710,6 +710,13 @@ BODIES: Final[Sequence[Row]] = (
     ),
     Row(
         "assertions",
+        Reason.ASSERTION_UNDECIDABLE,
+        "one of the test's `failures` is too much work to be evaluated on the answer",
+        lambda facts: bool(facts.undecided_failure),
+        _ANSWERED + ", but whether that is a failure cannot be decided: {undecided}.",
+    ),
+    Row(
+        "assertions",
         Reason.ASSERTION_FAILED,
         "a rule of the test does not hold for the answer",
         lambda facts: facts.broken_rule is not None,
@@ -829,6 +836,7 @@ def _words(facts: Facts) -> dict[str, object]:
         "number": broken.number if broken else 0,
         "rule": _line(broken.text).rstrip(".") if broken else "",
         "why": broken.undecidable.rstrip(".") if broken else "",
+        "undecided": facts.undecided_failure,
         "path": plan.test.identity or "",
         "identity": f" as {facts.identity}" if facts.identity else "",
     }

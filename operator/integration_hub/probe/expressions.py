@@ -24,6 +24,7 @@ __all__ = [
     "EvaluationError",
     "Expression",
     "ExpressionError",
+    "TooManyStepsError",
     "Value",
     "compile_expression",
     "holds",
@@ -41,6 +42,10 @@ Value: TypeAlias = bool | int | float | str | None
 
 class EvaluationError(Exception):
     """An expression has no value for this answer. The message repeats only names that stand in the expression."""
+
+
+class TooManyStepsError(EvaluationError):
+    """An expression was not evaluated, since that could take too long. Of its value nothing is known."""
 
 
 @lru_cache(maxsize=1)
@@ -83,9 +88,9 @@ class Document:
     def spend(self, count: int) -> None:
         """Let an expression take so many steps, or raise EvaluationError where it must not."""
         if count > MAX_STEPS:
-            raise EvaluationError("would take too many steps on an answer of this size")
+            raise TooManyStepsError("would take too many steps on an answer of this size")
         if count > self._steps_left:
-            raise EvaluationError("would take too many steps, together with the expressions before it")
+            raise TooManyStepsError("would take too many steps, together with the expressions before it")
         self._steps_left -= count
 
     @cached_property

@@ -25,6 +25,7 @@ from integration_hub.probe.expressions import (
     Document,
     EvaluationError,
     ExpressionError,
+    TooManyStepsError,
     compile_expression,
     holds,
 )
@@ -91,6 +92,7 @@ class Facts:
         self.status = self.response.status if self.response else 0
         self.headers = self.response.headers if self.response else {}
         self.body = self.response.body if self.response else b""
+        self._undecided = ""
 
     # -- Showing ---------------------------------------------------------------------------------------
 
@@ -397,8 +399,17 @@ class Facts:
     def _recognises(self, rule: FailureRule) -> bool:
         try:
             return holds(compile_expression(rule.when), self.document)
+        except TooManyStepsError as error:
+            # Any other error says that the answer is not the one that the rule is about.
+            self._undecided = self._undecided or f"a rule of its failures {error}"
+            return False
         except (ExpressionError, EvaluationError):
             return False
+
+    @cached_property
+    def undecided_failure(self) -> str:
+        """Why nobody knows whether the answer is one of the test's failures; empty where it is known to be none."""
+        return self._undecided if self.rule is None else ""
 
     @cached_property
     def broken_rule(self) -> BrokenRule | None:
