@@ -96,7 +96,7 @@ class Standing:
 def standing_of(inputs: Inputs, suite: Sequence[PlannedTest]) -> Standing:
     """Return how an instance's tests stand according to its status, before any test is made."""
     before = {status.name: status for status in inputs.instance.status.tests}
-    standing = Standing(suite, {**before, **_without_unlikely_times(inputs, suite, before)}, before)
+    standing = Standing(suite, dict(before), before)
     if not (_same_inputs(inputs) and _consistent(inputs, standing)):
         standing.forget()
     for planned in suite:
@@ -106,20 +106,6 @@ def standing_of(inputs: Inputs, suite: Sequence[PlannedTest]) -> Standing:
             name = planned.test.name
             standing.held[name] = standing.held[name].model_copy(update={"next_time": None})
     return standing
-
-
-def _without_unlikely_times(
-    inputs: Inputs, suite: Sequence[PlannedTest], before: Mapping[str, TestStatus]
-) -> dict[str, TestStatus]:
-    """Return the verdicts whose next time is later than any schedule says, as due: a clock was wrong, or somebody."""
-    found = {}
-    for planned in suite:
-        status = before.get(planned.test.name)
-        moment = parse_timestamp(status.next_time) if status else None
-        latest = inputs.now + 1.5 * max(inputs.timing.slow_recheck, planned.test.interval)
-        if status and moment and moment > latest:
-            found[planned.test.name] = status.model_copy(update={"next_time": None})
-    return found
 
 
 def _same_inputs(inputs: Inputs) -> bool:
