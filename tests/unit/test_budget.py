@@ -152,6 +152,26 @@ class TestTheRate:
         assert isinstance(host.admit("second"), Later)
         assert isinstance(host.admit("first"), Admitted)
 
+    @pytest.mark.parametrize("burst", [1, 10])
+    def test_those_that_nobody_waits_for_are_overtaken_and_not_starved(self, burst: int) -> None:
+        # Thirty who ask by hand all the time, and five that fall due.
+        budget, outcome = (
+            HostBudget(Limits(burst=burst), 0.0),
+            Outcome(HttpResponse(200, {}, b""), None, 0.01),
+        )
+        comes = {(urgent, number): 0.0 for urgent, many in ((True, 30), (False, 5)) for number in range(many)}
+        sent = {True: 0, False: 0}
+        for tick in range(1, 3000):
+            now = tick / 100
+            for who in [who for who, when in comes.items() if when <= now]:
+                answer = budget.admit(now, who, urgent=who[0])
+                if isinstance(answer, Admitted):
+                    sent[who[0]] += 1
+                    budget.ended(now, datetime.now(UTC), outcome, was_probe=False)
+                comes[who] = now + (answer.seconds if isinstance(answer, Later) else 0.0)
+        assert sent[True] > 250
+        assert sent[False] >= (5 if burst > 1 else 0)
+
     def test_an_urgent_one_overtakes_all_that_are_not(self) -> None:
         host = Host()
         for _ in range(3):

@@ -105,6 +105,8 @@ NOT_SENT = frozenset(
 
 TOO_MANY_REQUESTS = 429
 
+URGENT_IN_A_ROW = 4
+"""So many that a person waits for may overtake the others; then one of those goes. Somebody may ask all the time."""
 GRACE = 2.0
 """For how long after its time a place in the line is kept for who does not come."""
 LONGEST_LINE = 10_000
@@ -270,6 +272,8 @@ class HostBudget:
         self._mean_seconds = 0.1
         """What a request takes, roughly: when one of those in flight will make room."""
         self._urgent, self._others = _Line(), _Line()
+        self._overtaken = 0
+        """Urgent requests that have gone since one of the others did, while others waited."""
         self._breaker = _Breaker(limits)
         self._pause = _Pause(limits)
         self._used_at = now
@@ -294,6 +298,7 @@ class HostBudget:
         if answer is not None:
             return answer
         self.leave(who)
+        self._overtaken = self._overtaken + 1 if urgent and self._others else 0
         self._tokens -= 1
         self._in_flight += 1
         if self.is_open:
@@ -359,9 +364,13 @@ class HostBudget:
 
     def _later(self, who: Hashable, *, urgent: bool) -> Later | None:
         """Return when a place in the line will have come to the front; None where it has."""
-        ahead = self._urgent.ahead_of(who)
-        if not urgent:
-            ahead += self._others.ahead_of(who)
+        # Its turn is kept beside that of an urgent one, so there must be room for two.
+        has_room = min(self._limits.burst, self._limits.concurrency) > 1
+        others_turn = has_room and self._overtaken >= URGENT_IN_A_ROW and bool(self._others)
+        if urgent:
+            ahead = self._urgent.ahead_of(who) + others_turn
+        else:
+            ahead = self._others.ahead_of(who) + (0 if others_turn else len(self._urgent))
         room = self._limits.concurrency - self._in_flight
         if min(self._tokens, room) - ahead >= _ALMOST_ONE:
             return None
