@@ -12,7 +12,7 @@ from typing import Any
 from integration_hub.config.validation import schema_violations
 from integration_hub.config.violation import Violation, joined
 from integration_hub.model.crds import OPEN, RULES, Schema, custom_resource_definitions
-from integration_hub.probe.expressions import _library
+from integration_hub.probe.expressions import library
 
 
 def refusals(kind: str, spec: object) -> list[Violation]:
@@ -112,11 +112,11 @@ def _children(schema: Schema, value: Any, path: str) -> Iterator[tuple[Schema, A
 
 def _holds(rule: str, value: Any) -> bool:
     try:
-        return bool(_compiled(rule).execute(_library().Context({"self": value})))
+        return bool(_compiled(rule).execute(library().Context({"self": value})))
     except Exception:  # noqa: BLE001 - the library's own errors: a rule without a value does not hold
         return False
 
 
 @lru_cache(maxsize=256)
 def _compiled(rule: str) -> Any:
-    return _library().compile(rule)
+    return library().compile(rule)
