@@ -124,7 +124,7 @@ def test_mistakes_of_a_draft_are_told_by_path_and_cost_nothing(
     )
     assert invalid.code == 1
     assert "Result: Failure, ConfigInvalid" in invalid.out
-    assert "docs/troubleshooting.md#configinvalid" in invalid.out
+    assert "https://integrationhub.dev/docs/troubleshooting#configinvalid" in invalid.out
     assert unreadable.code == 2
     assert "missing.yaml" in unreadable.err
     assert target.count("ns-mistaken") == 0
@@ -164,7 +164,7 @@ def test_a_key_in_the_query_and_a_failure_show_no_secret(
     assert ran.code == 1
     assert "?appid=***" in ran.out
     assert "Result: Failure, PermissionDenied" in ran.out
-    assert "docs/troubleshooting.md#permissiondenied" in ran.out
+    assert "https://integrationhub.dev/docs/troubleshooting#permissiondenied" in ran.out
 
 
 # A request of one's own

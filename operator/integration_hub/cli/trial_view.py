@@ -10,13 +10,15 @@ from typing import Any, TextIO
 
 import click
 
+from integration_hub.model.base import GROUP
 from integration_hub.model.instance import Stage, TestResult, TestStatus
 from integration_hub.model.reasons import REASONS, Course, Reason
 from integration_hub.reconcile.gates import PlannedTest
 from integration_hub.shell.exchange import ShownBody, ShownExchange, one_line
 from integration_hub.shell.tryout import Observer, Trial, Tried, Verdict
 
-PAGE = "docs/troubleshooting.md"
+DOCS = f"https://{GROUP}/docs"
+"""Where the documentation is published; alerts link there too."""
 
 _COLOURS: Mapping[str, str] = {
     "Success": "green",
@@ -198,7 +200,7 @@ def link_of(reason: str) -> str | None:
     """Return where the documentation explains a reason; None where there is nothing to explain."""
     if reason not in set(Reason) or REASONS[Reason(reason)].course is Course.GOOD:
         return None
-    return f"{PAGE}#{reason.lower()}"
+    return f"{DOCS}/troubleshooting#{reason.lower()}"
 
 
 def _wants_colour(stream: TextIO) -> bool:
