@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from integration_hub.adapters.egress import EgressPolicy, parse_cidrs
@@ -17,12 +17,20 @@ from integration_hub.adapters.http import HttpClient
 from integration_hub.adapters.traffic import Traffic
 from integration_hub.config.redaction import MASK
 from integration_hub.model.http import HttpRequest, HttpResponse, Outcome
-from integration_hub.model.instance import Stage
+from integration_hub.model.instance import IntegrationInstance, Stage
 from integration_hub.reconcile.definition import check_definition
 from integration_hub.reconcile.gates import PlannedTest
 from integration_hub.reconcile.inputs import SecretAnswer, SecretState
 from integration_hub.shell.draft import DraftError, read_draft
-from integration_hub.shell.exchange import MAX_BODY, ShownExchange, secrets_in, shown, shown_body
+from integration_hub.shell.exchange import (
+    MAX_BODY,
+    ShownExchange,
+    public_texts,
+    secrets_in,
+    secrets_of,
+    shown,
+    shown_body,
+)
 from integration_hub.shell.lookup import as_if_applied, inputs_of
 from integration_hub.shell.refusals import refusals
 from integration_hub.shell.saving import manifest, with_test
@@ -178,6 +186,24 @@ def test_a_value_that_authenticated_is_a_secret_from_then_on() -> None:
     found = secrets_in(PLANNED, sent_with(CANARY), answer(b""))
     assert {CANARY, f"Zz {CANARY}"} <= found
     assert "1" not in found
+
+
+def test_what_the_manifest_says_stays_readable_unless_the_auth_method_uses_it() -> None:
+    config = {
+        "namespace": "shop",
+        "list": [{"ca": "a certificate"}],
+        "user": "alice",
+        "password": "by mistake",
+    }
+    public = public_texts(
+        IntegrationInstance.model_validate(instance("team", "billing", "acme", config=config))
+    )
+    data = {
+        "namespace": b"shop", "ca.crt": b"a certificate\n", "own": b"billing", "where": b"team",
+        "user": b"alice", "token": CANARY.encode(), "other": b"by mistake", "more": b"unknown\n",
+    }  # fmt: skip
+    found = secrets_of(data, used=[CANARY, "alice"], public=public)
+    assert found == {CANARY, "alice", "by mistake", "unknown", "unknown\n"}
 
 
 def test_a_token_that_was_asked_for_is_a_secret_and_its_body_is_never_shown() -> None:
@@ -357,3 +383,17 @@ def test_a_manifest_to_commit_has_nothing_that_the_api_server_has_added() -> Non
         "metadata": {"name": "x", "namespace": "ns", "labels": {"team": "a"}},
         "spec": raw["spec"],
     }
+
+
+def test_a_certificate_is_written_as_people_write_it() -> None:
+    pem = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
+    written = manifest(instance("ns", "x", "acme", config={"ca": pem}, displayName="Büro"))
+    assert "    ca: |\n      -----BEGIN CERTIFICATE-----\n      MIIB\n      -----END" in written
+    assert "displayName: Büro" in written
+
+
+@given(st.text(max_size=60))
+@example("a\u0085b\nc\u2028")
+def test_every_text_survives_being_written(text: str) -> None:
+    written = manifest(instance("ns", "x", "acme", config={"text": text, "lines": f"{text}\n{text}"}))
+    assert yaml.safe_load(written)["spec"]["config"] == {"text": text, "lines": f"{text}\n{text}"}

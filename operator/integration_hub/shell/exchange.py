@@ -21,6 +21,7 @@ from integration_hub.config.redaction import (
     redact_value,
 )
 from integration_hub.model.http import HttpRequest, HttpResponse, Outcome
+from integration_hub.model.instance import IntegrationInstance
 
 MAX_BODY = 2048
 """Bytes of a body that are shown."""
@@ -57,10 +58,39 @@ class ShownExchange:
     answer_body: ShownBody | None = None
 
 
-def secrets_of(data: Mapping[str, bytes]) -> frozenset[str]:
-    """Return the values of a Secret as the masker wants them: each as it is, and without what stands around it."""
+def secrets_of(
+    data: Mapping[str, bytes], *, used: Collection[str], public: Collection[str]
+) -> frozenset[str]:
+    """Return the values of a Secret as the masker wants them: each as it is, and without what stands around it.
+
+    A service account's Secret holds its namespace beside the token. What is `public` is left out so that addresses stay
+    readable; what the auth method has `used` never is.
+    """
     values = {value.decode("utf-8", "replace") for value in data.values()}
-    return frozenset(form for value in values for form in (value, value.strip()) if form)
+    hidden = {value for value in values if value.strip() not in {text.strip() for text in public}} | set(used)
+    return frozenset(form for value in hidden for form in (value, value.strip()) if form)
+
+
+def public_texts(instance: IntegrationInstance) -> frozenset[str]:
+    """Return what everybody may read who reads the manifest.
+
+    A text under the name of a secret is none of it: that may have got there by mistake.
+    """
+    metadata = instance.metadata
+    return frozenset({metadata.namespace, metadata.name, *_public(instance.spec.config)})
+
+
+def _public(value: object) -> Iterator[str]:
+    match value:
+        case str():
+            yield value
+        case Mapping():
+            for name, below in value.items():
+                if not is_sensitive_name(str(name)):
+                    yield from _public(below)
+        case list():
+            for below in value:
+                yield from _public(below)
 
 
 def secrets_in(planned: HttpRequest, sent: HttpRequest, outcome: Outcome) -> frozenset[str]:

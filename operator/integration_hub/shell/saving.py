@@ -38,7 +38,23 @@ def manifest(raw: Mapping[str, Any]) -> str:
         "metadata": metadata,
         "spec": raw["spec"],
     }
-    return yaml.safe_dump(kept, sort_keys=False, allow_unicode=True, width=110)
+    return yaml.dump(kept, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
+
+
+_ODD_BREAKS = frozenset("\x85\u2028\u2029")
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes texts of several lines as people do: a certificate stays readable."""
+
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    # Odd line breaks are lost in every other style.
+    style = '"' if _ODD_BREAKS & set(text) else "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _represent_text)
 
 
 async def apply_test(kube: KubeClient, raw: Mapping[str, Any], entry: Mapping[str, Any]) -> None:

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from integration_hub.adapters.traffic import Traffic
+from integration_hub.auth.credentials import sensitive_values
 from integration_hub.auth.flow import CredentialProblem, Credentials
 from integration_hub.model.http import Failure, FailureKind, HttpResponse, Outcome, Transport
-from integration_hub.model.instance import Stage, TestResult, TestStatus
+from integration_hub.model.instance import IntegrationInstance, Stage, TestResult, TestStatus
 from integration_hub.model.reasons import REASONS, Reason
 from integration_hub.probe.diagnose import diagnose
 from integration_hub.probe.diagnosis_table import Finding
@@ -26,7 +27,7 @@ from integration_hub.reconcile.inputs import Inputs, ReadSecret, SecretAnswer, S
 from integration_hub.reconcile.standing import Standing
 from integration_hub.reconcile.verdict import Result, judge
 from integration_hub.shell import sensitive
-from integration_hub.shell.exchange import ShownExchange, secrets_in, secrets_of, shown
+from integration_hub.shell.exchange import ShownExchange, public_texts, secrets_in, secrets_of, shown
 from integration_hub.shell.hands import send
 
 MAX_WAIT_SECONDS = 60.0
@@ -145,7 +146,7 @@ class Tryout:
         if isinstance(credentials, CredentialProblem):
             return Trial(_stopped(credentials.reason, credentials.message), passed.tests)
         try:
-            return await self._make(passed, credentials, secret, only)
+            return await self._make(inputs.instance, passed, credentials, secret, only)
         finally:
             sensitive.in_use.set(())
 
@@ -163,6 +164,7 @@ class Tryout:
 
     async def _make(
         self,
+        instance: IntegrationInstance,
         passed: Ready,
         credentials: Credentials,
         secret: SecretAnswer | None,
@@ -170,7 +172,9 @@ class Tryout:
     ) -> Trial:
         standing = Standing(passed.tests, {}, {})
         wanted = [planned for planned in passed.tests if not only or planned.test.name in only]
-        known = secrets_of(secret.data) if secret else frozenset()
+        known = secrets_of(
+            secret.data if secret else {}, used=sensitive_values(credentials), public=public_texts(instance)
+        )
         made: list[Tried] = []
         for planned in wanted:
             if standing.blocked() and not planned.test.default:
