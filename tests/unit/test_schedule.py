@@ -226,29 +226,34 @@ class TestCatchUp:
     """After a restart everything that fell due meanwhile is due at once."""
 
     def test_what_works_is_spread_over_the_interval(self) -> None:
-        pauses = [pace(n / MANY).catch_up(works=True) - NOW for n in range(MANY)]
+        pauses = [pace(n / MANY).catch_up(NOW - TEN_MINUTES, works=True) - NOW for n in range(MANY)]
         assert all(timedelta() <= pause <= TEN_MINUTES for pause in pauses)
         shares = tenths([min(pause / TEN_MINUTES, 0.9999) for pause in pauses])
         assert all(0.08 <= share <= 0.12 for share in shares), shares
 
     @given(paces)
     def test_what_works_goes_on_on_its_own_grid(self, given_: Pace) -> None:
-        due = given_.catch_up(works=True)
+        due = given_.catch_up(given_.now - given_.interval, works=True)
         after_it = Pace(due, given_.interval, given_.phase, TIMING).regular()
         assert abs(after_it - due - given_.interval) <= LITTLE
 
     def test_what_does_not_work_is_looked_at_within_half_a_minute_but_not_all_at_once(self) -> None:
-        pauses = [pace(n / 1000).catch_up(works=False) - NOW for n in range(1000)]
+        pauses = [pace(n / 1000).catch_up(NOW, works=False) - NOW for n in range(1000)]
         assert all(timedelta() <= pause <= timedelta(seconds=30) for pause in pauses)
         shares = tenths([pause / timedelta(seconds=30) for pause in pauses])
         assert all(0.08 <= share <= 0.12 for share in shares), shares
 
     @given(paces)
     def test_is_never_later_than_an_interval(self, given_: Pace) -> None:
-        for works in (True, False):
-            assert (
-                given_.now - LITTLE <= given_.catch_up(works=works) <= given_.now + given_.interval + LITTLE
-            )
+        for works, last in ((True, given_.now), (True, None), (False, given_.now)):
+            moment = given_.catch_up(last, works=works)
+            assert given_.now - LITTLE <= moment <= given_.now + given_.interval + LITTLE
+
+    def test_what_restarts_have_put_off_for_long_is_made_within_the_hour(self) -> None:
+        day = timedelta(days=1)
+        for phase in (0.1, 0.5, 0.9):
+            moment = Pace(NOW, day, phase, TIMING).catch_up(NOW - 2 * day, works=True)
+            assert NOW <= moment <= NOW + timedelta(hours=1)
 
 
 class TestDurations:

@@ -14,7 +14,7 @@ from integration_hub.reconcile.gates import PlannedTest, Ready
 from integration_hub.reconcile.inputs import Inputs, SecretAnswer
 from integration_hub.reconcile.schedule import Pace, phase_of
 from integration_hub.reconcile.standing import standing_of
-from integration_hub.reconcile.times import timestamp
+from integration_hub.reconcile.times import parse_timestamp, timestamp
 from integration_hub.reconcile.verdict import Result, changed, judge, next_time
 
 
@@ -94,7 +94,7 @@ class Run:
             held = self.standing.held.get(planned.test.name)
             if held is not None:
                 pace = self._pace(planned, self.inputs.now)
-                moment = pace.catch_up(works=held.result == "Success")
+                moment = pace.catch_up(parse_timestamp(held.time), works=held.result == "Success")
                 self.standing.put_off(planned, moment)
         return [planned for planned in due if planned.test.name not in self.standing.held]
 

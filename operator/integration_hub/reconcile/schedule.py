@@ -23,6 +23,8 @@ _MAX_DOUBLINGS = 20
 """Keeps the power small; the interval caps the pause long before."""
 _CATCH_UP = timedelta(seconds=30)
 """After a restart, tests of what does not work are spread over no more than this."""
+_CATCH_UP_WORKING = timedelta(hours=1)
+"""The same for tests of what works and that are long overdue."""
 
 
 def phase_of(instance: IntegrationInstance) -> float:
@@ -74,11 +76,17 @@ class Pace:
             moment = max(moment, self.now + pause + min(pause, self.interval) * self.phase)
         return moment
 
-    def catch_up(self, *, works: bool) -> datetime:
-        """Return when a test that fell due while the operator was away is made: not all of them at once."""
-        if works:
-            return on_grid(self.now, self.interval, self.phase)
-        return self.now + min(self.interval, _CATCH_UP) * self.phase
+    def catch_up(self, last: datetime | None, *, works: bool) -> datetime:
+        """Return when a test that fell due while the operator was away is made: not all of them at once.
+
+        `last` is when it was made. What works waits for its place on the grid, but not for ever where the operator is
+        restarted each day and the interval is a day.
+        """
+        if not works:
+            return self.now + min(self.interval, _CATCH_UP) * self.phase
+        if last is None or self.now - last > 1.5 * self.interval:
+            return self.now + min(self.interval, _CATCH_UP_WORKING) * self.phase
+        return on_grid(self.now, self.interval, self.phase)
 
 
 def longest_wait(interval: timedelta, timing: Timing) -> timedelta:
