@@ -431,8 +431,15 @@ class TestBodies:
         assert ended_at(diagnosis).name == "assertions"
         assert tell(answered(200, [1]), of=of).reason is Reason.CONNECTED
 
-    def test_a_test_of_the_status_alone_takes_any_page(self) -> None:
-        assert tell(raw(b"<html>Hi"), of=planned()).reason is Reason.CONNECTED
+    def test_a_page_is_no_success_of_a_test_that_asks_for_none(self) -> None:
+        assert tell(raw(b"<html>Hi"), of=planned()).reason is Reason.ANSWER_IS_HTML
+        for accepted in ("text/html", "application/json, */*;q=0.1"):
+            wanted = planned(request={"headers": {"Accept": accepted}})
+            assert tell(raw(b"<html>Hi"), of=wanted).reason is Reason.CONNECTED
+
+    def test_a_word_that_calls_itself_a_page_is_none(self) -> None:
+        pong = raw(b"pong", headers={"content-type": "text/html"})
+        assert tell(pong, of=planned()).reason is Reason.CONNECTED
 
     def test_a_rule_about_a_media_type_reads_no_json(self) -> None:
         rule = {"rule": "response.headers['content-type'] == 'text/json-like'"}

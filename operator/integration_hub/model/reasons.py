@@ -272,7 +272,8 @@ REASONS: dict[Reason, ReasonInfo] = {
         _S,
         (c.CREDENTIALS_AVAILABLE,),
         "The operator may not read the Secret.",
-        "Allow the operator's service account to get Secrets in this namespace (a RoleBinding of the chart does this).",
+        "Allow the operator's service account to get Secrets in this namespace, as deploy/rbac.yaml does; no watch"
+        " tells of that, so it is seen at the next look.",
     ),
     Reason.SECRET_KEY_MISSING: ReasonInfo(
         _S,
@@ -343,7 +344,7 @@ REASONS: dict[Reason, ReasonInfo] = {
     Reason.WAITING_FOR_QUOTA: ReasonInfo(
         _R,
         (c.REACHABLE,),
-        "Nothing was sent: the host has asked for fewer requests and said for how long.",
+        "Nothing was sent: the host has asked for fewer requests, and the pause is not over.",
         "Nothing, if it passes; else raise spec.monitor.interval, or the quota at the external system.",
     ),
     Reason.HOST_NOT_FOUND: ReasonInfo(
@@ -410,7 +411,8 @@ REASONS: dict[Reason, ReasonInfo] = {
         _S,
         (c.REACHABLE,),
         "The host's certificate is for another name.",
-        "Use the name that the certificate is for, or have the external system's certificate corrected.",
+        "Use a name that the certificate is for ('hub test' shows its names), or have the external system's certificate"
+        " corrected.",
     ),
     Reason.TLS_EXPIRED: ReasonInfo(
         _S,
@@ -705,7 +707,7 @@ REASONS: dict[Reason, ReasonInfo] = {
         "The answer is a web page in place of data: a proxy, a firewall or the system's website"
         " answered, not its API.",
         "Use the address of the system's API in spec.config. If it is right, open it from inside the"
-        " cluster to see which page answers.",
+        " cluster to see which page answers. A test that wants a page says so with the header 'Accept: text/html'.",
     ),
     Reason.REQUEST_INVALID: ReasonInfo(
         _S,

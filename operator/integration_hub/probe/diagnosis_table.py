@@ -646,12 +646,12 @@ STATUSES: Final[Sequence[Row]] = (
     Row(
         "request",
         Reason.ANSWER_IS_HTML,
-        "a web page where the test has to read JSON, or with a success that is not the one expected",
+        "a web page, and the request's Accept header asks for none",
         lambda facts: (
             facts.content == "html"
             and facts.is_success
             and not facts.wants_html
-            and (facts.reads_json or not facts.is_expected)
+            and (facts.is_page or facts.reads_json or not facts.is_expected)
         ),
         _ANSWERED + " and a web page in place of data.",
     ),

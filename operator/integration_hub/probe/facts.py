@@ -145,9 +145,10 @@ class Facts:
 
     @cached_property
     def wants_html(self) -> bool:
-        """Whether the test asks for web pages."""
+        """Whether the test asks for web pages, or for anything at all."""
         headers = self.plan.request.headers.items()
-        return any(name.lower() == "accept" and "html" in value.lower() for name, value in headers)
+        accepted = ",".join(value.lower() for name, value in headers if name.lower() == "accept")
+        return "html" in accepted or "*/*" in accepted
 
     @cached_property
     def reads_json(self) -> bool:
@@ -193,9 +194,14 @@ class Facts:
             return "empty"
         if self.response and self.document.is_json:
             return "json"
-        if _HTML.match(self.body[:1000]) or "html" in self.media_type:
+        if self.is_page or "html" in self.media_type:
             return "html"
         return "text" if self.media_type.startswith("text/") else "other"
+
+    @cached_property
+    def is_page(self) -> bool:
+        """Whether the answer really is a web page, whatever it says that it is."""
+        return _HTML.match(self.body[:1000]) is not None
 
     @cached_property
     def has_password_field(self) -> bool:
