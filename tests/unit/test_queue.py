@@ -246,6 +246,51 @@ class TestPlaces:
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
 
+    async def test_half_of_them_still_serve_what_falls_due_while_slow_ones_fill_their_room(self) -> None:
+        queue = WorkQueue(places=4, aside=4)
+        slow = [Key("integrationinstances", "slow", str(number)) for number in range(4)]
+        for key in slow:
+            queue.add(key, Priority.PERIODIC)
+        for _ in range(4):
+            queue.put_aside(await take(queue))  # two have room aside, two keep their places
+        queue.done(slow[3])
+        for key in KEYS:
+            queue.add(key, Priority.PERIODIC)
+        for key in KEYS:
+            assert await take(queue) == key, "others go on, one after the other"
+            queue.done(key)
+
+    async def test_half_of_them_are_for_changes_while_slow_ones_fill_their_room(self) -> None:
+        queue = WorkQueue(places=4, aside=2)
+        for key in KEYS:
+            queue.add(key, Priority.PERIODIC)
+        queue.put_aside(await take(queue))
+        for _ in range(2):
+            await take(queue)
+        waiting = [asyncio.ensure_future(queue.get()) for _ in range(3)]
+        await settle()
+        assert not any(getter.done() for getter in waiting), "what nobody waits for has its half"
+        changes = [Key("integrationinstances", "ns", name) for name in ("first", "second")]
+        for key, priority in zip(changes, (Priority.USER, Priority.INPUT), strict=True):
+            queue.add(key, priority)
+        await settle()
+        taken = [getter.result()[0] for getter in waiting if getter.done()]
+        assert sorted(taken) == sorted(changes)
+        queue.close()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+    async def test_that_fell_due_together_and_hang_make_room_for_changes_all_the_same(self) -> None:
+        queue = WorkQueue(places=4, aside=4)
+        hanging = [Key("integrationinstances", "slow", str(number)) for number in range(5)]
+        for key in hanging:
+            queue.add(key, Priority.PERIODIC)
+        queue.put_aside(await take(queue))
+        for key in [await take(queue) for _ in range(4)]:
+            queue.put_aside(key)
+        for key in KEYS[:2]:
+            queue.add(key, Priority.USER)
+        assert [await take(queue), await take(queue)] == KEYS[:2]
+
     async def test_who_frees_room_for_many_lets_many_begin(self) -> None:
         queue = WorkQueue(places=3, aside=2)
         queue.add(A, Priority.PERIODIC)

@@ -1,7 +1,8 @@
 """The keyed priority queue, after client-go's workqueue: a key waits once, and is worked on by one worker at a time.
 
 Work takes a place, of which there are few, so that urgent keys overtake others here and not somewhere further on. A
-key whose work waits for somebody outside is put aside: its place is free for the next.
+key whose work waits for somebody outside is put aside: its place is free for the next. Half of the places and half of
+the room aside are kept for changes, whatever hangs: what nobody waits for can wait.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class WorkQueue:
         self._most_aside = aside
         self._heap: list[tuple[Priority, int, Key]] = []
         self._waiting: dict[Key, Priority] = {}
-        self._working: set[Key] = set()
+        self._working: dict[Key, Priority] = {}
         self._aside: set[Key] = set()
         self._again: dict[Key, Priority] = {}
         self._order = itertools.count()
@@ -72,7 +73,7 @@ class WorkQueue:
 
     def put_aside(self, key: Key) -> None:
         """Free the key's place while its work waits for somebody outside, unless too many do so already."""
-        if key in self._working and len(self._aside) < self._most_aside:
+        if key in self._working and self._has_room_aside(self._working[key]):
             self._aside.add(key)
             self._wake_one()
 
@@ -101,7 +102,7 @@ class WorkQueue:
 
     def done(self, key: Key) -> None:
         """Say that work on the key has ended, however it did."""
-        self._working.discard(key)
+        self._working.pop(key, None)
         self._aside.discard(key)
         priority = self._again.pop(key, None)
         if priority is not None:
@@ -117,14 +118,40 @@ class WorkQueue:
             if self._waiting.get(key) != priority:
                 heapq.heappop(self._heap)  # a less urgent entry that was since moved forward
                 continue
-            # Half of the room is kept for changes, whatever hangs: what nobody waits for can wait.
-            if priority > Priority.INPUT and len(self._aside) >= self._most_aside / 2:
+            if not self._may_begin(priority):
                 return None
             heapq.heappop(self._heap)
             del self._waiting[key]
-            self._working.add(key)
+            self._working[key] = priority
             return key, priority
         return None
+
+    def _may_begin(self, priority: Priority) -> bool:
+        """Tell whether such a key may have one of the free places.
+
+        What nobody waits for may have all of them while it can be put aside if it hangs, and then half of them.
+        """
+        if priority <= Priority.INPUT or len(self._aside) < self._most_aside / 2:
+            return True
+        return self._unhurried_in_places() + 1 <= self._places / 2
+
+    def _has_room_aside(self, priority: Priority) -> bool:
+        """Tell whether such a key may be put aside.
+
+        What nobody waits for may take half of the room, and more only where it would hold the places of changes: many
+        may have begun while there was room, and hang together.
+        """
+        if len(self._aside) >= self._most_aside:
+            return False
+        if priority <= Priority.INPUT or len(self._aside) < self._most_aside / 2:
+            return True
+        return self._unhurried_in_places() > self._places / 2
+
+    def _unhurried_in_places(self) -> int:
+        """Return how many places are held by keys that nobody waits for."""
+        return sum(
+            priority > Priority.INPUT and key not in self._aside for key, priority in self._working.items()
+        )
 
     def _wake_one(self) -> None:
         """Let one worker look whether there is something for it."""
