@@ -93,11 +93,15 @@ NEXT = {
     Course.GOOD: "Nothing to do.",
     Course.WAITING: "Waits: goes on by itself when what is missing appears.",
     Course.RETRYING: "Retries: the operator tries again with growing pauses, up to the interval.",
-    Course.STALLED: "Stalled: a person must change something; a change is acted upon at once.",
+    Course.STALLED: "Stalled: a person must change something. A change of the instance, its Secret or definition is"
+    " acted upon at once, any other is seen at the next test.",
     Course.PAUSED: "Paused: held by a person's wish.",
 }
 
-SPARED = " Until then the credential is tried no more than once a day, lest the account be locked."
+SPARED = (
+    " Meanwhile the credential is tried no more than once a day, lest the account be"
+    " locked; `hub test NAME` asks for a test now."
+)
 
 
 def conditions_page() -> str:

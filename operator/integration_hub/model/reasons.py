@@ -331,7 +331,8 @@ REASONS: dict[Reason, ReasonInfo] = {
         _S,
         (c.REACHABLE,),
         "The configured certificate authority is not one or more whole PEM certificates.",
-        "Paste the whole certificate, from '-----BEGIN CERTIFICATE-----' to '-----END CERTIFICATE-----'.",
+        "Paste the whole certificate into spec.config, from '-----BEGIN CERTIFICATE-----' to"
+        " '-----END CERTIFICATE-----'.",
     ),
     Reason.HOST_UNAVAILABLE: ReasonInfo(
         _R,
@@ -376,7 +377,7 @@ REASONS: dict[Reason, ReasonInfo] = {
     Reason.HOST_UNREACHABLE: ReasonInfo(
         _R,
         (c.REACHABLE,),
-        "There is no way to the host's network.",
+        "The network knows no way to the host, or forbids the connection.",
         "Check routing, VPN and network policies between the cluster and the external system.",
     ),
     Reason.CONNECT_TIMEOUT: ReasonInfo(
@@ -389,8 +390,8 @@ REASONS: dict[Reason, ReasonInfo] = {
         _S,
         (c.REACHABLE,),
         "The host's certificate is not signed by a trusted authority.",
-        "If the system uses a private authority, put its certificate into the configuration; else"
-        " find out who intercepts the traffic.",
+        "If the system uses a private authority, put its certificate into spec.config, where the"
+        " definition has a field for it; else find out who intercepts the traffic.",
     ),
     Reason.TLS_INCOMPLETE_CHAIN: ReasonInfo(
         _S,
@@ -398,14 +399,14 @@ REASONS: dict[Reason, ReasonInfo] = {
         "The host sends its own certificate without the one of the authority between it and a trusted"
         " one. Browsers often fill the gap; programs do not.",
         "Ask whoever runs the host to send the whole chain; until then, put the missing certificate"
-        " into the configuration.",
+        " into spec.config, where the definition has a field for it.",
     ),
     Reason.TLS_SELF_SIGNED: ReasonInfo(
         _S,
         (c.REACHABLE,),
         "The host's certificate is signed by nobody but itself, so it proves nothing.",
-        "If it is the system's own, put that certificate into the configuration; else the traffic may"
-        " be intercepted, so ask the network's owner.",
+        "If it is the system's own, put that certificate into spec.config, where the definition has a"
+        " field for it; else the traffic may be intercepted, so ask the network's owner.",
     ),
     Reason.TLS_HOST_MISMATCH: ReasonInfo(
         _S,
@@ -432,12 +433,12 @@ REASONS: dict[Reason, ReasonInfo] = {
         _S,
         (c.REACHABLE,),
         "The host speaks only versions of TLS, or uses keys, that are no longer safe.",
-        "Ask whoever runs the host to enable TLS 1.2 or later.",
+        "Ask whoever runs the host to enable TLS 1.2 or later, with keys and ciphers of today.",
     ),
     Reason.CLIENT_CERTIFICATE_REQUIRED: ReasonInfo(
         _S,
         (c.REACHABLE,),
-        "The host wants a client certificate before it speaks to anybody.",
+        "The host speaks only to clients that show a certificate of their own.",
         "Use another address of the system, if it has one for API keys or tokens, or ask the"
         " definition's owner for a method with client certificates.",
     ),
@@ -565,7 +566,8 @@ REASONS: dict[Reason, ReasonInfo] = {
         (c.AUTHENTICATED,),
         "The account that the credentials belong to is locked, suspended or switched off at the"
         " external system.",
-        "Ask an administrator of the external system to unlock the account, or use another one.",
+        "Ask an administrator of the external system to unlock the account, and ask for a test ('hub test"
+        " NAME'), or use another account.",
     ),
     Reason.INSUFFICIENT_SCOPE: ReasonInfo(
         _S,
@@ -587,8 +589,8 @@ REASONS: dict[Reason, ReasonInfo] = {
         _S,
         (c.AUTHENTICATED,),
         "The external system knows the credentials but refuses this request.",
-        "Grant the credential the permission that the definition's documentation names, or use"
-        " another credential.",
+        "Grant the credential the permission that the definition's documentation names and ask for a"
+        " test ('hub test NAME'), or use another credential.",
     ),
     Reason.TOKEN_CLIENT_REJECTED: ReasonInfo(
         _S,
@@ -608,8 +610,8 @@ REASONS: dict[Reason, ReasonInfo] = {
         _S,
         (c.AUTHENTICATED,),
         "The token URL refuses the scopes that were asked for.",
-        "Ask for scopes that the external system has and that the client may have; its administrator"
-        " can add them to the client.",
+        "Have the external system's administrator permit the client these scopes, and ask for a test"
+        " ('hub test NAME'); or tell the definition's owner to ask for others.",
     ),
     Reason.TOKEN_REQUEST_REJECTED: ReasonInfo(
         _S,
@@ -668,7 +670,7 @@ REASONS: dict[Reason, ReasonInfo] = {
     Reason.ENCODING_INVALID: ReasonInfo(
         _S,
         (c.HEALTHY,),
-        "The answer is compressed in a way that cannot be undone.",
+        "The answer says that it is compressed, and cannot be unpacked.",
         "Check the address in spec.config; a proxy in between may have damaged the answer.",
     ),
     Reason.REDIRECTED_TO_LOGIN: ReasonInfo(
@@ -692,7 +694,7 @@ REASONS: dict[Reason, ReasonInfo] = {
         (c.HEALTHY,),
         "The external system sent us to another address (HTTP 3xx); the operator never follows, to"
         " keep credentials where they belong.",
-        "Configure the final address.",
+        "Put the address that it points to into spec.config; 'hub test NAME' shows it.",
     ),
     Reason.LOGIN_PAGE: ReasonInfo(
         _S,

@@ -92,7 +92,7 @@ BEFORE_AN_ANSWER: Final[Sequence[Row]] = (
     Row(
         "connect",
         Reason.HOST_UNAVAILABLE,
-        "several requests in a row got no answer from the host, so this one was not sent",
+        "several requests in a row got no answer from the host, or 502, 503 or 504, so this one was not sent",
         _fails(FailureKind.HOST_UNAVAILABLE),
         "{host} was not asked, because it is down: {detail}.",
     ),
@@ -267,7 +267,7 @@ BEFORE_AN_ANSWER: Final[Sequence[Row]] = (
     Row(
         "request",
         Reason.ENCODING_INVALID,
-        "the answer's Content-Encoding cannot be undone",
+        "the answer cannot be unpacked as its Content-Encoding header says",
         _fails(FailureKind.ENCODING_INVALID),
         "The answer of {host} to {request} is compressed in a way that cannot be undone.",
     ),
