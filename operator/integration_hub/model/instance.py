@@ -158,7 +158,7 @@ class TestedInputs(Model):
     """resourceVersion of the Secret that was tested, empty where none was needed."""
 
 
-StageName = Literal["config", "dns", "connect", "tls", "token", "request", "assertions", "identity"]
+StageName = Literal["config", "token", "dns", "connect", "tls", "request", "assertions", "identity"]
 StageResult = Literal["Passed", "Failed", "Unknown", "Skipped"]
 
 
@@ -166,7 +166,7 @@ class Stage(Model):
     """One step of a test: how it ended, how long it took, and what was found."""
 
     name: StageName
-    """config, dns, connect, tls, token, request, assertions or identity."""
+    """config, token, dns, connect, tls, request, assertions or identity, in this order."""
     result: StageResult
     """Passed; Failed or Unknown where the test ended; Skipped where there was nothing to do."""
     duration_ms: Annotated[int | None, Field(alias="durationMilliseconds")] = None
@@ -185,9 +185,9 @@ class TestStatus(Model):
     result: TestResult
     """Verdict: Success, Failure, or Unknown when the test could not tell. It changes when a threshold is reached."""
     reason: str
-    """One CamelCase word of the list in the documentation."""
+    """Why the verdict is what it is, in one word; docs/troubleshooting.md explains each."""
     message: str
-    """What was found."""
+    """What was found when the verdict was reached."""
     hint: str | None = None
     """What to do next."""
     since: Timestamp | None = None

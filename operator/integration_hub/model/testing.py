@@ -108,12 +108,13 @@ class TestMonitor(Model):
     __test__ = False  # not a pytest class
 
     interval: Duration | None = None
-    """How often the test is made again, like '5m'. The operator's default when absent."""
+    """How often the test is made again, like '5m'; from 10s to 168h. When absent: what spec.monitor of the instance
+    says, else the definition's test, else the operator's flag --interval."""
     failure_threshold: Annotated[int, Field(ge=1, le=10)] | None = None
-    """How many results in a row that are no success take away the verdict that it works. When absent, 1 for a
-    failure and 3 for tests that could not tell. A failure that only a person can mend counts at once."""
+    """How many results in a row that are no success make a working connection count as not working. When absent, 1
+    for a failure and 3 for tests that could not tell. A failure that only a person can mend counts at once."""
     recovery_threshold: Annotated[int, Field(ge=1, le=10)] | None = None
-    """How many successes in a row bring the verdict back that it works. 1 when absent."""
+    """How many successes in a row make it count as working again. 1 when absent."""
 
 
 class TestSettings(Model):
@@ -126,16 +127,17 @@ class TestSettings(Model):
     display_name: DisplayName | None = None
     """Words that a person reads for this test."""
     expect: Expectation = Expectation()
-    """What the answer must look like."""
+    """What the answer must look like. Status 200 when absent."""
     identity: Annotated[str, Field(max_length=300)] | None = None
-    """Where in the answer stands who we are connected as, like 'response.json.user.email'."""
+    """Where in the answer stands who we are connected as, like 'response.json.user.email'. An answer without it is a
+    failure."""
     error_code: Annotated[str, Field(max_length=300)] | None = None
     """Where in an answer stands the external system's own error code, like 'response.json.error.code'. Common places
     are known without it."""
     failures: Annotated[list[FailureRule], Field(json_schema_extra=atomic_list(max_items=30))] = []
     """Failures that are recognised by their answer, whatever its status; the first that holds is told."""
     monitor: TestMonitor | None = None
-    """How the test is repeated."""
+    """How the test is repeated, and what changes its verdict."""
 
 
 class ConnectionTest(TestSettings):
