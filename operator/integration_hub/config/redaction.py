@@ -34,7 +34,7 @@ def redact_text(text: str, secrets: Collection[str] = ()) -> str:
     `secrets` are values known to be secret. They are masked as they are, percent-encoded, JSON-escaped, and
     in base64 at any position (as in 'Basic ' + base64(user:value)).
     """
-    return _redact(text, _literals(secrets))
+    return _redact(text, secret_forms(secrets))
 
 
 def _redact(text: str, forms: tuple[str, ...]) -> str:
@@ -68,7 +68,7 @@ def redact_value(value: Any, secrets: Collection[str] = ()) -> Any:
     Numbers, booleans and None outside of sensitive names stay; objects of other types, exceptions among them,
     become redacted text. The `data` of a Kubernetes Secret is masked whole.
     """
-    return _value(value, _literals(secrets), depth=0, sensitive=False)
+    return _value(value, secret_forms(secrets), depth=0, sensitive=False)
 
 
 # -- Names -----------------------------------------------------------------------------------------
@@ -117,12 +117,20 @@ _SENSITIVE_HEADER: Final = re.compile(
 # -- Known values ----------------------------------------------------------------------------------
 
 
-def _literals(secrets: Collection[str]) -> tuple[str, ...]:
+class SecretForms(tuple[str, ...]):
+    """All forms of some secrets, worked out once for many texts. It is as secret as they are: drop it with them."""
+
+    __slots__ = ()
+
+
+def secret_forms(secrets: Collection[str]) -> SecretForms:
     """Return all forms of the secrets, the longest first so that none is left as the rest of another.
 
     They are not cached, nor is a regular expression made of them (`re` keeps hundreds): secrets should not stay in
     memory after their use.
     """
+    if isinstance(secrets, SecretForms):
+        return secrets
     forms = {
         form
         for secret in secrets
@@ -130,7 +138,7 @@ def _literals(secrets: Collection[str]) -> tuple[str, ...]:
         for form in _forms(secret)
         if len(form) >= MIN_SECRET and form.strip("*")
     }
-    return tuple(sorted(forms, key=lambda form: (-len(form), form)))
+    return SecretForms(sorted(forms, key=lambda form: (-len(form), form)))
 
 
 def _forms(secret: str) -> Iterator[str]:

@@ -16,7 +16,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 from integration_hub.auth.credentials import secret_values
 from integration_hub.auth.flow import Credentials
 from integration_hub.config.hosts import owned_domain
-from integration_hub.config.redaction import MASK, redact_headers, redact_text
+from integration_hub.config.redaction import MASK, SecretForms, redact_headers, redact_text, secret_forms
 from integration_hub.model.http import Failure, FailureKind, HttpRequest, HttpResponse, Outcome
 from integration_hub.model.testing import FailureRule
 from integration_hub.probe import answer_codes as codes
@@ -107,15 +107,20 @@ class Facts:
             *(part for value in sent for part in (value, value.split(" ")[-1])),
         )
 
+    @cached_property
+    def _forms(self) -> SecretForms:
+        """All forms of the secrets: some ten texts of each answer are masked."""
+        return secret_forms(self.secrets)
+
     def shown(self, text: str, limit: int) -> str:
         """Return a text of the other side as it may be shown: one line, masked, at most `limit` characters."""
         line = "".join(character if character.isprintable() else " " for character in text[:2000]).strip()
-        masked = redact_text(line, self.secrets)
+        masked = redact_text(line, self._forms)
         return masked if len(masked) <= limit else masked[: limit - 1] + "…"
 
     def shown_word(self, text: str, pattern: re.Pattern[str] = _WORD) -> str | None:
         """Return a word of the other side if it has the form that is expected and nothing of a secret, else None."""
-        if not pattern.fullmatch(text) or redact_text(text, self.secrets) != text:
+        if not pattern.fullmatch(text) or redact_text(text, self._forms) != text:
             return None
         lowered = text.lower()
         return None if any(lowered in secret.lower() for secret in self.secrets) else text
@@ -432,7 +437,7 @@ class Facts:
     @cached_property
     def identity(self) -> str | None:
         """Who we are connected as."""
-        return self._read(self.plan.test.identity, self.secrets)
+        return self._read(self.plan.test.identity, self._forms)
 
     def _read(self, place: str | None, secrets: Collection[str] = ()) -> str | None:
         """Return what stands at a place of the answer. One that cannot be read is named where it is checked."""

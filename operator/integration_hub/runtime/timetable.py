@@ -29,7 +29,8 @@ class Timetable:
         self._due[key] = (when, priority)
         heapq.heappush(self._heap, (when, key))
         self._compact()
-        self._changed.set()
+        if self._heap[0] == (when, key):
+            self._changed.set()
 
     def drop(self, key: Key) -> None:
         """Take the key's time away."""
