@@ -20,6 +20,8 @@ from integration_hub.reconcile.inputs import SecretAnswer, SecretState
 from integration_hub.shell.refusals import refusals
 
 DRAFT_UID = "draft"
+MAX_VALUES = 1_000_000
+"""In a file. What an API server takes has far fewer."""
 _KINDS = ("IntegrationInstance", "IntegrationDefinition")
 
 Raw = dict[str, Any]
@@ -84,13 +86,18 @@ def _take(draft: Draft, document: Raw, name: str | None, namespace: str) -> Iter
         return  # somebody else's, like a Namespace: it needs no look
     if name is None:
         yield "metadata.name: is required"
-        return
-    if not isinstance(document["metadata"].setdefault("namespace", namespace), str):
+    elif not isinstance(document["metadata"].setdefault("namespace", namespace), str):
         yield "metadata.namespace: must be text; put it in quotes"
-        return
-    if kind == "Secret":
+    elif _is_there(draft, document, name):
+        yield "stands in the file twice; keep one of them"
+    elif kind == "Secret":
         yield from _take_secret(draft, document, name)
-        return
+    else:
+        yield from _take_ours(draft, document, name)
+
+
+def _take_ours(draft: Draft, document: Raw, name: str) -> Iterator[str]:
+    kind = document["kind"]
     yield from map(str, _strange_fields(document))
     yield from map(str, refusals(str(kind), document.get("spec")))
     if kind == "IntegrationInstance":
@@ -98,6 +105,16 @@ def _take(draft: Draft, document: Raw, name: str | None, namespace: str) -> Iter
     else:
         document["metadata"].pop("namespace")
         draft.definitions[name] = document
+
+
+def _is_there(draft: Draft, document: Raw, name: str) -> bool:
+    key = (document["metadata"]["namespace"], name)
+    match document["kind"]:
+        case "Secret":
+            return key in draft.secrets
+        case "IntegrationDefinition":
+            return name in draft.definitions
+    return key in {(raw["metadata"]["namespace"], raw["metadata"]["name"]) for raw in draft.instances}
 
 
 def _strange_fields(document: Raw) -> Iterator[str]:
@@ -137,7 +154,19 @@ def _name(document: Raw) -> str | None:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML as Kubernetes reads it: a date is text."""
+    """YAML as Kubernetes reads it: a date is text, and no field stands twice."""
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        """Refuse what would silently be the last of two values."""
+        node = super().compose_mapping_node(anchor)
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, "a field stands there twice", key.start_mark
+                )
+            seen.add(str(key.value))
+        return node
 
 
 _Loader.yaml_implicit_resolvers = {
@@ -155,13 +184,39 @@ def _documents(text: str, source: str) -> Iterator[Any]:
         raise DraftError([f"{source}{line}: is not valid YAML: {_safe(error.problem)}"]) from None
     except (yaml.YAMLError, ValueError, RecursionError):
         raise DraftError([f"{source}: is not valid YAML"]) from None
+    if _weight(documents) > MAX_VALUES:
+        raise DraftError(
+            [f"{source}: holds more than {MAX_VALUES} values; an alias there may repeat too much"]
+        )
     for document in documents:
         if isinstance(document, dict) and document.get("kind") == "List":
-            yield from document.get("items") or []
+            items = document.get("items") or []
+            if not isinstance(items, list):
+                raise DraftError([f"{source}: items: must be a list, since the kind is List"])
+            yield from items
         elif document is not None:
             yield document
 
 
+def _weight(documents: list[Any]) -> int:
+    """Count the values up to the limit, as if each alias were written out: a few lines can stand for billions."""
+    count, waiting = 0, list[Any]([documents])
+    while waiting and count <= MAX_VALUES:
+        value: Any = waiting.pop()
+        below = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        count += 1 + len(below)
+        waiting += [entry for entry in below if isinstance(entry, dict | list)]
+    return count
+
+
 def _safe(problem: str | None) -> str:
     """Return the parser's words without those that it has found, which may be part of a secret."""
-    return re.sub(r"'[^']{2,}'", "'…'", problem or "it cannot be read")
+    words = problem or "it cannot be read"
+    if r"'\t'" in words:
+        return "there is a tab; YAML is indented with spaces"
+    if "twice" in words:
+        return words
+    return (
+        re.sub(r"'[^']{2,}'", "'…'", words)
+        + "; look at the indentation, the quotes and the brackets up to there"
+    )
