@@ -25,6 +25,7 @@ from integration_hub.shell.draft import DraftError, read_draft
 from integration_hub.shell.exchange import (
     MAX_BODY,
     ShownExchange,
+    exposed,
     public_texts,
     secrets_in,
     secrets_of,
@@ -164,6 +165,23 @@ async def test_a_gate_stops_with_its_reason_and_its_remedy(traffic: Traffic, tar
     assert "spec.config.acount" in trial.verdict.message
     assert trial.verdict.hint
     assert trial.tests == ()
+
+
+async def test_a_credential_in_the_manifest_is_masked_in_what_is_said_and_named_by_its_path(
+    traffic: Traffic, target: TargetServer
+) -> None:
+    target.script("ns-pasted", Answer(404))
+    pasted = [{"name": "pasted", "request": {"path": f"/v1/ns-pasted/{GOOD_KEY}"}}]
+    trial = await tried(traffic, target, "pasted", "pasted", tests=pasted)
+    assert "/v1/ns-pasted/***" in trial.verdict.message
+    assert GOOD_KEY not in repr(trial.tests)
+    assert trial.exposed == ("spec.tests[0].request.path",)
+    assert (await tried(traffic, target, "clean")).exposed == ()
+
+
+def test_a_short_credential_within_a_word_is_no_credential_in_clear() -> None:
+    value = {"a": ["shops", "shop"], "b.c": {"d": f"x{CANARY}"}, "e": "x"}
+    assert list(exposed(value, ["shop\n", CANARY, "x"], "spec")) == ["spec.a[1]", 'spec["b.c"].d']
 
 
 # What is shown of an exchange
@@ -313,6 +331,12 @@ spec:
     ("text", "words"),
     [
         ("a: [1", "f.yaml, line 1: is not valid YAML"),
+        ("a:\n\tb: 2", "f.yaml, line 2: is not valid YAML: there is a tab; YAML is indented with spaces"),
+        ("a:\n  b: 2\n c: 1", "look at the indentation"),
+        ("a: 1\nb: 2\na: 3", "f.yaml, line 3: is not valid YAML: a field stands there twice"),
+        ("kind: List\nitems: 5", "f.yaml: items: must be a list"),
+        ("a: &a [*a]", "holds more than 1000000 values"),
+        (f"{INSTANCE}---{INSTANCE}", "document 2 (IntegrationInstance 'x'): stands in the file twice"),
         ("a: 1\n\tb: 2", "f.yaml, line 2: is not valid YAML"),
         ("- 1", "document 1: is no object"),
         ("kind: Namespace", "there is no IntegrationInstance in it"),

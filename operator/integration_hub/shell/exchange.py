@@ -15,14 +15,18 @@ from urllib.parse import quote
 
 from integration_hub.config.redaction import (
     MASK,
+    MIN_SECRET,
     is_sensitive_name,
     redact_headers,
     redact_text,
     redact_value,
 )
+from integration_hub.config.violation import joined
 from integration_hub.model.http import HttpRequest, HttpResponse, Outcome
 from integration_hub.model.instance import IntegrationInstance
 
+LONG_SECRET = 8
+"""Characters from which on a secret within a longer text is no accident."""
 MAX_BODY = 2048
 """Bytes of a body that are shown."""
 MAX_HEADERS = 50
@@ -91,6 +95,24 @@ def _public(value: object) -> Iterator[str]:
         case list():
             for below in value:
                 yield from _public(below)
+
+
+def exposed(value: object, secrets: Collection[str], path: str) -> Iterator[str]:
+    """Yield the paths at which a secret stands in clear. A short one may stand within a word by chance."""
+    match value:
+        case str():
+            known = [secret.strip() for secret in secrets if len(secret.strip()) >= MIN_SECRET]
+            if any(
+                secret == value.strip() or (len(secret) >= LONG_SECRET and secret in value)
+                for secret in known
+            ):
+                yield path
+        case Mapping():
+            for name, below in value.items():
+                yield from exposed(below, secrets, joined(path, str(name)))
+        case list():
+            for index, below in enumerate(value):
+                yield from exposed(below, secrets, joined(path, index))
 
 
 def secrets_in(planned: HttpRequest, sent: HttpRequest, outcome: Outcome) -> frozenset[str]:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from integration_hub.adapters.traffic import Traffic
-from integration_hub.auth.credentials import sensitive_values
+from integration_hub.auth.credentials import secret_values, sensitive_values
 from integration_hub.auth.flow import CredentialProblem, Credentials
+from integration_hub.config.redaction import redact_text
 from integration_hub.model.http import Failure, FailureKind, HttpResponse, Outcome, Transport
 from integration_hub.model.instance import IntegrationInstance, Stage, TestResult, TestStatus
 from integration_hub.model.reasons import REASONS, Reason
@@ -27,7 +28,7 @@ from integration_hub.reconcile.inputs import Inputs, ReadSecret, SecretAnswer, S
 from integration_hub.reconcile.standing import Standing
 from integration_hub.reconcile.verdict import Result, judge
 from integration_hub.shell import sensitive
-from integration_hub.shell.exchange import ShownExchange, public_texts, secrets_in, secrets_of, shown
+from integration_hub.shell.exchange import ShownExchange, exposed, public_texts, secrets_in, secrets_of, shown
 from integration_hub.shell.hands import send
 
 MAX_WAIT_SECONDS = 60.0
@@ -92,6 +93,8 @@ class Trial:
     """Names of tests that were not made: none can get through while the default one does not."""
     secret_version: str | None = None
     """resourceVersion of the Secret that was used."""
+    exposed: tuple[str, ...] = ()
+    """Paths of the manifest at which a credential stands in clear, for everybody to read who may read the instance."""
 
 
 class UnknownTestError(Exception):
@@ -189,6 +192,7 @@ class Tryout:
             tests=tuple(made),
             spared=tuple(planned.test.name for planned in wanted[len(made) :]),
             secret_version=secret.version if secret else None,
+            exposed=tuple(exposed(instance.spec.to_wire(), secret_values(credentials), "spec")),
         )
 
     async def _try(
@@ -221,12 +225,13 @@ class Tryout:
         finally:
             story.close()
         now = self._clock()
+        seconds = sum(outcome.seconds for outcome in ended.outcomes)
         diagnosis = diagnose(planned.plan, ended.outcomes, now=now, credentials=credentials, sent=ended.sent)
+        status = judge(planned.test, Result(diagnosis, now, seconds), held=None, before=None)
         for stage in diagnosis.stages:
             watch.ended(stage)
-        seconds = sum(outcome.seconds for outcome in ended.outcomes)
         return Tried(
-            status=judge(planned.test, Result(diagnosis, now, seconds), held=None, before=None),
+            status=_masked(status, secret_values(credentials)),
             counts=planned.test.required or asked_for,
             identity=diagnosis.identity,
             exchanges=tuple(exchanges),
@@ -286,6 +291,12 @@ class _Watch:
 
 _ALL_WELL = Finding(None, "identity", Reason.CONNECTED, "Success", "", None)
 """What is found where every stage passes."""
+
+
+def _masked(status: TestStatus, secrets: Collection[str]) -> TestStatus:
+    """Return the status without secrets: a path into which somebody has pasted one stands in the message."""
+    hint = redact_text(status.hint, secrets) if status.hint else status.hint
+    return status.model_copy(update={"message": redact_text(status.message, secrets), "hint": hint})
 
 
 def _stopped(reason: str, message: str) -> Verdict:
