@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
+import shlex
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -130,7 +134,97 @@ def test_mistakes_of_a_draft_are_told_by_path_and_cost_nothing(
     assert target.count("ns-mistaken") == 0
 
 
+def test_files_as_windows_writes_them_are_read_and_others_refused(
+    alone: HubTest, target: TargetServer, tmp_path: Path
+) -> None:
+    target.script("ns-odd", knows_the_canary)
+    text = yaml.safe_dump_all(draft(target, "odd"))
+    for name, data in (
+        ("windows", ("\ufeff" + text.replace("\n", "\r\n")).encode()),
+        ("wide", text.encode("utf-16")),
+        ("large", text.encode() + b"#" * (16 << 20)),
+    ):
+        (tmp_path / name).write_bytes(data)
+    windows, wide, large = alone.run_all(
+        *(("--draft", "-f", str(tmp_path / name)) for name in ("windows", "wide", "large"))
+    )
+    assert windows.code == 0, windows.err
+    assert (wide.code, large.code) == (2, 2)
+    assert "it is no text in UTF-8. Save it as UTF-8." in wide.err
+    assert "it has more than 16 MiB" in large.err
+
+
+def test_streams_that_are_closed_or_full_end_it_without_a_stack(
+    alone: HubTest, target: TargetServer, tmp_path: Path
+) -> None:
+    target.script("ns-streams", knows_the_canary)
+    command = [
+        sys.executable,
+        "-m",
+        "integration_hub",
+        "test",
+        "--allow-cidr",
+        "127.0.0.0/8",
+        "--draft",
+        "-f",
+    ]
+    file = written(tmp_path / "d.yaml", *draft(target, "streams"))
+    whole = shlex.join([*command, file])
+    ways = {f"{whole} >&-": 0, f"{whole} >/dev/full": 3, f"{shlex.join([*command, '-'])} <&-": 2}
+    for line, code in ways.items():
+        ran = subprocess.run(
+            ["/bin/sh", "-c", line], env=alone.environment(), capture_output=True, text=True, check=False
+        )
+        assert ran.returncode == code, ran.stderr
+        assert "Traceback" not in ran.stderr
+    ours, theirs = os.pipe()
+    os.close(ours)  # as 'head' does when it has seen enough
+    ran = subprocess.run(
+        [*command, file],
+        env=alone.environment(),
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(theirs)
+    assert (ran.returncode, ran.stderr) == (141, "")
+
+
+def test_what_a_draft_lacks_is_named_where_there_is_no_cluster(
+    alone: HubTest, target: TargetServer, tmp_path: Path
+) -> None:
+    objects = draft(target, "lacking")
+    no_secret, wrong_file = alone.run_all(
+        ("--draft", "-f", written(tmp_path / "d.yaml", objects[0], objects[2])),
+        ("x", "--kubeconfig", str(tmp_path / "missing")),
+    )
+    assert no_secret.code == 3
+    assert "The file has no Secret 'key' in namespace 'ns', which IntegrationInstance" in no_secret.err
+    assert wrong_file.code == 2
+    assert "There is no kubeconfig at" in wrong_file.err
+
+
+def test_what_helps_on_this_machine_is_said(alone: HubTest, target: TargetServer, tmp_path: Path) -> None:
+    file = written(tmp_path / "d.yaml", *draft(target, "internal"))
+    ran = alone.run("--draft", "-f", file, loopback=False)
+    assert ran.code == 1
+    assert "With hub test: add --allow-cidr with its network" in ran.out
+
+
 # Secrets
+
+
+def test_no_credential_is_saved_with_a_test(alone: HubTest, target: TargetServer, tmp_path: Path) -> None:
+    target.script("ns-kept", Answer())
+    key = "a-key-that-somebody-pasted"
+    file = written(tmp_path / "d.yaml", *draft(target, "kept", key=key))
+    own = ("--draft", "-f", file, "--path", f"/v1/ns-kept/{key}", "--save", "kept", "--force")
+    ran = alone.run(*own)
+    assert (ran.code, ran.out) == (1, "")
+    assert "A credential stands in clear in spec.tests[0].request.path" in ran.err
+    assert "Not saved" in ran.err
+    assert key not in ran.err
 
 
 def test_no_flag_makes_a_secret_show(alone: HubTest, target: TargetServer, tmp_path: Path) -> None:
@@ -205,8 +299,8 @@ def test_a_request_of_ones_own_is_tried_and_saved_to_commit(
     assert "Not saved" in failed.err
     assert "--force" in failed.err
     assert (forced.code, yaml.safe_load(forced.out)["spec"]["tests"][0]["name"]) == (1, "items")
-    assert (broken.code, broken.out) == (1, "")
-    assert "TestsInvalid" in broken.err
+    assert (broken.code, broken.out) == (2, "")
+    assert "The request cannot be tried: --assert: the expression ends too early" in broken.err
     assert secret_header.code == 2
     assert "X-Api-Key: credentials do not stand in a test" in secret_header.err
     assert target.count("ns-own") == 3

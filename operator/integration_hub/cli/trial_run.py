@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from io import TextIOWrapper
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,7 +19,9 @@ from integration_hub.adapters.http import HttpClient
 from integration_hub.adapters.kube import ApiError, KubeClient
 from integration_hub.adapters.kubeconfig import KubeconfigError, KubeConnection, load
 from integration_hub.adapters.traffic import Traffic
+from integration_hub.cli.trial_streams import UnreadableError, cannot_write, prepare, text_of
 from integration_hub.cli.trial_view import View, trial_data, verdict_data
+from integration_hub.cli.trial_words import hint_here, in_flags
 from integration_hub.config.redaction import is_sensitive_name
 from integration_hub.config.values import choices, did_you_mean
 from integration_hub.flags import egress_policy
@@ -140,11 +143,11 @@ FAREWELL_SECONDS = 0.1
 
 def run(wish: Wish) -> int:
     """Fulfil a wish and return the exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="replace")
+    prepare()
     try:
         return asyncio.run(_run(wish))
+    except OSError as error:
+        return cannot_write(error)
     except (StopError, NoSuchObjectError, CannotAskError, DraftError) as error:
         code = _code_of(error)
         if wish.as_json:
@@ -235,13 +238,13 @@ class Session:
         name, namespace = raw["metadata"]["name"], raw["metadata"]["namespace"]
         wanted = raw["spec"]["definitionRef"]["name"]
         reference = ((raw["spec"].get("auth") or {}).get("secretRef") or {}).get("name")
-        is_complete = wanted in draft.definitions and (
-            reference is None or (namespace, reference) in draft.secrets
-        )
-        if is_complete:
+        lacking = [] if wanted in draft.definitions else [f"IntegrationDefinition '{wanted}'"]
+        if reference is not None and (namespace, reference) not in draft.secrets:
+            lacking.append(f"Secret '{reference}' in namespace '{namespace}'")
+        if not lacking:
             definition = check_definition(draft.definitions[wanted])
             return await self._subject(as_if_applied(raw, None), definition, None, draft.secrets)
-        cluster = self._cluster()
+        cluster = self._cluster_for(raw, lacking)
         try:
             applied = await cluster.instance(namespace, name)
         except NoSuchObjectError:
@@ -251,7 +254,20 @@ class Session:
             if wanted in draft.definitions
             else await cluster.definition(wanted)
         )
-        return await self._subject(as_if_applied(raw, applied), definition_or_none, cluster, draft.secrets)
+        subject = await self._subject(as_if_applied(raw, applied), definition_or_none, cluster, draft.secrets)
+        near = tuple(get_close_matches(wanted, draft.definitions, n=1)) if definition_or_none is None else ()
+        similar = tuple(dict.fromkeys((*near, *subject.inputs.similar_definitions)))
+        return replace(subject, inputs=replace(subject.inputs, similar_definitions=similar))
+
+    def _cluster_for(self, raw: Raw, lacking: list[str]) -> Cluster:
+        """Return the cluster, which is needed for what the file of a draft does not hold."""
+        try:
+            return self._cluster()
+        except CannotAskError as error:
+            raise CannotAskError(
+                f"The file has no {' and no '.join(lacking)}, which IntegrationInstance"
+                f" '{raw['metadata']['name']}' needs: add that, or let a cluster be asked. {error}"
+            ) from error
 
     async def _subject(
         self,
@@ -277,10 +293,17 @@ class Session:
                     )
         problems = refusals("IntegrationInstance", {"definitionRef": {"name": "any"}, "tests": [entry]})
         if problems:
-            raise StopError(
-                f"The request cannot be tried: {listed(problems)}.".replace("spec.tests[0].", ""), USAGE
-            )
+            raise StopError(f"The request cannot be tried: {in_flags(listed(problems), 0)}.", USAGE)
         return entry
+
+    def _refuse_own_mistakes(self, subject: Subject, trial: Trial) -> None:
+        """Say in the words of the flags what is wrong in the person's own request, if nothing else is."""
+        if self.wish.entry is None or trial.verdict.reason != Reason.TESTS_INVALID:
+            return
+        names = [test["name"] for test in subject.raw["spec"]["tests"]]
+        own, words = names.index(self.wish.own_test), trial.verdict.message
+        if set(re.findall(r"spec\.tests\[(\d+)\]", words)) == {str(own)}:
+            raise StopError(f"The request cannot be tried: {in_flags(words, own)}", USAGE)
 
     # Testing
 
@@ -297,7 +320,9 @@ class Session:
         }
         if trial.verdict.reason == Reason.SECRET_FORBIDDEN:
             return data | await self._leave_to_operator(subject, trial)
+        self._refuse_own_mistakes(subject, trial)
         self.view.show_trial(trial)
+        self.view.show_here(hint_here(trial.verdict.reason, is_draft=self.wish.file is not None))
         data |= trial_data(trial) | {"operator": None}
         code = _CODES[trial.verdict.result]
         if self.wish.operator:
@@ -305,6 +330,7 @@ class Session:
             code = max(code, theirs, key=_SEVERITY.index)
         if self.wish.save is not None:
             data["saved"] = await self._save(subject, trial)
+            code = code if data["saved"] or code else _CODES["Failure"]
         return data | {"exitCode": code}
 
     def _head(self, subject: Subject) -> None:
@@ -449,6 +475,9 @@ class Session:
         """Print or apply the saved test; tell whether that was done."""
         name, raw = self.wish.save or "", subject.raw
         entry = next(test for test in raw["spec"]["tests"] if test["name"] == name)
+        if trial.exposed:
+            self.view.say("\nNot saved, since a credential would be saved with it.")
+            return False
         if trial.verdict.reason == Reason.TESTS_INVALID:
             self.view.say("\nNot saved: such a test can never be made, so --force does not save it either.")
             return False
@@ -481,6 +510,8 @@ class Session:
             try:
                 self._connection = load(self.wish.kubeconfig, self.wish.context)
             except KubeconfigError as error:
+                if self.wish.kubeconfig or self.wish.context:
+                    raise StopError(str(error), USAGE) from error
                 raise CannotAskError(str(error)) from error
         return self._connection
 
@@ -495,7 +526,7 @@ class Session:
             return self.wish.namespace
         try:
             return self._connect().namespace
-        except CannotAskError:
+        except (CannotAskError, StopError):
             if self.wish.file is None:
                 raise
             return "default"  # a draft may need no cluster
@@ -509,10 +540,6 @@ def _why_not(error: ApiError) -> str:
 
 def _text_of(file: Path, source: str) -> str:
     try:
-        with click.open_file(str(file), encoding="utf-8") as stream:
-            text: str = stream.read()
-            return text
-    except OSError as error:
-        raise StopError(f"{source} cannot be read: {error.strerror}.", USAGE) from error
-    except UnicodeDecodeError:
-        raise StopError(f"{source} cannot be read: it is no text in UTF-8.", USAGE) from None
+        return text_of(file)
+    except UnreadableError as error:
+        raise StopError(f"{source} cannot be read: {error}", USAGE) from error

@@ -137,6 +137,11 @@ class View(Observer):
         if link:
             self.say(f"  More: {link}")
 
+    def show_here(self, hint: str | None) -> None:
+        """Write what helps on this machine, below the verdict."""
+        if hint is not None:
+            self.say(f"  With hub test: {hint}")
+
     def show_trial(self, trial: Trial) -> None:
         """Write what follows the tests: those that were spared, and the verdict."""
         if len(trial.tests) > 1 or not all(tried.counts for tried in trial.tests):
@@ -148,6 +153,13 @@ class View(Observer):
         if trial.spared:
             names = ", ".join(f"'{name}'" for name in trial.spared)
             self.say(f"Not made, since they cannot get through before the default test does: {names}")
+            self.say()
+        if trial.exposed:
+            where = one_line(", ".join(trial.exposed))
+            self.say(f"A credential stands in clear in {where}: who may read the instance may read it.")
+            self.say(
+                "  Take it out; the auth method adds it from the Secret. If it was applied, get a new credential."
+            )
             self.say()
         self.show_verdict(trial.verdict)
 
@@ -252,6 +264,7 @@ def trial_data(trial: Trial) -> dict[str, Any]:
         **verdict_data(trial.verdict),
         "tests": [_tried_data(tried) for tried in trial.tests],
         "notMade": list(trial.spared),
+        "exposed": list(trial.exposed),
     }
 
 
