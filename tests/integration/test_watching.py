@@ -316,6 +316,34 @@ def test_credentials_that_were_refused_are_left_alone_until_they_change(
     assert history(found) == [("Success", "Connected"), ("Failure", "CredentialsRejected")]
 
 
+def test_a_secret_that_changes_beside_its_credentials_is_no_reason_to_try_them_again(
+    watching: Watching,
+) -> None:
+    wrong = secret(NAMESPACE, "relabelled", apiKey=f"not-{CANARY}")
+    relabelled = watching.make("relabelled", secret="relabelled")
+    watching.api.apply(wrong)
+    before = watching.apply(relabelled, verdict=("False", "CredentialsRejected"))["relabelled"]
+    assert watching.asked(relabelled) == 1
+    beside: list[Object] = [
+        {"metadata": {"labels": {"team": "a"}}},
+        {"metadata": {"annotations": {"rotated-by": "nobody"}}},
+        {"data": secret(NAMESPACE, note="another key")["data"]},
+    ]
+    for change in beside:
+        version = watching.api.merge(wrong, change)["metadata"]["resourceVersion"]
+        found = wait_until(
+            lambda: watching.api.get(relabelled),
+            lambda seen, version=version: seen["status"]["tested"]["secretResourceVersion"] == version,  # type: ignore[misc]
+            f"the verdict is about the Secret with {change}",
+        )
+        assert found["status"]["credential"]["secretResourceVersion"] == version
+        assert default_test(found) == default_test(before)
+    assert watching.asked(relabelled) == 1
+    watching.api.merge(wrong, {"data": secret(NAMESPACE, apiKey=CANARY)["data"]})
+    watching.api.wait_for_verdict(relabelled, *GREEN)
+    assert watching.asked(relabelled) == 2
+
+
 def test_a_restart_does_not_make_up_for_tests_that_were_missed(watching: Watching) -> None:
     watching.operator.terminate()
     missed = [obj for name, obj in watching.api.instances(NAMESPACE).items() if name.startswith("same-")]

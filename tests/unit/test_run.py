@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from integration_hub.model import conditions as c
 from integration_hub.model.http import FailureKind, Outcome
-from integration_hub.model.instance import IntegrationInstance
+from integration_hub.model.instance import InstanceStatus, IntegrationInstance
 from integration_hub.model.reasons import Reason
 from integration_hub.reconcile.inputs import (
     Answer,
@@ -34,6 +34,7 @@ from integration_hub.reconcile.pipeline import SHORT_WAIT_SECONDS
 from integration_hub.reconcile.run import is_requested
 from integration_hub.reconcile.times import parse_timestamp
 from support.builders import (
+    CANARY,
     LATER,
     NOW,
     Raw,
@@ -282,6 +283,128 @@ class TestThresholds:
         about_8 = told.status.tested.secret_resource_version == "8"
         kept = "orders" not in told.made and any(test.name == "orders" for test in told.status.tests)
         assert not (about_8 and kept)
+
+
+class TestDeadCredentials:
+    """A Secret's version changes with every label; what was refused is tried again only with other credentials."""
+
+    KEY = b"of this process"
+    DEAD = answered(401)
+
+    def refused(self, raw: Raw = THREE, *, end: Outcome = DEAD) -> tuple[Raw, bytes | None]:
+        """The instance after its credentials were tried, and what the operator remembers of them."""
+        told = made(replace(inputs(raw), fingerprint_key=self.KEY), account=end)
+        return after(raw, told), told.decision.fingerprint
+
+    def relabelled(self, before: tuple[Raw, bytes | None], **given_: Any) -> Inputs:
+        """The inputs once the Secret has another version."""
+        raw, fingerprint = before
+        known: dict[str, Any] = {"secret_version": "8", "now": NOW + LATER}
+        return replace(
+            inputs(raw, **known | given_), fingerprint_key=self.KEY, tested_fingerprint=fingerprint
+        )
+
+    @pytest.mark.parametrize("turn", [None, Postponed(600), PAUSED], ids=["free", "busy", "paused"])
+    def test_that_are_the_same_in_another_version_of_the_secret_are_left_alone(self, turn: Answer) -> None:
+        before = self.refused()
+        told = made(self.relabelled(before), turn=turn, secret=found("8", apiKey=CANARY, note="new"))
+        assert [type(effect).__name__ for effect in told.effects] == ["ReadSecret"]
+        assert told.decision.write
+        assert not told.decision.reason_changed
+        assert told.status.tested is not None
+        assert told.status.credential is not None
+        assert told.status.tested.secret_resource_version == "8"
+        assert told.status.credential.secret_resource_version == "8"
+        was = InstanceStatus.model_validate(before[0]["status"])
+        new = ("tested", "credential", "updated_at")
+        assert told.status.model_copy(update={name: getattr(was, name) for name in new}) == was
+        assert told.decision.due == parse_timestamp(was.next_test_time)
+
+    def test_that_were_left_alone_need_no_second_look(self) -> None:
+        raw, fingerprint = self.refused()
+        told = made(self.relabelled((raw, fingerprint)), secret=found("8"))
+        again = made(self.relabelled((after(raw, told), fingerprint), now=NOW + 2 * LATER))
+        assert again.effects == []
+        assert not again.decision.write
+
+    def test_that_are_others_are_tried_at_once(self) -> None:
+        raw, fingerprint = self.refused()
+        told = made(self.relabelled((raw, fingerprint)), secret=found("8", apiKey="another"))
+        assert told.made == ["account", "orders", "stock"]
+        assert told.reads == 1
+        assert all(send.urgent for send in told.sent)
+        assert told.decision.fingerprint is None, "they were not refused"
+
+    def test_that_are_others_and_as_bad_are_remembered_instead(self) -> None:
+        raw, fingerprint = self.refused()
+        secret = found("8", apiKey="another")
+        told = made(self.relabelled((raw, fingerprint)), account=self.DEAD, secret=secret)
+        assert told.decision.fingerprint not in {None, fingerprint}
+
+    @pytest.mark.parametrize("turn", [None, DOWN])
+    def test_are_still_remembered_where_the_daily_look_tells_nothing(self, turn: Answer) -> None:
+        raw, fingerprint = self.refused()
+        due = InstanceStatus.model_validate(raw["status"]).next_test_time
+        given_ = self.relabelled((raw, fingerprint), secret_version="7", now=parse_timestamp(due))
+        told = made(replace(given_, now=given_.now + LATER), account=DOWN, turn=turn)
+        assert told.made == ["account"]
+        assert told.decision.fingerprint == fingerprint
+
+    @pytest.mark.parametrize("given_", [{"of": definition(generation=2)}, {"of": definition(uid="d-2")}])
+    def test_are_tried_again_where_something_else_changed_too(self, given_: Raw) -> None:
+        told = made(self.relabelled(self.refused(), **given_), account=self.DEAD, secret=found("8"))
+        assert told.made == ["account"]
+
+    def test_are_tried_again_where_the_instance_changed_too(self) -> None:
+        raw, fingerprint = self.refused()
+        raw["metadata"]["generation"] += 1
+        told = made(self.relabelled((raw, fingerprint)), account=self.DEAD, secret=found("8"))
+        assert told.made == ["account"]
+
+    def test_are_tried_again_where_a_person_asks(self) -> None:
+        raw, fingerprint = self.refused()
+        told = made(self.relabelled((asked(raw), fingerprint)), account=self.DEAD, secret=found("8"))
+        assert told.made == ["account"]
+        assert told.reads == 1
+        assert told.status.last_handled_request == "1"
+
+    def test_are_tried_again_once_a_day(self) -> None:
+        before = self.refused()
+        due = parse_timestamp(InstanceStatus.model_validate(before[0]["status"]).next_test_time)
+        assert due is not None
+        told = made(self.relabelled(before, now=due + LATER), account=self.DEAD, secret=found("8"))
+        assert told.made == ["account"]
+
+    def test_are_tried_again_where_it_is_not_known_which_were_tried(self) -> None:
+        raw, _ = self.refused()
+        assert made(self.relabelled((raw, None)), account=self.DEAD, secret=found("8")).made == ["account"]
+
+    @pytest.mark.parametrize("end", [answered(), answered(500), REFUSED])
+    def test_are_only_those_that_were_refused(self, end: Outcome) -> None:
+        told = made(self.relabelled(self.refused(end=end)), account=end, secret=found("8"))
+        assert "account" in told.made
+
+    def test_that_became_unusable_are_named(self) -> None:
+        told = made(self.relabelled(self.refused()), turn=PAUSED, secret=found("8", apiKey=f"{CANARY}\n"))
+        assert told.sends == 0
+        assert told.says(c.READY) == ("False", Reason.SECRET_LINE_BREAK)
+
+    def test_that_are_others_and_have_no_turn_say_what_the_host_does(self) -> None:
+        told = made(self.relabelled(self.refused()), turn=PAUSED, secret=found("8", apiKey="another"))
+        assert told.says(c.READY) == ("Unknown", Reason.WAITING_FOR_QUOTA)
+
+    def test_are_remembered_as_what_tells_nothing_of_them(self) -> None:
+        _, fingerprint = self.refused()
+        assert fingerprint is not None
+        assert CANARY.encode() not in fingerprint
+        given_ = replace(inputs(), fingerprint_key=b"of another process")
+        decision = made(given_, account=self.DEAD).decision
+        assert decision.fingerprint != fingerprint, "the same in another process is another"
+        assert repr(decision.fingerprint) not in repr(decision)
+        assert "process" not in repr(given_)
+
+    def test_are_not_remembered_where_nothing_can_be_kept_secret(self) -> None:
+        assert made(inputs(), account=self.DEAD).decision.fingerprint is None
 
 
 class TestAskedFor:
@@ -610,6 +733,7 @@ class TestWhateverHappens:
         self, story: list[tuple[tuple[str, int], dict[str, Ends], Ends]]
     ) -> None:
         raw, now, version, of = self.PATIENT, NOW, 7, 1
+        fingerprint: bytes | None = None
         told = made(inputs(raw))
         now += LATER
         for (what, amount), ends, turn in story:
@@ -630,6 +754,8 @@ class TestWhateverHappens:
                 now=now,
                 first_look=what == "restart",
             )
+            fingerprint = None if what == "restart" else told.decision.fingerprint or fingerprint
+            given_ = replace(given_, fingerprint_key=b"key", tested_fingerprint=fingerprint)
             away = turn if isinstance(turn, Postponed) or turn is DOWN else None
             hand = outside(secret=found(str(version)), turn=away, **ends)
             told, now = self.until_settled(raw, given_, hand)

@@ -44,6 +44,10 @@ class Inputs:
     first_look: bool = False
     """Whether this is the first reconcile of the instance since the operator started."""
     timing: Timing = field(default_factory=Timing)
+    fingerprint_key: bytes | None = field(default=None, repr=False)
+    """Makes fingerprints of credentials worthless to whoever does not have it. None where none are made."""
+    tested_fingerprint: bytes | None = field(default=None, repr=False)
+    """Of the credentials that were refused, None where none were or that is not known, as after a restart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,3 +131,5 @@ class Decision:
     """The tests that were made, as they stand now."""
     reason_changed: bool
     """Whether the Ready condition's status or reason is another than before: worth an Event."""
+    fingerprint: bytes | None = field(default=None, repr=False)
+    """Of the credentials, where the tests that were made refuse them. To be remembered, and never shown."""

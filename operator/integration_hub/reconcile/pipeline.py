@@ -29,7 +29,7 @@ from integration_hub.reconcile.inputs import (
     Postponed,
     SecretAnswer,
 )
-from integration_hub.reconcile.run import Run
+from integration_hub.reconcile.run import Run, fingerprint_of
 from integration_hub.reconcile.schedule import phase_of
 from integration_hub.reconcile.standing import pending
 from integration_hub.reconcile.summary import headline, ready_condition, says_the_same, summarise
@@ -50,9 +50,20 @@ def reconcile(inputs: Inputs) -> Story:
     if gates.passed is None:
         return _stopped(inputs, gates, gates.conditions)
     run = Run(inputs, gates.passed)
+    if run.standing.hinges_on_secret:
+        # Before a turn is asked for: where there is none, that would be told instead of what was refused.
+        credentials = yield from _read_credentials(run)
+        if isinstance(credentials, CredentialProblem):
+            return _withheld(run, gates, credentials)
+        run.compare(credentials)
     due = run.due()
     if not due:
-        return _unchanged(run)
+        return _unchanged(run) if run.secret is None else _tested(run, gates)
+    return (yield from _take_turn(run, gates, due))
+
+
+def _take_turn(run: Run, gates: GateResult, due: list[PlannedTest]) -> Story:
+    """Make the tests where the host may be asked now; else come back, or say why it must not be asked."""
     turn = yield from _ask_turn(run, due[0])
     if isinstance(turn, Postponed):
         return _postponed(run, gates, turn.seconds)
@@ -64,18 +75,10 @@ def reconcile(inputs: Inputs) -> Story:
 
 def _make_tests(run: Run, gates: GateResult, due: list[PlannedTest]) -> Story:
     """Read the Secret and make the tests, one after the other; one that cannot get through spares the others."""
-    inputs = run.inputs
-    run.secret = yield from read_secret(inputs.instance)
-    credentials = use_secret(inputs.instance, run.passed, run.secret)
+    credentials = yield from _read_credentials(run)
     if isinstance(credentials, CredentialProblem):
-        condition = Condition(
-            type=c.CREDENTIALS_AVAILABLE,
-            status="False",
-            reason=credentials.reason,
-            message=credentials.message,
-        )
-        again = _look_again(inputs, credentials.reason)
-        return _stopped(inputs, gates, (*gates.conditions, condition), due=again)
+        return _withheld(run, gates, credentials)
+    run.fingerprint = fingerprint_of(credentials, run.inputs.fingerprint_key)
     due = run.due_with(run.secret, due)
     for number, planned in enumerate(due):
         if run.standing.blocked() and not planned.test.default:
@@ -91,6 +94,14 @@ def _make_tests(run: Run, gates: GateResult, due: list[PlannedTest]) -> Story:
         run.take(planned, exchanges, credentials)
         due += run.freed(due)
     return _tested(run, gates)
+
+
+def _read_credentials(run: Run) -> Generator[Effect, Answer, Credentials | CredentialProblem]:
+    """Read the Secret, unless that was done, and take from it what the auth method needs."""
+    instance = run.inputs.instance
+    if run.secret is None:
+        run.secret = yield from read_secret(instance)
+    return use_secret(instance, run.passed, run.secret)
 
 
 def _ask_turn(run: Run, planned: PlannedTest) -> Generator[Effect, Answer, Outcome | Postponed | None]:
@@ -149,6 +160,18 @@ def _unchanged(run: Run) -> Decision:
         update = {"tests": standing.statuses(), "next_test_time": timestamp(due) if due else None}
         status = status.model_copy(update=update)
     return Decision(status=status, write=False, due=due, made=(), reason_changed=False)
+
+
+def _withheld(run: Run, gates: GateResult, problem: CredentialProblem) -> Decision:
+    """Say why there are no credentials to test with."""
+    condition = Condition(
+        type=c.CREDENTIALS_AVAILABLE,
+        status="False",
+        reason=problem.reason,
+        message=problem.message,
+    )
+    again = _look_again(run.inputs, problem.reason)
+    return _stopped(run.inputs, gates, (*gates.conditions, condition), due=again)
 
 
 def _postponed(run: Run, gates: GateResult, seconds: float) -> Decision:
@@ -211,7 +234,12 @@ def _tested(run: Run, gates: GateResult) -> Decision:
         **fields,
     )
     # Status has whole seconds; what is done every ten of them must not be done a second early.
-    return replace(decision, due=due, made=tuple(standing.held[name] for name in run.made))
+    return replace(
+        decision,
+        due=due,
+        made=tuple(standing.held[name] for name in run.made),
+        fingerprint=run.fingerprint if standing.refused() else None,
+    )
 
 
 def _credentials_known(run: Run) -> bool:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+
+import orjson
 
 from integration_hub.auth.flow import Credentials
 from integration_hub.model.base import REQUEST_ANNOTATION
@@ -32,6 +35,8 @@ class Run:
         """Whether a person waits: for a test that was asked for, or for the first verdict about a change."""
         self.secret: SecretAnswer | None = None
         """The Secret, once it was read."""
+        self.fingerprint = inputs.tested_fingerprint
+        """Of the credentials that the default test was last made with."""
         self.made: list[str] = []
         """Names of the tests that were made."""
         self.history: list[VerdictChange] = []
@@ -47,6 +52,12 @@ class Run:
             return list(self.standing.suite)
         due = self.standing.due(self.inputs.now)
         return self._spread_overdue(due) if self.inputs.first_look else due
+
+    def compare(self, credentials: Credentials) -> None:
+        """Let verdicts that hinge on the Secret hold if they are about these credentials, and forget them if not."""
+        if fingerprint_of(credentials, self.inputs.fingerprint_key) != self.inputs.tested_fingerprint:
+            self.standing.forget()
+            self.urgent = True
 
     def due_with(self, secret: SecretAnswer | None, due: list[PlannedTest]) -> list[PlannedTest]:
         """Return the tests to make once the Secret was read: all, where it is another than the verdicts are about."""
@@ -106,3 +117,11 @@ def is_requested(inputs: Inputs) -> bool:
     """Tell whether a person has asked for tests that were not yet made."""
     wanted = inputs.instance.metadata.annotations.get(REQUEST_ANNOTATION)
     return bool(wanted) and wanted != inputs.instance.status.last_handled_request
+
+
+def fingerprint_of(credentials: Credentials, key: bytes | None) -> bytes | None:
+    """Return what is the same for the same credentials and tells nothing of them without the key."""
+    if not key:
+        return None
+    text = orjson.dumps(dict(credentials), option=orjson.OPT_SORT_KEYS)
+    return hashlib.blake2b(text, key=key, digest_size=32).digest()

@@ -9,7 +9,7 @@ from datetime import datetime
 from integration_hub.model import conditions as c
 from integration_hub.model.conditions import Condition
 from integration_hub.model.instance import TestStatus
-from integration_hub.model.reasons import REASONS, Reason
+from integration_hub.model.reasons import DEAD_CREDENTIALS, REASONS, Reason
 from integration_hub.probe.diagnose import spread, unknown
 from integration_hub.reconcile.gates import PlannedTest
 from integration_hub.reconcile.inputs import Inputs
@@ -29,6 +29,8 @@ class Standing:
     """Verdicts about whichever inputs."""
     current: bool = True
     """Whether the status was about the inputs of now."""
+    hinges_on_secret: bool = False
+    """Whether the verdicts hold only if the Secret, of another version, still has the credentials they are about."""
     nexts: dict[str, datetime] = field(default_factory=dict)
     """When a test is made next, where that is known more precisely than the verdict says, or there is no verdict."""
 
@@ -44,6 +46,11 @@ class Standing:
             return False
         reason = Reason(default.last_reason or default.reason)
         return REASONS[reason].conditions[0] in {c.REACHABLE, c.AUTHENTICATED}
+
+    def refused(self) -> bool:
+        """Tell whether the default test's verdict is that the credentials are of no use."""
+        default = self.held.get(self.default.test.name)
+        return default is not None and default.reason in DEAD_CREDENTIALS
 
     def due(self, now: datetime) -> list[PlannedTest]:
         """Return the tests to make now, in the suite's order."""
@@ -76,7 +83,7 @@ class Standing:
 
     def forget(self) -> None:
         """Take note that the verdicts are about other inputs than those of now."""
-        self.held, self.nexts, self.current = {}, {}, False
+        self.held, self.nexts, self.current, self.hinges_on_secret = {}, {}, False, False
 
     def conditions(self) -> tuple[Condition, Condition, Condition, Condition]:
         """Return Ready, Reachable, Authenticated and Healthy as the required tests explain them.
@@ -96,8 +103,13 @@ class Standing:
 def standing_of(inputs: Inputs, suite: Sequence[PlannedTest]) -> Standing:
     """Return how an instance's tests stand according to its status, before any test is made."""
     before = {status.name: status for status in inputs.instance.status.tests}
-    standing = Standing(suite, dict(before), before)
-    if not (_same_inputs(inputs) and _consistent(inputs, standing)):
+    same_secret = _same_secret(inputs)
+    standing = Standing(suite, dict(before), before, hinges_on_secret=not same_secret)
+    if not (
+        _same_objects(inputs)
+        and _consistent(inputs, standing)
+        and (same_secret or _may_be_spared(inputs, standing))
+    ):
         standing.forget()
     for planned in suite:
         moment = standing.next_of(planned)
@@ -108,8 +120,8 @@ def standing_of(inputs: Inputs, suite: Sequence[PlannedTest]) -> Standing:
     return standing
 
 
-def _same_inputs(inputs: Inputs) -> bool:
-    """Tell whether the verdicts in status are about exactly the inputs of now."""
+def _same_objects(inputs: Inputs) -> bool:
+    """Tell whether the verdicts in status are about exactly the instance and the definition of now."""
     status, tested = inputs.instance.status, inputs.instance.status.tested
     generation = inputs.instance.metadata.generation
     return (
@@ -119,8 +131,21 @@ def _same_inputs(inputs: Inputs) -> bool:
         and tested.generation == generation
         and tested.definition_generation == inputs.definition.generation
         and tested.definition_uid == inputs.definition.uid
-        and tested.secret_resource_version == (inputs.secret_version or "")
     )
+
+
+def _same_secret(inputs: Inputs) -> bool:
+    """Tell whether the verdicts in status are about exactly the Secret of now."""
+    tested = inputs.instance.status.tested
+    return tested is not None and tested.secret_resource_version == (inputs.secret_version or "")
+
+
+def _may_be_spared(inputs: Inputs, standing: Standing) -> bool:
+    """Tell whether another version of the Secret is no reason to test, as long as the credentials are the same.
+
+    A label changes the version, too, and each try with credentials that were refused can lock an account.
+    """
+    return inputs.tested_fingerprint is not None and standing.refused()
 
 
 def _consistent(inputs: Inputs, standing: Standing) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -73,7 +74,7 @@ class Done:
 
 
 class Reconciler:
-    """Reconciles one key at a time; remembers of each instance only what went wrong last."""
+    """Reconciles one key at a time; remembers of each instance what went wrong last, and with which credentials."""
 
     def __init__(
         self,
@@ -97,12 +98,16 @@ class Reconciler:
         """Instances whose last write failed: perhaps it was done all the same, perhaps somebody else's came first."""
         self._unwritten: dict[Key, tuple[str, dict[str, Any]]] = {}
         """What was to be written then, with the object's UID."""
+        self._fingerprint_key = secrets.token_bytes(32)
+        self._fingerprints: dict[Key, bytes] = {}
+        """Of credentials that were refused. In memory alone: status is read by many."""
 
     def forget(self, key: Key) -> None:
         """Drop what is remembered of a deleted object."""
         self._seen.discard(key)
         self._unsure.discard(key)
         self._unwritten.pop(key, None)
+        self._fingerprints.pop(key, None)
 
     async def reconcile(self, key: Key) -> Done:
         """Bring one object's status up to date. ApiError where the API server could not be asked or told."""
@@ -143,6 +148,8 @@ class Reconciler:
         inputs = self._gather(key, instance)
         decision = await self._tell(inputs)
         self._seen.add(key)
+        if decision.made:
+            self._remember_refused(key, decision.fingerprint)
         if resumed:
             told = _ready_of(record.written_status()) != _ready_of(decision.status.to_wire())
             decision = replace(decision, write=True, reason_changed=told)
@@ -174,6 +181,13 @@ class Reconciler:
             return False
         raw["status"] = status
         return True
+
+    def _remember_refused(self, key: Key, fingerprint: bytes | None) -> None:
+        """Remember which credentials were refused, None where those of now are not."""
+        if fingerprint is None:
+            self._fingerprints.pop(key, None)
+        else:
+            self._fingerprints[key] = fingerprint
 
     async def admit_mistake(self, key: Key) -> None:
         """Write that the operator met a mistake of its own: no verdict holds until the next test."""
@@ -209,6 +223,8 @@ class Reconciler:
             similar_definitions=() if definition else self._store.similar_definitions(name),
             first_look=key not in self._seen,
             timing=self._timing,
+            fingerprint_key=self._fingerprint_key,
+            tested_fingerprint=self._fingerprints.get(key),
         )
 
     async def _tell(self, inputs: Inputs) -> Decision:
