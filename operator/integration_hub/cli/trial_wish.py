@@ -1,0 +1,86 @@
+"""What a person asks of `hub test`, and with which exit code it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from integration_hub.adapters.egress import EgressPolicy
+from integration_hub.flags import egress_policy
+from integration_hub.model.instance import TestResult
+
+USAGE = 2
+COULD_NOT_TELL = 3
+
+CODES: Mapping[TestResult, int] = {"Success": 0, "Failure": 1, "Unknown": COULD_NOT_TELL}
+SEVERITY = (0, COULD_NOT_TELL, 1)
+"""Exit codes from the best to the worst."""
+_BY_HAND = "by-hand"
+"""Name of a request that is tried and not saved."""
+
+Raw = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a person asked for, checked as far as flags go."""
+
+    name: str | None
+    namespace: str | None
+    kubeconfig: Path | None
+    context: str | None
+    policy: EgressPolicy
+    tests: tuple[str, ...]
+    bodies: bool
+    as_json: bool
+    operator: bool
+    timeout: float
+    file: Path | None
+    """Of a draft."""
+    entry: Raw | None
+    """A request of the person's own."""
+    save: str | None
+    apply: bool
+    force: bool
+
+    @classmethod
+    def of(cls, flags: Mapping[str, Any], *, entry: Raw | None) -> Self:
+        """Return the wish that the command's flags express."""
+        return cls(
+            name=flags["name"] or flags["wanted"],
+            namespace=flags["namespace"],
+            kubeconfig=flags["kubeconfig"],
+            context=flags["context"],
+            policy=egress_policy(flags["allow_cidrs"], allow_http=flags["allow_http"]),
+            tests=tuple(flags["tests"]),
+            bodies=flags["show_body"],
+            as_json=flags["output"] == "json",
+            operator=not flags["no_operator"] and entry is None and flags["file"] is None,
+            timeout=flags["timeout"],
+            file=flags["file"],
+            entry=entry,
+            save=flags["save"],
+            apply=flags["apply_"],
+            force=flags["force"],
+        )
+
+    @property
+    def own_test(self) -> str:
+        """Name of the test that a request of the person's own is made as."""
+        return self.save or _BY_HAND
+
+    @property
+    def prints_manifest(self) -> bool:
+        """Whether standard output is for a manifest alone."""
+        return self.save is not None and not self.apply
+
+
+class StopError(Exception):
+    """The wish cannot be fulfilled. The message says why; `code` is the exit code."""
+
+    def __init__(self, message: str, code: int) -> None:
+        """Keep both."""
+        super().__init__(message)
+        self.code = code
