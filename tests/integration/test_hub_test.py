@@ -306,6 +306,16 @@ def test_a_request_of_ones_own_is_tried_and_saved_to_commit(
     assert target.count("ns-own") == 3
 
 
+def test_manifests_of_several_instances_are_printed_as_documents_of_their_own(
+    alone: HubTest, target: TargetServer, tmp_path: Path
+) -> None:
+    objects = [*draft(target, "several"), instance("ns", "more", "several")]
+    file = written(tmp_path / "d.yaml", *objects)
+    ran = alone.run("--draft", "-f", file, "--path", "/v1/ns-several/x", "--save", "x", "--force")
+    names = [found["metadata"]["name"] for found in yaml.safe_load_all(ran.out)]
+    assert names == ["several", "more"]
+
+
 def test_a_saved_test_is_applied_beside_those_that_others_own(
     hub: HubTest, api: Api, namespace: str, target: TargetServer
 ) -> None:
@@ -387,6 +397,10 @@ def test_what_is_in_the_way_is_said_with_what_to_do(  # noqa: PLR0917 - fixtures
         (("x", "--path", "/a", "--test", "b"), "leave --test out"),
         (("x", "--apply"), "belong to --save"),
         (("x", "--path", "/a", "--save", "b", "-o", "json"), "leave '-o json' out"),
+        (("x", "--name", "y"), "NAME and --name say the same"),
+        (("x", "--path", "/a", "--save", ""), "--save needs a name for the test"),
+        (("x", "--path", "/a?b=1", "--query", "b=2"), "--query b is given twice"),
+        (("x", "--path", "/a", "--header", "X-A=1", "--header", "x-a=2"), "--header x-a is given twice"),
         (("x", "--path", "/a", "--query", "nothing"), "must be written as name=value"),
         (("x", "--path", "/a", "--expect", "ok"), "is no list of HTTP statuses"),
         (("x", "--path", "/a", "--body", "{a: 1}"), "is not JSON from character 2 on"),

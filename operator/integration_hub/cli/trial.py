@@ -153,6 +153,8 @@ def _check(flags: dict[str, Any]) -> None:
             not flags["draft"] and not flags["name"],
             "Name the instance to test, or test a file with --draft -f FILE.",
         ),
+        (flags["name"] and flags["wanted"], "NAME and --name say the same: leave one of them out."),
+        (flags["save"] == "", "--save needs a name for the test, and it was given nothing."),
         (not flags["draft"] and flags["wanted"], "--name chooses from a file: add --draft -f FILE."),
         (custom, f"{', '.join(custom)} says something about a request of your own: add --path."),
         (
@@ -177,6 +179,15 @@ def _check(flags: dict[str, Any]) -> None:
             raise click.UsageError(words)
 
 
+def _refuse_twice(flag: str, names: list[str]) -> None:
+    """Refuse what would silently be the last of two values: a test has one for each name."""
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise click.UsageError(
+            f"{flag} {twice} is given twice, and a test has one value for each: leave one out."
+        )
+
+
 def _is_given(value: object) -> bool:
     return value is not None and not (isinstance(value, tuple) and not value)
 
@@ -194,6 +205,8 @@ def _entry(flags: dict[str, Any]) -> dict[str, Any] | None:
     if flags["method"]:
         request = {"method": flags["method"].upper(), **request}
     pairs = [*parse_qsl(query, keep_blank_values=True), *flags["query"]]
+    _refuse_twice("--query", [name for name, _ in pairs])
+    _refuse_twice("--header", [name.lower() for name, _ in flags["headers"]])
     if pairs:
         request["query"] = dict(pairs)
     if flags["headers"]:

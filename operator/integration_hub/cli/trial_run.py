@@ -79,6 +79,7 @@ class Session:
         self._http = HttpClient(wish.policy)
         self._traffic = Traffic(self._http)
         self._access = Access(wish)
+        self._has_printed = False
         self._operator = OtherSide(wish, self._access, self.view)
 
     async def close(self) -> None:
@@ -185,7 +186,8 @@ class Session:
             )
             return False
         if not self.wish.apply:
-            click.echo(manifest(raw), nl=False)
+            click.echo("---\n" * self._has_printed + manifest(raw), nl=False)
+            self._has_printed = True
             return True
         try:
             await apply_test(self._access.cluster().kube, raw, entry)
