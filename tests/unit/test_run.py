@@ -381,7 +381,10 @@ class TestDeadCredentials:
 
     @pytest.mark.parametrize("end", [answered(), answered(500), REFUSED])
     def test_are_only_those_that_were_refused(self, end: Outcome) -> None:
-        told = made(self.relabelled(self.refused(end=end)), account=end, secret=found("8"))
+        raw, forgotten = self.refused(end=end)
+        assert forgotten is None
+        _, fingerprint = self.refused()  # as where somebody has restored a status of before
+        told = made(self.relabelled((raw, fingerprint)), account=end, secret=found("8"))
         assert "account" in told.made
 
     def test_that_became_unusable_are_named(self) -> None:
