@@ -134,7 +134,18 @@ class TestLateness:
             table.set(A, START + 5)
             await asyncio.sleep(8)
             assert table.lateness(A) == 3
+            table.served(A)
             assert table.lateness(A) is None
+
+        timetable_run(plan)
+
+    def test_of_a_key_that_is_put_off_counts_from_its_first_time(self) -> None:
+        async def plan(table: Timetable) -> None:
+            table.set(A, START + 5)
+            await asyncio.sleep(6)
+            table.set(A, START + 20)  # its host allows no more at present
+            await asyncio.sleep(15)
+            assert table.lateness(A) == 16
 
         timetable_run(plan)
 

@@ -131,5 +131,7 @@ class Decision:
     """The tests that were made, as they stand now."""
     reason_changed: bool
     """Whether the Ready condition's status or reason is another than before: worth an Event."""
+    postponed: bool = False
+    """Whether a test was due that could not be made yet, since others come first at its host."""
     fingerprint: bytes | None = field(default=None, repr=False)
     """Of the credentials, where the tests that were made refuse them. To be remembered, and never shown."""

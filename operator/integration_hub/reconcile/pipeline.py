@@ -178,16 +178,20 @@ def _postponed(run: Run, gates: GateResult, seconds: float) -> Decision:
     """Come back when it is this instance's turn; say so where there is no verdict and it takes a while."""
     inputs, again = run.inputs, run.inputs.now + timedelta(seconds=seconds)
     if run.standing.held or seconds < SHORT_WAIT_SECONDS:
-        return Decision(status=inputs.instance.status, write=False, due=again, made=(), reason_changed=False)
-    return _decide(
-        inputs,
-        pending(),
-        (*gates.conditions, *undecided(gates.conditions)),
-        handled=False,
-        auth_type=run.passed.method.type,
-        identity=None,
-        next_test_time=timestamp(again),
-    )
+        decision = Decision(
+            status=inputs.instance.status, write=False, due=again, made=(), reason_changed=False
+        )
+    else:
+        decision = _decide(
+            inputs,
+            pending(),
+            (*gates.conditions, *undecided(gates.conditions)),
+            handled=False,
+            auth_type=run.passed.method.type,
+            identity=None,
+            next_test_time=timestamp(again),
+        )
+    return replace(decision, postponed=True)
 
 
 def _tested(run: Run, gates: GateResult) -> Decision:

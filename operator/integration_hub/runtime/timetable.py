@@ -18,7 +18,8 @@ class Timetable:
         self._heap: list[tuple[float, Key]] = []
         self._due: dict[Key, tuple[float, Priority]] = {}
         self._changed = asyncio.Event()
-        self._handed_out: dict[Key, float] = {}
+        self._since: dict[Key, float] = {}
+        """Since when a key is due that was handed out, put off times included."""
 
     def __len__(self) -> int:
         """Return how many keys have a time."""
@@ -35,12 +36,16 @@ class Timetable:
     def drop(self, key: Key) -> None:
         """Take the key's time away."""
         self._due.pop(key, None)
-        self._handed_out.pop(key, None)
+        self._since.pop(key, None)
 
     def lateness(self, key: Key) -> float | None:
-        """Return by how many seconds the key's time has passed, once after it was handed out; None otherwise."""
-        when = self._handed_out.pop(key, None)
-        return None if when is None else max(0.0, asyncio.get_running_loop().time() - when)
+        """Return for how many seconds a key that was handed out has been due; None where it was not."""
+        since = self._since.get(key)
+        return None if since is None else max(0.0, asyncio.get_running_loop().time() - since)
+
+    def served(self, key: Key) -> None:
+        """Take note that what the key was due for is done: it is late no more."""
+        self._since.pop(key, None)
 
     async def run(self) -> None:
         """Hand out keys until cancelled."""
@@ -63,7 +68,7 @@ class Timetable:
             elif when <= now:
                 heapq.heappop(self._heap)
                 del self._due[key]
-                self._handed_out[key] = when
+                self._since.setdefault(key, when)
                 self._enqueue(key, known[1])
             else:
                 return when - now

@@ -105,6 +105,8 @@ class Workers:
             self._finish(key, done)
             if late is not None and done.made and priority is Priority.PERIODIC:
                 self._metrics.late(late)
+            if not done.postponed:  # who waits for a host's turn goes on being late
+                self._timetable.served(key)
         self._metrics.reconciles.labels(key.plural, result).inc()
         self._metrics.seconds.labels(key.plural).observe(loop.time() - started)
 

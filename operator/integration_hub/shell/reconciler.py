@@ -70,6 +70,7 @@ class Done:
     made: tuple[TestStatus, ...] = ()
     tests: tuple[str, ...] = ()
     """Names of all tests of an instance."""
+    postponed: bool = False
     wrote: bool = False
 
 
@@ -167,6 +168,7 @@ class Reconciler:
             definition=record.definition,
             made=decision.made,
             tests=tuple(test.name for test in decision.status.tests),
+            postponed=decision.postponed,
             wrote=decision.write,
         )
 
