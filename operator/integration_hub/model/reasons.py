@@ -272,8 +272,8 @@ REASONS: dict[Reason, ReasonInfo] = {
         _S,
         (c.CREDENTIALS_AVAILABLE,),
         "The operator may not read the Secret.",
-        "Allow the operator's service account to get Secrets in this namespace, as deploy/rbac.yaml does; no watch"
-        " tells of that, so it is seen at the next look.",
+        "Allow the operator's service account to get Secrets in this namespace, as deploy/rbac.yaml does. It is"
+        " tried again after the operator's interval; to try at once, ask for a test ('hub test NAME').",
     ),
     Reason.SECRET_KEY_MISSING: ReasonInfo(
         _S,
