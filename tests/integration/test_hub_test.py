@@ -552,6 +552,21 @@ def test_who_may_not_ask_the_operator_is_told_so_and_sees_what_it_has_said(  # n
     assert "The operator says otherwise: Success, Connected" in ran.out
 
 
+def test_who_may_do_neither_sees_what_the_operator_has_said_before(  # noqa: PLR0917 - fixtures
+    namespace: str,
+    target: TargetServer,
+    applied: Callable[..., Object],
+    kubectl: Kubectl,
+    control_plane: ControlPlaneInfo,
+    tmp_path: Path,
+) -> None:
+    target.script(account(namespace, "x"), knows_the_canary)
+    applied("True", "Connected")
+    ran = limited_user(kubectl, control_plane, namespace, tmp_path, verbs="get,list").run("x")
+    assert ran.code == 3  # the Secret may have changed since
+    assert re.search(r"What the operator has said before \(tested \S+Z\): Success, Connected", ran.out)
+
+
 def limited_user(  # noqa: PLR0917 - who, where, and what
     kubectl: Kubectl,
     info: ControlPlaneInfo,

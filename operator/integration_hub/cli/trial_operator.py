@@ -93,6 +93,7 @@ class OtherSide:
         instance = await self._ask(subject.inputs.instance)
         verdict = verdict_of(instance.status) if instance is not None else None
         if instance is None or verdict is None:
+            self._show_earlier(subject.inputs.instance)
             message = "You may not read the Secret, and the operator has not answered."
             nothing = Verdict("Unknown", trial.verdict.reason, message)
             return verdict_data(nothing) | {
@@ -111,6 +112,14 @@ class OtherSide:
             "operator": self._data(instance, asked=True, differs=False),
             "exitCode": CODES[verdict.result],
         }
+
+    def _show_earlier(self, instance: IntegrationInstance) -> None:
+        """Show what it has said before, with its time: whether the Secret is still the same cannot be seen."""
+        earlier, tested = verdict_of(instance.status), instance.status.last_tested
+        if earlier is not None:
+            self._view.say()
+            when = f" (tested {tested})" if tested else ""
+            self._view.show_verdict(earlier, f"What the operator has said before{when}")
 
     def _show_theirs(self, test: TestStatus) -> None:
         self._view.say(f"Test '{test.name}'")
