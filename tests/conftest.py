@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -16,6 +17,7 @@ from integration_hub.devcluster import ControlPlane, ControlPlaneInfo, ProgressP
 from support.instances import Api
 from support.operator_process import OperatorProcess
 from support.target_server import TargetServer
+from support.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -67,13 +69,16 @@ def run_kubectl(
 
 @pytest.fixture(scope="session")
 def crds_installed(cluster: ControlPlane) -> None:
-    """Our CRDs, established and known to kubectl."""
+    """Our CRDs, established and known to kubectl, with what it explains of them, which the API server publishes later."""
     run_kubectl(cluster, "apply", "--server-side", "-f", ROOT / "crds")
     run_kubectl(cluster, "wait", "--for=condition=Established", "-f", ROOT / "crds", "--timeout=60s")
-    for _ in range(50):
-        if run_kubectl(cluster, "get", "iinst,idef", "-A", check=False).returncode == 0:
-            return
-    pytest.fail("the API server does not serve our kinds")
+    questions = (("get", "iinst,idef", "-A"), ("explain", "iinst.spec"), ("explain", "idef.spec"))
+    for question in questions:
+        wait_until(
+            partial(run_kubectl, cluster, *question, check=False),
+            lambda done: done.returncode == 0,
+            f"kubectl {' '.join(question)}",
+        )
 
 
 @pytest.fixture

@@ -52,7 +52,7 @@ class FailureKind(StrEnum):
     HOST_UNAVAILABLE = "host-unavailable"
     """Not even tried: the host was down a moment ago, and another request finds out when it is back."""
     HOST_PAUSED = "host-paused"
-    """Not even tried: the host has asked for fewer requests and said for how long."""
+    """Not even tried: the host has asked for fewer requests, and the pause is not over."""
 
     # Finding and reaching the host
     HOST_NOT_FOUND = "host-not-found"
