@@ -69,7 +69,7 @@ def run_kubectl(
 
 @pytest.fixture(scope="session")
 def crds_installed(cluster: ControlPlane) -> None:
-    """Our CRDs, established and known to kubectl, with what it explains of them, which the API server publishes later."""
+    """Our CRDs, established and known to kubectl; what it explains of them is published last."""
     run_kubectl(cluster, "apply", "--server-side", "-f", ROOT / "crds")
     run_kubectl(cluster, "wait", "--for=condition=Established", "-f", ROOT / "crds", "--timeout=60s")
     questions = (("get", "iinst,idef", "-A"), ("explain", "iinst.spec"), ("explain", "idef.spec"))
