@@ -681,6 +681,15 @@ BODIES = st.binary(max_size=300) | st.recursive(
 
 
 class TestWhatIsShown:
+    @pytest.mark.parametrize("status", [401, 404, 500])
+    def test_a_credential_that_was_pasted_into_the_configuration_is_masked_in_the_path(
+        self, status: int
+    ) -> None:
+        pasted = planned(request={"path": f"/v1/{CANARY}/account"})
+        diagnosis = tell(answered(status), of=pasted, credentials=Credentials({"apiKey": CANARY}))
+        assert "/v1/***/account" in diagnosis.message
+        assert CANARY not in str(diagnosis)
+
     LONG = planned(
         name="n" * 63,
         expect={"status": [200], "assertions": [{"rule": "response.json.x == 1", "message": "\U0001f600" * 300}]},

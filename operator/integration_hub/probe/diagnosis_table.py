@@ -823,7 +823,7 @@ def _words(facts: Facts) -> dict[str, object]:
     plan, broken = facts.plan, facts.broken_rule if facts.response and not facts.is_token else None
     token_url = f"The token URL at {facts.host}" if facts.host else "The token URL"
     return {
-        "host": token_url if facts.is_token and facts.response else facts.host or "The address",
+        "host": token_url if facts.is_token and facts.response else facts.masked(facts.host) or "The address",
         "token_url": token_url,
         "request": "the request for a token" if facts.is_token else _request_words(facts),
         "status": _status_words(facts.status),
@@ -843,7 +843,8 @@ def _words(facts: Facts) -> dict[str, object]:
 
 
 def _request_words(facts: Facts) -> str:
-    path = facts.plan.request.url.partition("://")[2].partition("/")[2].partition("?")[0]
+    # Masked before it is cut: people do paste a credential into their configuration, and so into the path.
+    path = facts.masked(facts.plan.request.url.partition("://")[2].partition("/")[2].partition("?")[0])
     shown = path if len(path) < MAX_PATH else path[: MAX_PATH - 1] + "…"
     return f"{facts.plan.request.method} /{shown}"
 

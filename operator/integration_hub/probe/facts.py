@@ -112,6 +112,12 @@ class Facts:
         """All forms of the secrets: some ten texts of each answer are masked."""
         return secret_forms(self.secrets)
 
+    def masked(self, text: str) -> str:
+        """Return a text of ours without the secrets that have got into it, and otherwise as it is."""
+        for form in self._forms:
+            text = text.replace(form, MASK)
+        return text
+
     def shown(self, text: str, limit: int) -> str:
         """Return a text of the other side as it may be shown: one line, masked, at most `limit` characters."""
         line = "".join(character if character.isprintable() else " " for character in text[:2000]).strip()
