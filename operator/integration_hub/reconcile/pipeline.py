@@ -92,7 +92,7 @@ def _make_tests(run: Run, gates: GateResult, due: list[PlannedTest]) -> Story:
             run.put_off(due[number:], exchanges.seconds)
             break
         run.take(planned, exchanges, credentials)
-        due += run.freed(due)
+        due += run.freed(due)  # the loop goes on with them
     return _tested(run, gates)
 
 
