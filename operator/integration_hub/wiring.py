@@ -15,7 +15,6 @@ from integration_hub.reconcile.inputs import Timing
 from integration_hub.shell.reconciler import Reconciler
 from integration_hub.shell.store import Store
 
-
 GOODBYE_SECONDS = 0.25
 """aiohttp closes a session without waiting for its TLS connections, and gives this time in its documentation."""
 
