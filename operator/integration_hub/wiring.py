@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 
 from integration_hub.adapters.budget import Limits
@@ -14,9 +13,6 @@ from integration_hub.adapters.traffic import Traffic
 from integration_hub.reconcile.inputs import Timing
 from integration_hub.shell.reconciler import Reconciler
 from integration_hub.shell.store import Store
-
-GOODBYE_SECONDS = 0.25
-"""aiohttp closes a session without waiting for its TLS connections, and gives this time in its documentation."""
 
 
 @dataclass(frozen=True)
@@ -30,11 +26,10 @@ class Engine:
     reconciler: Reconciler
 
     async def close(self) -> None:
-        """Close all connections, and wait until TLS has said goodbye on them: a loop that ends before is still busy."""
+        """Close all connections."""
         await self.traffic.close()
         await self.http.close()
         await self.kube.close()
-        await asyncio.sleep(GOODBYE_SECONDS)
 
 
 def build_engine(

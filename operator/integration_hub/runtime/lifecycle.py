@@ -17,6 +17,9 @@ from integration_hub.adapters.kubeconfig import KubeConnection
 from integration_hub.model.base import GROUP
 from integration_hub.runtime.operator import CannotStartError, Operator, Options
 
+GOODBYE_SECONDS = 0.25
+"""For TLS connections to say goodbye. aiohttp closes them without waiting, and a loop that ends before can be busy."""
+
 
 async def run(options: Options) -> None:
     """Run the operator until SIGINT or SIGTERM. Raise CannotStartError, or what kopf raises, where it cannot go on."""
@@ -37,6 +40,8 @@ async def run(options: Options) -> None:
         if failures:
             raise failures[0] from None
         raise
+    finally:
+        await asyncio.sleep(GOODBYE_SECONDS)
 
 
 def configure(settings: kopf.OperatorSettings, options: Options) -> None:
