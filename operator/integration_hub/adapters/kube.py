@@ -261,6 +261,41 @@ class KubeClient:
             raise ApiError(0, type(error).__name__, message) from error
         return _read(content, method, path)
 
+    async def create_secret(self, namespace: str, manifest: Mapping[str, Any]) -> dict[str, Any]:
+        """Create a Secret and return it as it now is. ApiError 409 where one of that name exists."""
+        return await self._call(
+            "POST",
+            SECRETS.path(namespace),
+            query={"fieldManager": FIELD_MANAGER},
+            body=orjson.dumps(manifest),
+            counted_as="POST secrets",
+        )
+
+    async def replace_secret(self, namespace: str, manifest: Mapping[str, Any]) -> dict[str, Any]:
+        """Write a whole Secret and return it as it now is.
+
+        With a resourceVersion in its metadata, ApiError 409 where it has changed since; with a uid, also where it is
+        another one of the same name. 404 where it is gone: nothing is created anew.
+        """
+        return await self._call(
+            "PUT",
+            SECRETS.path(namespace, manifest["metadata"]["name"]),
+            query={"fieldManager": FIELD_MANAGER},
+            body=orjson.dumps(manifest),
+            counted_as="PUT secrets",
+        )
+
+    async def delete_secret(self, namespace: str, name: str, *, uid: str, version: str | None = None) -> None:
+        """Delete this one Secret. ApiError 409 where it is another one or has another version, 404 where it is gone."""
+        preconditions = {"uid": uid} | ({"resourceVersion": version} if version else {})
+        options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions}
+        await self._call(
+            "DELETE",
+            SECRETS.path(namespace, name),
+            body=orjson.dumps(options),
+            counted_as="DELETE secrets",
+        )
+
 
 def new_session(connection: KubeConnection) -> aiohttp.ClientSession:
     """Return a session for an API server: bounded, without proxies or cookies, with the credentials of now."""
