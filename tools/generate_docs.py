@@ -69,10 +69,11 @@ CHAPTERS = (
         "Definition, configuration and holding",
         (c.DEFINITION_RESOLVED, c.CONFIG_VALID, c.READY, c.RECONCILING),
     ),
-    ("The Secret", (c.CREDENTIALS_AVAILABLE,)),
+    ("The Secret, and consent", (c.CREDENTIALS_AVAILABLE,)),
     ("Reaching the external system", (c.REACHABLE,)),
     ("Credentials and permissions", (c.AUTHENTICATED,)),
     ("What the external system answered", (c.HEALTHY,)),
+    ("What workloads get", (c.DELIVERED,)),
 )
 """Each reason stands in the first chapter that has one of its conditions."""
 
@@ -84,6 +85,7 @@ ABOUT = {
     c.REACHABLE: "Whether the external system answered over a connection that can be trusted.",
     c.AUTHENTICATED: "Whether the external system accepted the credentials.",
     c.HEALTHY: "Whether the answer is what the definition's test expects.",
+    c.DELIVERED: "Whether the Secret for workloads (`spec.binding`) is up to date. There only where one is asked for.",
     c.RECONCILING: "There while the operator goes on by itself. Where something is missing, it has the reason"
     " of `Ready`.",
     c.STALLED: "There while a person must act. Reason and message are those of `Ready`.",

@@ -15,6 +15,7 @@ from integration_hub.auth.methods import METHODS, settings_violations
 from integration_hub.config.messages import _MESSAGES, _OF_MEMBERS
 from integration_hub.model.http import HttpRequest
 from integration_hub.model.reasons import Reason
+from support.auth import CONTEXT
 
 DOCS = Path(__file__).parents[2] / "docs" / "auth-methods.md"
 
@@ -139,7 +140,7 @@ def test_the_flow_ends_with_the_request_authenticated(
     asked, before = request(), request()
     credentials = credentials_for(method, settings)
     assert method.credential_problem(settings, credentials) is None
-    yielded = list(method.flow(settings, credentials, asked))
+    yielded = list(method.flow(settings, credentials, asked, CONTEXT))
     assert asked == before, "the request that came in was changed"
     last = yielded[-1]
     assert (last.method, last.url, last.purpose) == (asked.method, asked.url, "test")
@@ -154,7 +155,7 @@ def test_no_secret_gets_into_the_url_unless_the_definition_says_so(
     method: AuthMethodType, settings: dict[str, Any]
 ) -> None:
     credentials = credentials_for(method, settings)
-    for sent in method.flow(settings, credentials, request()):
+    for sent in method.flow(settings, credentials, request(), CONTEXT):
         where = [sent.url] if settings.get("allowInQuery") else [sent.url, str(sent.query)]
         assert "canary" not in str(where)
 
@@ -162,7 +163,7 @@ def test_no_secret_gets_into_the_url_unless_the_definition_says_so(
 @cases
 def test_no_repr_shows_a_secret(method: AuthMethodType, settings: dict[str, Any]) -> None:
     credentials = credentials_for(method, settings)
-    for shown in (credentials, *method.flow(settings, credentials, request()), method):
+    for shown in (credentials, *method.flow(settings, credentials, request(), CONTEXT), method):
         assert "canary" not in f"{shown!r} {shown}"
 
 

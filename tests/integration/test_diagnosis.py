@@ -33,6 +33,7 @@ from integration_hub.probe.diagnosis_table import TABLE, Finding, find
 from integration_hub.probe.facts import Facts
 from integration_hub.probe.plan import ProbePlan
 from support import fault_server
+from support.auth import CONTEXT
 from support.builders import CANARY, plan
 from support.certificates import DAY, Authority, Identity, self_signed
 from support.fault_server import (
@@ -99,7 +100,7 @@ class World:
 
 
 def api_key(credentials: Credentials) -> StepsOf:
-    return lambda request: METHODS["apiKey"].flow({"prefix": "Bearer"}, credentials, request)
+    return lambda request: METHODS["apiKey"].flow({"prefix": "Bearer"}, credentials, request, CONTEXT)
 
 
 def two_steps(token_url: str) -> StepsOf:

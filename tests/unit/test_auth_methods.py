@@ -13,6 +13,7 @@ from integration_hub.auth.basic_auth import basic_value
 from integration_hub.auth.flow import Credentials
 from integration_hub.auth.methods import METHODS, settings_violations
 from integration_hub.model.http import HttpRequest
+from support.auth import CONTEXT
 
 
 def sent(
@@ -21,7 +22,9 @@ def sent(
     assert settings_violations(type_, settings) == []
     credentials = Credentials(secret)
     assert METHODS[type_].credential_problem(settings, credentials) is None
-    return list(METHODS[type_].flow(settings, credentials, asked or HttpRequest("GET", "https://h/x")))[-1]
+    return list(
+        METHODS[type_].flow(settings, credentials, asked or HttpRequest("GET", "https://h/x"), CONTEXT)
+    )[-1]
 
 
 RFC_7617 = [

@@ -9,7 +9,7 @@ from integration_hub.model import conditions as c
 from integration_hub.model.conditions import MAX_MESSAGE, Condition, merge_conditions, truncated
 
 BEFORE, AFTER = "2026-03-01T11:00:00Z", "2026-03-01T12:00:00Z"
-TYPES = [c.READY, c.RECONCILING, c.STALLED, *c.DOMAIN_CONDITIONS]
+TYPES = [c.READY, c.RECONCILING, c.STALLED, c.DELIVERED, *c.DOMAIN_CONDITIONS]
 
 conditions = st.builds(
     Condition,

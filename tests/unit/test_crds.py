@@ -203,7 +203,10 @@ class TestSchema:
         times = {path for path, node in nodes(INSTANCE).items() if node.get("format") == "date-time"}
         assert times == {
             ".status.conditions[].lastTransitionTime",
+            ".status.authorization.expiresAt",
             ".status.credential.expiresAt",
+            ".status.credential.renewsAt",
+            ".status.credential.authorizationExpiresAt",
             ".status.lastTested",
             ".status.tests[].time",
             ".status.tests[].since",

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from integration_hub.auth import methods
-from integration_hub.auth.flow import Credentials, Flow, SecretKey
+from integration_hub.auth.flow import AuthContext, Credentials, Flow, Place, SecretKey
 from integration_hub.model import conditions as c
 from integration_hub.model.http import FailureKind, HttpRequest, Outcome
 from integration_hub.model.instance import IntegrationInstance
@@ -554,6 +554,7 @@ class TwoSteps:
     type = "twoSteps"
     title = "Two steps"
     settings_schema: Mapping[str, Any] = {"type": "object"}
+    templates: Mapping[str, Place] = {}
 
     def __init__(self) -> None:
         self.closed = False
@@ -567,7 +568,19 @@ class TwoSteps:
     def credential_problem(self, settings: Mapping[str, Any], credentials: Credentials) -> str | None:
         return None
 
-    def flow(self, settings: Mapping[str, Any], credentials: Credentials, request: HttpRequest) -> Flow:
+    def secret_type(self, settings: Mapping[str, Any]) -> str | None:
+        return None
+
+    def delivered(self, settings: Mapping[str, Any], credentials: Credentials) -> Mapping[str, str]:
+        return {}
+
+    def flow(
+        self,
+        settings: Mapping[str, Any],
+        credentials: Credentials,
+        request: HttpRequest,
+        context: AuthContext,
+    ) -> Flow:
         try:
             body = credentials["clientSecret"].encode()
             response = yield HttpRequest("POST", "https://eu.acme.example/token", body=body, purpose="token")

@@ -25,7 +25,7 @@ from integration_hub.probe.diagnosis_table import TABLE
 ROOT = Path(__file__).parents[2]
 TOOL, PAGE = ROOT / "tools" / "generate_docs.py", ROOT / "docs" / "conditions.md"
 TROUBLE = ROOT / "docs" / "troubleshooting.md"
-TYPES = {c.READY, c.RECONCILING, c.STALLED, *c.DOMAIN_CONDITIONS}
+TYPES = {c.READY, c.RECONCILING, c.STALLED, c.DELIVERED, *c.DOMAIN_CONDITIONS}
 
 every_reason = pytest.mark.parametrize("reason", list(Reason))
 
@@ -63,7 +63,7 @@ class TestTable:
 
     def test_every_domain_condition_has_a_good_reason(self) -> None:
         good = {t for row in REASONS.values() if row.course is Course.GOOD for t in row.conditions}
-        assert good == {*c.DOMAIN_CONDITIONS, c.READY}
+        assert good == {*c.DOMAIN_CONDITIONS, c.DELIVERED, c.READY}
 
     def test_whoever_tests_can_end_with_many_distinct_reasons(self) -> None:
         assert len(SELECTABLE) >= 40

@@ -161,7 +161,11 @@ class KubeClient:
         metadata = raw["metadata"]
         data = {key: base64.b64decode(value or "") for key, value in (raw.get("data") or {}).items()}
         return SecretAnswer(
-            SecretState.FOUND, uid=metadata["uid"], version=metadata["resourceVersion"], data=data
+            SecretState.FOUND,
+            uid=metadata["uid"],
+            version=metadata["resourceVersion"],
+            type=raw.get("type") or "",
+            data=data,
         )
 
     async def read(self, resource: Resource, namespace: str, name: str) -> dict[str, Any]:

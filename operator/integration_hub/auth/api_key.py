@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
-from integration_hub.auth.flow import Credentials, Flow, SecretKey
+from integration_hub.auth.flow import AuthContext, Credentials, Flow, Place, SecretKey
 from integration_hub.model.http import HttpRequest
 
 KEY_NAME_PATTERN: Final = "^[-._a-zA-Z0-9]{1,253}$"
@@ -81,6 +81,7 @@ class ApiKey:
 
     type = "apiKey"
     title = "API key"
+    templates: Mapping[str, Place] = {}
     settings_schema: Mapping[str, Any] = {
         "type": "object",
         "additionalProperties": False,
@@ -163,13 +164,27 @@ class ApiKey:
                 return f"The value of the key '{placement.secret_key}' contains {allowed[1]}."
         return None
 
-    def flow(self, settings: Mapping[str, Any], credentials: Credentials, request: HttpRequest) -> Flow:
+    def secret_type(self, settings: Mapping[str, Any]) -> str | None:
+        """Any: it is the keys that count."""
+        return None
+
+    def flow(
+        self,
+        settings: Mapping[str, Any],
+        credentials: Credentials,
+        request: HttpRequest,
+        context: AuthContext,
+    ) -> Flow:
         """Yield the request with every key in its place. A header that is there already is replaced."""
         for placement in _placements(settings):
             request = _ADD[placement.where](
                 request, placement.name, placement.prefix + credentials[placement.secret_key]
             )
         yield request
+
+    def delivered(self, settings: Mapping[str, Any], credentials: Credentials) -> Mapping[str, str]:
+        """Return each key under the name that it has in the Secret."""
+        return dict(credentials)
 
 
 def _where(settings: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from integration_hub.auth.api_key import KEY_NAME_PATTERN
-from integration_hub.auth.flow import Credentials, Flow, SecretKey
+from integration_hub.auth.flow import AuthContext, Credentials, Flow, Place, SecretKey
 from integration_hub.model.http import HttpRequest
 
 _FIXED_TEXT: Final = "^[^\\x00-\\x1f\\x7f]{0,200}$"
@@ -19,6 +19,7 @@ class BasicAuth:
 
     type = "basicAuth"
     title = "User name and password (HTTP Basic)"
+    templates: Mapping[str, Place] = {}
     settings_schema: Mapping[str, Any] = {
         "type": "object",
         "additionalProperties": False,
@@ -89,12 +90,27 @@ class BasicAuth:
             return f"The value of the key '{_username_key(settings)}' is a user name, which {_COLON}."
         return None
 
-    def flow(self, settings: Mapping[str, Any], credentials: Credentials, request: HttpRequest) -> Flow:
+    def secret_type(self, settings: Mapping[str, Any]) -> str | None:
+        """Any: 'kubernetes.io/basic-auth' and 'Opaque' are both usual."""
+        return None
+
+    def flow(
+        self,
+        settings: Mapping[str, Any],
+        credentials: Credentials,
+        request: HttpRequest,
+        context: AuthContext,
+    ) -> Flow:
         """Yield the request with its Authorization header, from text as UTF-8 (RFC 7617 section 2.1)."""
         others = {name: value for name, value in request.headers.items() if name.lower() != "authorization"}
         yield replace(
             request, headers={**others, "Authorization": basic_value(*_pair(settings, credentials))}
         )
+
+    def delivered(self, settings: Mapping[str, Any], credentials: Credentials) -> Mapping[str, str]:
+        """Return user name and password as they are sent."""
+        username, password = _pair(settings, credentials)
+        return {"username": username, "password": password}
 
 
 def basic_value(username: str, password: str) -> str:

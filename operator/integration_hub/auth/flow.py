@@ -7,12 +7,15 @@ by the operator, by the command line, or by a test with nothing but a list of re
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
 from typing import Any, Protocol
 
 from integration_hub.model.http import HttpRequest, HttpResponse
 from integration_hub.model.reasons import Reason
+from integration_hub.model.tokens import Tokens
 
 Flow = Generator[HttpRequest, HttpResponse, None]
 
@@ -26,6 +29,8 @@ class SecretKey:
     required: bool = True
     public: bool = False
     """Whether the value may be shown as the identity, like a user name beside its password. Logs mask it too."""
+    multiline: bool = False
+    """Whether the value is a PEM text or the like, in which line breaks belong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +44,24 @@ class CredentialProblem:
 class Credentials(Mapping[str, str]):
     """The keys of a Secret that a method declared, as text. Neither repr nor str shows a value."""
 
-    __slots__ = ("_values", "public")
+    __slots__ = ("_values", "public", "tokens")
 
-    def __init__(self, values: Mapping[str, str], *, public: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        values: Mapping[str, str],
+        *,
+        public: frozenset[str] = frozenset(),
+        tokens: Tokens | None = None,
+    ) -> None:
         """Keep the values; the caller drops this object when the reconcile ends. `public` names keys."""
         self._values = dict(values)
         self.public = public
+        self.tokens = tokens
+        """What the operator obtained itself with these values, None where it did not."""
+
+    def with_tokens(self, tokens: Tokens) -> Credentials:
+        """Return the same credentials with these tokens."""
+        return Credentials(self._values, public=self.public, tokens=tokens)
 
     def __getitem__(self, key: str) -> str:
         return self._values[key]
@@ -59,6 +76,36 @@ class Credentials(Mapping[str, str]):
         return f"Credentials({', '.join(sorted(self._values))})"
 
 
+def no_randomness(size: int) -> bytes:
+    """Refuse: a flow that needs randomness must be handed some."""
+    raise RuntimeError("whoever drives a flow hands in where its randomness comes from")
+
+
+@dataclass(frozen=True, slots=True)
+class AuthContext:
+    """What a flow may know besides settings and credentials. Clock and randomness are handed in, never taken."""
+
+    now: datetime
+    """In UTC."""
+    random: Callable[[int], bytes] = field(default=no_randomness, repr=False)
+    """Returns so many random bytes, fit for secrets."""
+    redirect_uri: str = ""
+    """Where the operator's callback server is reached from a browser; '' where there is none."""
+    scopes: tuple[str, ...] = ()
+    """The scopes in the instance's spec.auth.scopes."""
+
+
+class Place(StrEnum):
+    """Where the text of a setting lands, which decides how '{{ config.x }}' is filled in."""
+
+    URL = "url"
+    """An address: a value may fill (part of) a host's label, or a segment of the path."""
+    TEXT = "text"
+    """Any text, which whoever uses it encodes."""
+    HEADER = "header"
+    """A header's value."""
+
+
 class AuthMethodType(Protocol):
     """One type of authentication, stateless: `METHODS` holds one object of each."""
 
@@ -68,6 +115,8 @@ class AuthMethodType(Protocol):
     """The words that a person reads."""
     settings_schema: Mapping[str, Any]
     """JSON Schema of `authMethods[].settings`; every property has a description."""
+    templates: Mapping[str, Place]
+    """Settings in which '{{ config.x }}' may stand, by path like 'tokenURL', 'headers[].value' or 'parameters.*'."""
 
     def problems(self, settings: Mapping[str, Any]) -> list[tuple[str, str]]:
         """Return what the schema cannot say about settings that satisfy it: (path below settings, message) pairs."""
@@ -85,6 +134,29 @@ class AuthMethodType(Protocol):
         """
         ...
 
-    def flow(self, settings: Mapping[str, Any], credentials: Credentials, request: HttpRequest) -> Flow:
-        """Yield requests until the last one is `request`, authenticated."""
+    def secret_type(self, settings: Mapping[str, Any]) -> str | None:
+        """Return the type that the credential Secret must have, like 'kubernetes.io/tls'; None where any will do."""
+        ...
+
+    def flow(
+        self,
+        settings: Mapping[str, Any],
+        credentials: Credentials,
+        request: HttpRequest,
+        context: AuthContext,
+    ) -> Flow:
+        """Yield requests until the last one is `request`, authenticated.
+
+        Methods that keep tokens (`auth.tokens`) find them in `credentials.tokens`.
+        """
+        ...
+
+    def delivered(self, settings: Mapping[str, Any], credentials: Credentials) -> Mapping[str, str]:
+        """Return what a workload gets that uses the connection.
+
+        Under the well-known keys of the Service Binding specification where there are any (`username`, `password`,
+        `certificates`, `private-key`), else under the method's own, like `accessToken`.
+
+        Never a refresh token or a client secret: whoever has those can go on without the operator.
+        """
         ...

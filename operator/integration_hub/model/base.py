@@ -14,6 +14,13 @@ API_VERSION = f"{GROUP}/{VERSION}"
 REQUEST_ANNOTATION = f"{GROUP}/request"
 """Written by a person's tool to ask for a test now; echoed in `status.lastHandledRequest`."""
 
+AUTHORIZE_ANNOTATION = f"{GROUP}/authorize"
+"""Written by a person's tool to ask for a new consent while the old tokens stay in use; echoed in
+`status.lastHandledAuthorize` once the new ones have taken their place, or were refused."""
+
+REVOKE_FINALIZER = f"{GROUP}/revoke"
+"""The one finalizer: with `deletionPolicy: Revoke`, until the tokens were given back or the deadline has passed."""
+
 
 class Model(BaseModel):
     """A frozen record with camelCase names on the wire.
@@ -47,3 +54,4 @@ class ObjectMeta(Model):
     creation_timestamp: str = ""
     deletion_timestamp: str | None = None
     annotations: dict[str, str] = {}
+    finalizers: list[str] = []

@@ -31,6 +31,9 @@ DOMAIN_CONDITIONS = (
 )
 """In the order in which they are decided: the first that is not True explains Ready."""
 
+DELIVERED = "Delivered"
+"""Whether workloads have what they need. Present only where spec.binding asks for it; decided last."""
+
 MAX_MESSAGE = 1024
 """Characters of a message that are kept: an Event holds no more, and a status must stay readable."""
 

@@ -11,6 +11,19 @@ from enum import StrEnum
 
 
 @dataclass(frozen=True, slots=True, repr=False)
+class ClientCertificate:
+    """What proves who we are in the TLS handshake itself (RFC 8446 section 4.4.2), as PEM texts."""
+
+    certificate: str
+    """The certificate, and those of the authorities between it and the root."""
+    private_key: str
+
+    def __repr__(self) -> str:
+        """Show nothing."""
+        return "ClientCertificate()"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class HttpRequest:
     """A request to an external system. It may carry credentials, so its repr shows only method, scheme and host."""
 
@@ -21,6 +34,7 @@ class HttpRequest:
     body: bytes | None = None
     purpose: str = "test"
     """'test' for the request that is asked for, 'token' for one that an auth flow needs before it."""
+    client_certificate: ClientCertificate | None = None
 
     def __repr__(self) -> str:
         """Leave out everything that can carry a secret."""

@@ -46,6 +46,26 @@ class InstanceAuth(Model):
     """Name of one of the definition's auth methods. May be left out when the definition has just one."""
     secret_ref: SecretRef | None = None
     """The Secret that holds the credentials, under the keys that the auth method asks for."""
+    scopes: Annotated[
+        list[
+            Annotated[
+                str,
+                Field(
+                    min_length=1,
+                    max_length=300,
+                    json_schema_extra=cel(
+                        (
+                            r"self.matches('^[!#-\\[\\]-~]+$')",
+                            "must be one scope, like 'read:user': no spaces, quotes or backslashes;"
+                            " each scope is an entry of its own",
+                        )
+                    ),
+                ),
+            ]
+        ],
+        Field(json_schema_extra=atomic_list(max_items=50)),
+    ] = []
+    """OAuth scopes that this connection needs beside those of the definition. A missing one is reported by name."""
 
 
 class Scope(Model):
@@ -55,6 +75,13 @@ class Scope(Model):
     """'global' for everybody, 'client' for one customer, 'user' for one person."""
     id: Annotated[str, Field(min_length=1, max_length=253)] | None = None
     """Which client or user. Required for those two, absent for 'global'."""
+
+
+class Binding(Model):
+    """A Secret for the workloads that use this connection."""
+
+    secret_name: ObjectName
+    """Name of the Secret that the operator keeps, in the instance's namespace. It must not exist already."""
 
 
 class Permissions(Model):
@@ -128,6 +155,11 @@ class InstanceSpec(Model):
     """Tests beside the definition's default one: saved tests of this instance, and tests of the definition by name."""
     monitor: TestMonitor | None = None
     """How the connection is watched. A test's own monitor wins over it, field by field."""
+    binding: Binding | None = None
+    """A Secret that the operator keeps up to date for workloads, in the shape of the Service Binding specification."""
+    deletion_policy: Literal["Delete", "Revoke"] | None = None
+    """What becomes of tokens that the operator obtained when this instance is deleted: 'Delete' (default) drops them,
+    'Revoke' gives them back to the external system first."""
     suspend: bool = False
     """True stops all tests; the connection then reads Ready=Unknown, reason Suspended."""
 
@@ -136,11 +168,37 @@ class CredentialStatus(Model):
     """Where the credentials in use came from. Never a secret value."""
 
     id: str | None = None
-    """Identifier of the credential: the Secret's UID."""
+    """Identifier of the credential: the UID of the Secret that it is in."""
     expires_at: Timestamp | None = None
-    """When the credential ends, where that is known."""
+    """When the token or certificate in use ends, where that is known."""
+    renews_at: Timestamp | None = None
+    """When the operator renews it by itself; absent where a person must."""
+    authorization_expires_at: Timestamp | None = None
+    """When a person's consent ends, and with it all renewing, where that is known."""
+    scopes: Annotated[list[str], Field(json_schema_extra=atomic_list(max_items=100))] = []
+    """The scopes that were granted, where that is known."""
+    warned_days: int | None = None
+    """Of which warning ahead of the end an Event has told: 14 or 3 days."""
     secret_resource_version: str | None = None
     """resourceVersion of the Secret that was read."""
+
+
+class Authorization(Model):
+    """What a person must do so that the connection can work."""
+
+    url: str
+    """Open this in a browser, sign in to the external system and consent."""
+    user_code: str | None = None
+    """Type this there, where the page asks for a code."""
+    expires_at: Timestamp
+    """When the link or code ends; the operator puts a new one in its place."""
+
+
+class BindingStatus(Model):
+    """The Secret for workloads."""
+
+    name: str
+    """Name of the Secret. Where the Service Binding specification looks for it."""
 
 
 class TestedInputs(Model):
@@ -234,6 +292,10 @@ class InstanceStatus(Model):
     """Type of the auth method in use."""
     credential: CredentialStatus | None = None
     """Where the credentials in use came from."""
+    authorization: Authorization | None = None
+    """What a person must do, while that is awaited."""
+    binding: BindingStatus | None = None
+    """The Secret for workloads, once it is there."""
     identity: str | None = None
     """Who the external system says we are."""
     last_tested: Timestamp | None = None
@@ -252,6 +314,8 @@ class InstanceStatus(Model):
     """When this status last changed."""
     last_handled_request: str | None = None
     """The last value of the annotation integrationhub.dev/request that was acted upon."""
+    last_handled_authorize: str | None = None
+    """The last value of the annotation integrationhub.dev/authorize that was acted upon."""
 
     def condition(self, type_: str) -> Condition | None:
         """Return the condition of that type, if there is one."""

@@ -65,6 +65,26 @@ class Reason(StrEnum):
     SECRET_LINE_BREAK = "SecretLineBreak"
     SECRET_WHITESPACE = "SecretWhitespace"
     SECRET_VALUE_INVALID = "SecretValueInvalid"
+    SECRET_TYPE_WRONG = "SecretTypeWrong"
+    AUTHORIZATION_REQUIRED = "AuthorizationRequired"
+    AUTHORIZATION_DENIED = "AuthorizationDenied"
+    AUTHORIZATION_FAILED = "AuthorizationFailed"
+    AUTHORIZATION_UNAVAILABLE = "AuthorizationUnavailable"
+    REAUTHENTICATION_REQUIRED = "ReauthenticationRequired"
+    CREDENTIAL_UNREADABLE = "CredentialUnreadable"
+    KEYRING_UNAVAILABLE = "KeyringUnavailable"
+    CREDENTIAL_NOT_STORED = "CredentialNotStored"
+
+    # Delivery to workloads
+    DELIVERED = "Delivered"
+    BINDING_NAME_TAKEN = "BindingNameTaken"
+    BINDING_FORBIDDEN = "BindingForbidden"
+    BINDING_WITHDRAWN = "BindingWithdrawn"
+
+    # Events of credentials
+    CREDENTIAL_EXPIRES_SOON = "CredentialExpiresSoon"
+    CREDENTIAL_REVOKED = "CredentialRevoked"
+    REVOCATION_GIVEN_UP = "RevocationGivenUp"
 
     # Reaching the external system
     HOST_NOT_ALLOWED = "HostNotAllowed"
@@ -307,6 +327,102 @@ REASONS: dict[Reason, ReasonInfo] = {
         " credential has.",
         "Store the value again without the fault that the message names; 'printf %s' adds nothing of"
         " its own.",
+    ),
+    Reason.SECRET_TYPE_WRONG: ReasonInfo(
+        _W,
+        (c.CREDENTIALS_AVAILABLE,),
+        "The Secret is of a type that cannot hold these credentials.",
+        "Create a Secret of the type that the message names (a Secret's type cannot be changed), or correct"
+        " spec.auth.secretRef.",
+    ),
+    Reason.AUTHORIZATION_REQUIRED: ReasonInfo(
+        _W,
+        (c.CREDENTIALS_AVAILABLE,),
+        "A person must sign in to the external system and consent to the connection.",
+        "Run 'hub authorize NAME', or open the link in status.authorization.url; the operator goes on by itself"
+        " as soon as that is done.",
+    ),
+    Reason.AUTHORIZATION_DENIED: ReasonInfo(
+        _W,
+        (c.CREDENTIALS_AVAILABLE,),
+        "The person who was asked, or the external system's administrator, did not consent.",
+        "Run 'hub authorize NAME' to try again with an account that may consent; status.authorization.url is a new"
+        " link.",
+    ),
+    Reason.AUTHORIZATION_FAILED: ReasonInfo(
+        _W,
+        (c.CREDENTIALS_AVAILABLE,),
+        "The external system did not complete the consent.",
+        "Compare the client at the external system with the definition: its redirect URL, scopes and kind. Then"
+        " run 'hub authorize NAME' to try again.",
+    ),
+    Reason.AUTHORIZATION_UNAVAILABLE: ReasonInfo(
+        _S,
+        (c.CREDENTIALS_AVAILABLE,),
+        "No link for consent can be made: the operator has no address to which a browser could come back.",
+        "Start the operator with --callback-url, the address at which people's browsers reach its callback"
+        " server, and register that address at the external system.",
+    ),
+    Reason.REAUTHENTICATION_REQUIRED: ReasonInfo(
+        _S,
+        (c.CREDENTIALS_AVAILABLE,),
+        "The consent of before is of no use any more: it has expired, was revoked, or was used up.",
+        "Run 'hub authorize NAME', or open the link in status.authorization.url, and consent anew.",
+    ),
+    Reason.CREDENTIAL_UNREADABLE: ReasonInfo(
+        _S,
+        (c.CREDENTIALS_AVAILABLE,),
+        "What the operator had obtained for this connection cannot be opened.",
+        "Bring the key back that the message names, or delete the Secret that it names: the operator then starts"
+        " anew, and asks for consent where that is needed. docs/keys.md tells more.",
+    ),
+    Reason.KEYRING_UNAVAILABLE: ReasonInfo(
+        _R,
+        (c.CREDENTIALS_AVAILABLE,),
+        "The operator has no keys to seal with what it obtains.",
+        "The message says what is missing; docs/keys.md explains where keys come from.",
+    ),
+    Reason.CREDENTIAL_NOT_STORED: ReasonInfo(
+        _R,
+        (c.CREDENTIALS_AVAILABLE,),
+        "The operator cannot store what it obtains, and does not use what it has not stored.",
+        "Allow the operator's service account to create and update Secrets in this namespace.",
+    ),
+    Reason.DELIVERED: ReasonInfo(
+        _G, (c.DELIVERED,), "The Secret for workloads has the credentials that were last proven."
+    ),
+    Reason.BINDING_NAME_TAKEN: ReasonInfo(
+        _S,
+        (c.DELIVERED,),
+        "There is a Secret of the name in spec.binding.secretName already that is not this connection's.",
+        "Choose another name in spec.binding.secretName, or delete that Secret if nothing needs it.",
+    ),
+    Reason.BINDING_FORBIDDEN: ReasonInfo(
+        _R,
+        (c.DELIVERED,),
+        "The operator may not write the Secret for workloads.",
+        "Allow the operator's service account to create and update Secrets in this namespace.",
+    ),
+    Reason.BINDING_WITHDRAWN: ReasonInfo(
+        _W,
+        (c.DELIVERED,),
+        "There are no credentials that workloads could use, so the Secret for them has none.",
+        "See the Ready condition for the cause.",
+    ),
+    Reason.CREDENTIAL_EXPIRES_SOON: ReasonInfo(
+        _G,
+        (c.CREDENTIALS_AVAILABLE,),
+        "The credential ends soon, and the operator cannot renew it: before then, store a new one in the Secret, or"
+        " authorise the connection anew with 'hub authorize NAME --again'.",
+    ),
+    Reason.CREDENTIAL_REVOKED: ReasonInfo(
+        _G, (c.CREDENTIALS_AVAILABLE,), "The tokens were given back to the external system."
+    ),
+    Reason.REVOCATION_GIVEN_UP: ReasonInfo(
+        _G,
+        (c.CREDENTIALS_AVAILABLE,),
+        "The tokens could not be given back in time, and the object is deleted all the same: revoke the connection's"
+        " access at the external system by hand.",
     ),
     Reason.HOST_NOT_ALLOWED: ReasonInfo(
         _S,

@@ -8,7 +8,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from integration_hub.auth.methods import settings_violations
+from integration_hub.auth.methods import METHODS, settings_violations
+from integration_hub.auth.templates import template_violations
 from integration_hub.config.pem import pem_fault
 from integration_hub.config.profile import preset_violations, profile_violations, secret_fields
 from integration_hub.config.renderable import (
@@ -108,6 +109,11 @@ def _violations(spec: DefinitionSpec) -> Iterator[Violation]:
     for index, method in enumerate(spec.auth_methods):
         for violation in settings_violations(method.type, method.settings):
             yield Violation(f"spec.authMethods[{index}].{violation.path}", violation.message)
+        if method.type in METHODS:
+            for violation in template_violations(
+                METHODS[method.type], method.settings, known=known, secret=secret_fields(spec.config_schema)
+            ):
+                yield Violation(f"spec.authMethods[{index}].{violation.path}", violation.message)
     if sum(test.default for test in spec.tests) != 1:
         yield Violation("spec.tests", "exactly one test must have 'default: true'")
     for index, test in enumerate(spec.tests):

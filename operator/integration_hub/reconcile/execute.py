@@ -6,7 +6,7 @@ from collections.abc import Generator
 from typing import NamedTuple
 
 from integration_hub.auth.credentials import read_credentials, sensitive_values
-from integration_hub.auth.flow import CredentialProblem, Credentials
+from integration_hub.auth.flow import AuthContext, CredentialProblem, Credentials
 from integration_hub.model.http import HttpRequest, Outcome
 from integration_hub.model.instance import IntegrationInstance
 from integration_hub.model.reasons import Reason
@@ -44,7 +44,7 @@ def use_secret(
     instance: IntegrationInstance, passed: Ready, secret: SecretAnswer | None
 ) -> Credentials | CredentialProblem:
     """Take from the Secret what the auth method needs, or say why that cannot be."""
-    keys = passed.method_type.secret_keys(passed.method.settings)
+    keys = passed.method_type.secret_keys(passed.settings)
     reference = instance.spec.auth.secret_ref
     if secret is None or reference is None:
         names = ", ".join(f"'{key.name}'" for key in keys if key.required)
@@ -61,17 +61,43 @@ def use_secret(
         case SecretState.FORBIDDEN:
             return CredentialProblem(Reason.SECRET_FORBIDDEN, f"The operator may not read {where}.")
         case SecretState.FOUND:
-            found = read_credentials(keys, secret.data, secret_name=reference.name)
-            if isinstance(found, CredentialProblem):
-                return found
-            problem = passed.method_type.credential_problem(passed.method.settings, found)
-            return CredentialProblem(Reason.SECRET_VALUE_INVALID, f"{where}: {problem}") if problem else found
+            return _taken(passed, secret, name=reference.name, where=where)
 
 
-def make_test(
+def _taken(passed: Ready, secret: SecretAnswer, *, name: str, where: str) -> Credentials | CredentialProblem:
+    """Take what is needed from a Secret that is there."""
+    fault = _type_fault(passed, secret)
+    if fault:
+        return CredentialProblem(Reason.SECRET_TYPE_WRONG, f"{where} {fault}.")
+    keys = passed.method_type.secret_keys(passed.settings)
+    found = read_credentials(keys, secret.data, secret_name=name)
+    if isinstance(found, CredentialProblem):
+        return found
+    problem = passed.method_type.credential_problem(passed.settings, found)
+    return CredentialProblem(Reason.SECRET_VALUE_INVALID, f"{where}: {problem}") if problem else found
+
+
+_NEVER_CREDENTIALS = ("integrationhub.dev/", "helm.sh/", "bootstrap.kubernetes.io/", "kubernetes.io/dockerc")
+"""Types of Secrets that hold no credentials of external systems; the first, what the operator itself keeps: a token
+that it obtained, or its keys, must not be sent as somebody's API key."""
+
+
+def _type_fault(passed: Ready, secret: SecretAnswer) -> str | None:
+    wanted = passed.method_type.secret_type(passed.settings)
+    if wanted is not None and secret.type != wanted:
+        return (
+            f"is of type '{secret.type}', and auth method '{passed.method.name}' needs one of type '{wanted}'"
+        )
+    if secret.type.startswith(_NEVER_CREDENTIALS):
+        return f"is of type '{secret.type}', which holds no credentials for an external system; use 'Opaque'"
+    return None
+
+
+def make_test(  # noqa: PLR0913 - what a test needs, and its manner by name
     planned: PlannedTest,
     passed: Ready,
     credentials: Credentials,
+    context: AuthContext,
     *,
     urgent: bool = False,
     fresh: bool = False,
@@ -82,7 +108,7 @@ def make_test(
     """
     plan = planned.plan
     sensitive = sensitive_values(credentials)
-    flow = passed.method_type.flow(passed.method.settings, credentials, plan.request)
+    flow = passed.method_type.flow(passed.settings, credentials, plan.request, context)
     outcomes: list[Outcome] = []
     request = next(flow)
     try:

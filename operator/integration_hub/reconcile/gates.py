@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from integration_hub.auth.flow import AuthMethodType
 from integration_hub.auth.methods import METHODS
+from integration_hub.auth.templates import render_settings
 from integration_hub.config.profile import secret_fields
 from integration_hub.config.templates import TemplateError
 from integration_hub.config.validation import ConfigValidator
@@ -38,6 +39,8 @@ class Ready:
     """The default test first."""
     method: AuthMethod
     method_type: AuthMethodType
+    settings: Mapping[str, Any]
+    """The method's settings, with the configuration filled in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,13 @@ class Considered:
         return plan_probe(self.spec, test.settings, test.request, self.config)
 
     @cached_property
+    def settings(self) -> Mapping[str, Any]:
+        """The auth method's settings, with the configuration filled in. TemplateError where a value cannot stand."""
+        if self.method is None:
+            return {}
+        return render_settings(METHODS[self.method.type], self.method.settings, self.config)
+
+    @cached_property
     def method(self) -> AuthMethod | None:
         """The auth method that the instance names, or the only one where it names none."""
         if self.inputs.definition is None or self.inputs.definition.spec is None:
@@ -127,7 +137,7 @@ def pass_gates(inputs: Inputs) -> GateResult:
         raise ValueError("the last gate lets nothing through without an auth method")
     return GateResult(
         tuple(found),
-        Ready(considered.tests, considered.method, METHODS[considered.method.type]),
+        Ready(considered.tests, considered.method, METHODS[considered.method.type], considered.settings),
         considered.method,
     )
 
@@ -178,7 +188,7 @@ def config_valid(considered: Considered) -> Condition:
     if mistakes:
         return _false(c.CONFIG_VALID, Reason.TESTS_INVALID, f"{listed(mistakes)}.")
     try:
-        _ = considered.tests
+        _ = considered.tests, considered.settings
     except TemplateError as error:
         return _false(c.CONFIG_VALID, Reason.CONFIG_INVALID, f"spec.config.{error.field}: {error}.")
     return Condition(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from integration_hub.auth.flow import AuthContext, no_randomness
 from integration_hub.model.http import HttpRequest, Outcome
 from integration_hub.model.instance import InstanceStatus, IntegrationInstance, TestStatus
 from integration_hub.reconcile.definition import CheckedDefinition
@@ -44,10 +45,20 @@ class Inputs:
     first_look: bool = False
     """Whether this is the first reconcile of the instance since the operator started."""
     timing: Timing = field(default_factory=Timing)
+    random: Callable[[int], bytes] = field(default=no_randomness, repr=False)
+    """Returns so many random bytes, fit for secrets."""
+    redirect_uri: str = ""
+    """Where the callback server is reached from a browser; '' where there is none."""
     fingerprint_key: bytes | None = field(default=None, repr=False)
     """Makes fingerprints of credentials worthless to whoever does not have it. None where none are made."""
     tested_fingerprint: bytes | None = field(default=None, repr=False)
     """Of the credentials that were refused, None where none were or that is not known, as after a restart."""
+
+    @property
+    def context(self) -> AuthContext:
+        """What auth flows may know besides settings and credentials."""
+        scopes = tuple(self.instance.spec.auth.scopes)
+        return AuthContext(self.now, self.random, self.redirect_uri, scopes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +94,8 @@ class SecretAnswer:
     state: SecretState
     uid: str = ""
     version: str = ""
+    type: str = ""
+    """Like 'Opaque' or 'kubernetes.io/tls'."""
     data: Mapping[str, bytes] = field(default_factory=dict)
 
     def __repr__(self) -> str:

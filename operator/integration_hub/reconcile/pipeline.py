@@ -84,7 +84,7 @@ def _make_tests(run: Run, gates: GateResult, due: list[PlannedTest]) -> Story:
         if run.standing.blocked() and not planned.test.default:
             break
         exchanges = yield from make_test(
-            planned, run.passed, credentials, urgent=run.urgent, fresh=run.requested
+            planned, run.passed, credentials, run.inputs.context, urgent=run.urgent, fresh=run.requested
         )
         if isinstance(exchanges, Postponed):
             if not run.made:

@@ -13,10 +13,10 @@ from datetime import UTC, datetime
 
 from integration_hub.adapters.traffic import Traffic
 from integration_hub.auth.credentials import secret_values, sensitive_values
-from integration_hub.auth.flow import CredentialProblem, Credentials
+from integration_hub.auth.flow import AuthContext, CredentialProblem, Credentials
 from integration_hub.config.redaction import redact_text
 from integration_hub.model.http import Failure, FailureKind, HttpResponse, Outcome, Transport
-from integration_hub.model.instance import IntegrationInstance, Stage, TestResult, TestStatus
+from integration_hub.model.instance import Stage, TestResult, TestStatus
 from integration_hub.model.reasons import REASONS, Reason
 from integration_hub.probe.diagnose import diagnose
 from integration_hub.probe.diagnosis_table import Finding
@@ -149,7 +149,7 @@ class Tryout:
         if isinstance(credentials, CredentialProblem):
             return Trial(_stopped(credentials.reason, credentials.message), passed.tests)
         try:
-            return await self._make(inputs.instance, passed, credentials, secret, only)
+            return await self._make(inputs, passed, credentials, secret, only)
         finally:
             sensitive.in_use.set(())
 
@@ -167,7 +167,7 @@ class Tryout:
 
     async def _make(
         self,
-        instance: IntegrationInstance,
+        inputs: Inputs,
         passed: Ready,
         credentials: Credentials,
         secret: SecretAnswer | None,
@@ -176,13 +176,15 @@ class Tryout:
         standing = Standing(passed.tests, {}, {})
         wanted = [planned for planned in passed.tests if not only or planned.test.name in only]
         known = secrets_of(
-            secret.data if secret else {}, used=sensitive_values(credentials), public=public_texts(instance)
+            secret.data if secret else {},
+            used=sensitive_values(credentials),
+            public=public_texts(inputs.instance),
         )
         made: list[Tried] = []
         for planned in wanted:
             if standing.blocked() and not planned.test.default:
                 break
-            tried = await self._try(planned, passed, credentials, known, asked_for=bool(only))
+            tried = await self._try(planned, passed, credentials, inputs.context, known, asked_for=bool(only))
             standing.held[planned.test.name] = tried.status
             made.append(tried)
             self._observer.test_ended(tried)
@@ -192,14 +194,15 @@ class Tryout:
             tests=tuple(made),
             spared=tuple(planned.test.name for planned in wanted[len(made) :]),
             secret_version=secret.version if secret else None,
-            exposed=tuple(exposed(instance.spec.to_wire(), secret_values(credentials), "spec")),
+            exposed=tuple(exposed(inputs.instance.spec.to_wire(), secret_values(credentials), "spec")),
         )
 
-    async def _try(
+    async def _try(  # noqa: PLR0913 - what a test needs
         self,
         planned: PlannedTest,
         passed: Ready,
         credentials: Credentials,
+        context: AuthContext,
         secrets: frozenset[str],
         *,
         asked_for: bool,
@@ -208,7 +211,7 @@ class Tryout:
         watch = _Watch(self._observer, planned, credentials, self._clock)
         self._observer.test_began(planned)
         exchanges: list[ShownExchange] = []
-        story = make_test(planned, passed, credentials, urgent=True, fresh=True)
+        story = make_test(planned, passed, credentials, context, urgent=True, fresh=True)
         answer: Outcome | None = None
         try:
             while True:
