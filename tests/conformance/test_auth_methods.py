@@ -41,6 +41,13 @@ SETTINGS: dict[str, list[dict[str, Any]]] = {
         {"username": "anystring", "passwordKey": "apiKey"},
         {"passwordRequired": False},
     ],
+    "custom": [
+        {
+            "headers": {
+                "headers": [{"name": "X-Client", "value": "acme"}, {"name": "X-Key", "secretKey": "key"}]
+            }
+        },
+    ],
 }
 """Valid settings of each type, one for each way to use it."""
 
@@ -115,7 +122,7 @@ def test_only_keywords_that_have_messages_are_used(method: AuthMethodType) -> No
         for s in group["properties"].values()
         for keyword in s
     }
-    assert used - {"description", "items"} <= set(_MESSAGES) | set(_OF_MEMBERS)
+    assert used - {"description", "items", "properties"} <= set(_MESSAGES) | set(_OF_MEMBERS)
 
 
 @cases

@@ -7,7 +7,7 @@ section 5.5; RFC 6265 section 4.1.1): what a server makes of anything else is no
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
@@ -42,13 +42,13 @@ FORBIDDEN_HEADERS: Final = frozenset(
 """Headers that decide where a message goes or where it ends (RFC 9110 section 7.6.1; RFC 9112 section 6):
 a secret there would break the request, or smuggle another one."""
 
-_NAME: Final = {
+NAME_SETTING: Final = {
     "type": "string",
     "pattern": "^[!-~]{1,100}$",
     "description": "Name of the header, query parameter or cookie, like 'X-API-Key'. Default of a header:"
     " Authorization.",
 }
-_PREFIX: Final = {
+PREFIX_SETTING: Final = {
     "type": "string",
     "pattern": "^[ -~]{0,50}$",
     "description": "What stands before the key in a header: a word like 'Bearer' is followed by one space;"
@@ -62,7 +62,8 @@ _SECRET_KEY: Final = {
 
 _DEFAULT_HEADER = "Authorization"
 _DEFAULT_KEY = "apiKey"
-_HEADER_VALUE = re.compile(r"[ -~]+")
+HEADER_VALUE: Final = re.compile(r"[ -~]+")
+"""What a key may be that is sent in a header, as a whole."""
 _COOKIE_VALUE = re.compile(r"[!#-+\--:<-\[\]-~]+")
 """`cookie-octet` of RFC 6265 section 4.1.1: visible ASCII without '"', ',', ';' and '\\'."""
 
@@ -90,8 +91,8 @@ class ApiKey:
                 "enum": ["header", "query", "cookie"],
                 "description": "Where the key goes: header (default), query or cookie.",
             },
-            "name": _NAME,
-            "prefix": _PREFIX,
+            "name": NAME_SETTING,
+            "prefix": PREFIX_SETTING,
             "secretKey": _SECRET_KEY,
             "allowInQuery": {
                 "type": "boolean",
@@ -108,8 +109,8 @@ class ApiKey:
                     "additionalProperties": False,
                     "required": ["name", "secretKey"],
                     "properties": {
-                        "name": {**_NAME, "description": "Name of the header, like 'DD-API-KEY'."},
-                        "prefix": _PREFIX,
+                        "name": {**NAME_SETTING, "description": "Name of the header, like 'DD-API-KEY'."},
+                        "prefix": PREFIX_SETTING,
                         "secretKey": {
                             **_SECRET_KEY,
                             "description": "Key in the Secret that holds this header's key.",
@@ -197,14 +198,14 @@ def _placements(settings: Mapping[str, Any]) -> list[_Placement]:
         _Placement(
             where="header" if "headers" in settings else _where(settings),
             name=entry.get("name", _DEFAULT_HEADER),
-            prefix=_joined_prefix(entry.get("prefix", "")),
+            prefix=joined_prefix(entry.get("prefix", "")),
             secret_key=entry.get("secretKey", _DEFAULT_KEY),
         )
         for entry in entries
     ]
 
 
-def _joined_prefix(prefix: str) -> str:
+def joined_prefix(prefix: str) -> str:
     """Return the prefix as it is written before the key; see the setting's description."""
     return f"{prefix} " if prefix[-1:].isalnum() else prefix
 
@@ -215,7 +216,12 @@ def _headers_problems(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
         for other in ("in", "name", "prefix", "secretKey", "allowInQuery")
         if other in settings
     ]
-    names = [entry["name"] for entry in settings["headers"]]
+    return found + header_name_problems([entry["name"] for entry in settings["headers"]])
+
+
+def header_name_problems(names: Sequence[str]) -> list[tuple[str, str]]:
+    """Return what is wrong in the names of 'headers[].name': that none can hold a key, that one comes twice."""
+    found: list[tuple[str, str]] = []
     for index, name in enumerate(names):
         path = f"headers[{index}].name"
         found += _name_problems("header", path, name)
@@ -230,14 +236,15 @@ def _name_problems(where: str, path: str, name: str) -> list[tuple[str, str]]:
     ]
 
 
-def _in_header(request: HttpRequest, name: str, value: str) -> HttpRequest:
+def in_header(request: HttpRequest, name: str, value: str) -> HttpRequest:
+    """Return the request with this header, in place of one of the same name."""
     others = {key: held for key, held in request.headers.items() if key.lower() != name.lower()}
     return replace(request, headers={**others, name: value})
 
 
 def _in_cookie(request: HttpRequest, name: str, value: str) -> HttpRequest:
     before = next((held for key, held in request.headers.items() if key.lower() == "cookie"), "")
-    return _in_header(request, "Cookie", f"{before}; {name}={value}" if before else f"{name}={value}")
+    return in_header(request, "Cookie", f"{before}; {name}={value}" if before else f"{name}={value}")
 
 
 def _in_query(request: HttpRequest, name: str, value: str) -> HttpRequest:
@@ -269,13 +276,15 @@ _NAME_RULES: Final[tuple[tuple[str, Callable[[str], bool], str], ...]] = (
 )
 """(place, what is refused, message): the first that holds is reported."""
 
-_ADD: Final = {"header": _in_header, "cookie": _in_cookie, "query": _in_query}
+_ADD: Final = {"header": in_header, "cookie": _in_cookie, "query": _in_query}
+
+HEADER_VALUE_REFUSED: Final = (
+    "characters that a header cannot carry: only visible ASCII characters can be sent"
+)
+"""What is said of a value that `HEADER_VALUE` does not match."""
 
 _ALLOWED_VALUES: Final = {
-    "header": (
-        _HEADER_VALUE,
-        "characters that a header cannot carry: only visible ASCII characters can be sent",
-    ),
+    "header": (HEADER_VALUE, HEADER_VALUE_REFUSED),
     "cookie": (
         _COOKIE_VALUE,
         "characters that a cookie cannot carry: spaces, quotes, commas, semicolons, backslashes or non-ASCII",

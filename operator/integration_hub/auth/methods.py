@@ -10,12 +10,15 @@ from typing import Any, Final
 
 from integration_hub.auth.api_key import ApiKey
 from integration_hub.auth.basic_auth import BasicAuth
+from integration_hub.auth.custom.method import Custom
 from integration_hub.auth.flow import AuthMethodType
 from integration_hub.config.validation import schema_violations
 from integration_hub.config.values import choices, did_you_mean
 from integration_hub.config.violation import Violation
 
-METHODS: Final[dict[str, AuthMethodType]] = {method.type: method for method in (ApiKey(), BasicAuth())}
+METHODS: Final[dict[str, AuthMethodType]] = {
+    method.type: method for method in (ApiKey(), BasicAuth(), Custom())
+}
 
 
 def settings_violations(type_: str, settings: Mapping[str, Any]) -> list[Violation]:

@@ -1,0 +1,1 @@
+"""Ways to authenticate that no common standard describes, one file each: the schemes of the type `custom`."""
