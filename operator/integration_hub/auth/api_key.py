@@ -9,8 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 
+from integration_hub.auth.ends import earliest_end
 from integration_hub.auth.flow import AuthContext, Credentials, Flow, Place, SecretKey
 from integration_hub.model.http import HttpRequest
 
@@ -186,6 +188,10 @@ class ApiKey:
     def delivered(self, settings: Mapping[str, Any], credentials: Credentials) -> Mapping[str, str]:
         """Return each key under the name that it has in the Secret."""
         return dict(credentials)
+
+    def ends_at(self, settings: Mapping[str, Any], credentials: Credentials) -> datetime | None:
+        """Return when the first of the keys ends that is a JSON Web Token and says so."""
+        return earliest_end(credentials.values())
 
 
 def _where(settings: Mapping[str, Any]) -> str:

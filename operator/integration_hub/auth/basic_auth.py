@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, Final
 
 from integration_hub.auth.api_key import KEY_NAME_PATTERN
@@ -111,6 +112,10 @@ class BasicAuth:
         """Return user name and password as they are sent."""
         username, password = _pair(settings, credentials)
         return {"username": username, "password": password}
+
+    def ends_at(self, settings: Mapping[str, Any], credentials: Credentials) -> datetime | None:
+        """Return None: no user name and no password says when it ends."""
+        return None
 
 
 def basic_value(username: str, password: str) -> str:

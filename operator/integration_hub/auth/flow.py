@@ -160,3 +160,10 @@ class AuthMethodType(Protocol):
         Never a refresh token or a client secret: whoever has those can go on without the operator.
         """
         ...
+
+    def ends_at(self, settings: Mapping[str, Any], credentials: Credentials) -> datetime | None:
+        """Return when the credential itself ends, where it says so: a certificate, or a JWT in an API key's place.
+
+        Of what a person stored in the Secret. When the operator's own tokens end stands in `credentials.tokens`.
+        """
+        ...

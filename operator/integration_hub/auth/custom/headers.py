@@ -6,6 +6,7 @@ Where every header is a key of the Secret, `apiKey` with `headers` does; this is
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from integration_hub.auth.api_key import (
@@ -18,6 +19,7 @@ from integration_hub.auth.api_key import (
     in_header,
     joined_prefix,
 )
+from integration_hub.auth.ends import earliest_end
 from integration_hub.auth.flow import AuthContext, Credentials, Flow, Place, SecretKey
 from integration_hub.model.http import HttpRequest
 
@@ -125,3 +127,7 @@ class Headers:
     def delivered(self, settings: Mapping[str, Any], credentials: Credentials) -> Mapping[str, str]:
         """Return each key under the name that it has in the Secret."""
         return dict(credentials)
+
+    def ends_at(self, settings: Mapping[str, Any], credentials: Credentials) -> datetime | None:
+        """Return when the first of the keys ends that is a JSON Web Token and says so."""
+        return earliest_end(credentials.values())

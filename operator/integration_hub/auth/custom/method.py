@@ -7,6 +7,7 @@ this one and one entry in `SCHEMES`.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from integration_hub.auth.custom.headers import Headers
@@ -85,6 +86,11 @@ class Custom:
         """Return what the scheme delivers."""
         scheme, inner = _scheme(settings)
         return scheme.delivered(inner, credentials)
+
+    def ends_at(self, settings: Mapping[str, Any], credentials: Credentials) -> datetime | None:
+        """Return when the scheme's credential ends."""
+        scheme, inner = _scheme(settings)
+        return scheme.ends_at(inner, credentials)
 
     # -- Tokens: asked for only where `token_rules` has returned some --------------------------------
 
