@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from integration_hub.auth.credentials import read_credentials, sensitive_values
+from integration_hub.auth.credentials import read_credentials, secret_values, sensitive_values
 from integration_hub.auth.flow import CredentialProblem, Credentials, SecretKey
+from integration_hub.config.redaction import redact_text
 from integration_hub.model.reasons import Reason
+from integration_hub.model.tokens import Tokens
 
 KEYS = (SecretKey("username", "the user name"), SecretKey("password", "the password", required=False))
 
@@ -82,6 +88,99 @@ def test_any_bytes_are_read_or_reported(username: bytes, password: bytes) -> Non
         for value in found.values():
             assert value == value.strip()
             assert value.isprintable() or not value.isascii()
+
+
+MULTILINE = (SecretKey("tls.key", "the private key", multiline=True), SecretKey("name", "the name"))
+PEM = "-----BEGIN PRIVATE KEY-----\nY2FuYXJ5Y2FuYXJ5\nY2Fu\n-----END PRIVATE KEY-----"
+
+
+def read_lines(value: bytes) -> Credentials | CredentialProblem:
+    return read_credentials(MULTILINE, {"tls.key": value, "name": b"n"}, secret_name="sec")
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n", "\n\n"])
+@pytest.mark.parametrize("start", ["", "\n", "\r\n"])
+def test_a_text_of_several_lines_is_read_as_it_is_however_its_lines_end(start: str, end: str) -> None:
+    for text in (PEM, PEM.replace("\n", "\r\n")):
+        found = read_lines((start + text + end).encode())
+        assert isinstance(found, Credentials)
+        assert found["tls.key"] == start + text + end
+
+
+@pytest.mark.parametrize(
+    ("value", "reason", "said"),
+    [
+        ("\ufeff" + PEM, Reason.SECRET_VALUE_INVALID, "byte order mark"),
+        (" " + PEM, Reason.SECRET_WHITESPACE, "begins or ends with a space"),
+        (PEM + "\t\n", Reason.SECRET_WHITESPACE, "begins or ends with a space"),
+        (PEM.replace("\n", "\r"), Reason.SECRET_VALUE_INVALID, "carriage return"),
+        (PEM + "\x00", Reason.SECRET_VALUE_INVALID, "control character"),
+        (PEM.replace("Y2Fu\n", "Y2\x1bFu\n"), Reason.SECRET_VALUE_INVALID, "control character"),
+        (PEM.replace("\n", "\u2028"), Reason.SECRET_VALUE_INVALID, "control character"),
+        ("\n\r\n ", Reason.SECRET_KEY_EMPTY, "is empty"),
+        ("", Reason.SECRET_KEY_EMPTY, "is empty"),
+    ],
+)
+def test_each_fault_in_a_text_of_several_lines_has_its_reason(value: str, reason: Reason, said: str) -> None:
+    problem = read_lines(value.encode())
+    assert isinstance(problem, CredentialProblem)
+    assert problem.reason is reason
+    assert "'tls.key'" in problem.message
+    assert said in problem.message
+    assert "Y2Fu" not in problem.message
+
+
+def test_a_key_of_one_line_stays_one_line_beside_one_of_several() -> None:
+    problem = read_credentials(MULTILINE, {"tls.key": PEM.encode(), "name": b"n\n"}, secret_name="sec")
+    assert isinstance(problem, CredentialProblem)
+    assert problem.reason is Reason.SECRET_LINE_BREAK
+
+
+@given(st.text(alphabet="aY2\r\n\t \x00\ufeff", max_size=12))
+def test_any_text_of_several_lines_is_read_unchanged_or_reported(value: str) -> None:
+    found = read_lines(value.encode())
+    if isinstance(found, Credentials):
+        assert found["tls.key"] == value
+
+
+def test_a_line_of_a_private_key_is_as_secret_as_the_whole() -> None:
+    found = read_lines(PEM.replace("\n", "\r\n").encode())
+    assert isinstance(found, Credentials)
+    assert "Y2FuYXJ5Y2FuYXJ5" in sensitive_values(found)
+    assert "Y2FuYXJ5Y2FuYXJ5" in secret_values(found)
+    log = redact_text("unable to load: 'Y2FuYXJ5Y2FuYXJ5' at line 2", sensitive_values(found))
+    assert log == "unable to load: '***' at line 2"
+    wrapped = redact_text(json.dumps({"key": PEM}), sensitive_values(found))
+    assert "Y2FuYXJ5" not in wrapped
+
+
+def test_the_words_that_frame_a_private_key_are_no_secret() -> None:
+    found = read_lines(PEM.encode())
+    assert isinstance(found, Credentials)
+    assert not any(value.startswith("-----") and "\n" not in value for value in sensitive_values(found))
+
+
+def test_words_of_one_line_are_no_lines() -> None:
+    phrase = "correct horse battery staple integration"
+    assert sensitive_values(Credentials({"password": phrase})) == (phrase,)
+
+
+def test_what_is_public_is_masked_in_logs_only() -> None:
+    credentials = Credentials({"username": "jane", "password": "canary"}, public=frozenset({"username"}))
+    assert sensitive_values(credentials) == ("canary", "jane")
+    assert secret_values(credentials) == ("canary",)
+
+
+def test_tokens_that_were_obtained_with_credentials_are_as_secret_as_they() -> None:
+    tokens = Tokens(
+        "canary-access", datetime(2026, 1, 1, tzinfo=UTC), "grant", refresh_token="canary-refresh"
+    )
+    credentials = Credentials({"clientSecret": "canary"}).with_tokens(tokens)
+    for values in (sensitive_values(credentials), secret_values(credentials)):
+        assert values == ("canary-refresh", "canary-access", "canary")
+    alone = Credentials({}).with_tokens(replace(tokens, refresh_token=None))
+    assert secret_values(alone) == ("canary-access",)
+    assert "canary" not in f"{credentials!r} {credentials} {tokens!r} {tokens}"
 
 
 def test_sensitive_values_are_all_values_longest_first() -> None:

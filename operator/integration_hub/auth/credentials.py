@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from integration_hub.auth.flow import CredentialProblem, Credentials, SecretKey
@@ -11,8 +11,19 @@ from integration_hub.model.reasons import Reason
 
 _MAX_NAMES = 10
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTROL_IN_LINES = re.compile(r"(?!\n|\r\n)[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_MIN_LINE: Final = 8
+"""Shorter lines of a text are masked with the whole alone: what they give away is little, and they stand anywhere."""
 
-_FAULTS: Final[Sequence[tuple[Callable[[str], bool], Reason, str]]] = (
+_Faults = Sequence[tuple[Callable[[str], bool], Reason, str]]
+
+_BYTE_ORDER_MARK: Final = (
+    lambda value: value.startswith("\ufeff"),
+    Reason.SECRET_VALUE_INVALID,
+    "starts with a byte order mark; save the file as UTF-8 without BOM",
+)
+
+_FAULTS: Final[_Faults] = (
     (
         lambda value: value.endswith(("\n", "\r")),
         Reason.SECRET_LINE_BREAK,
@@ -23,11 +34,7 @@ _FAULTS: Final[Sequence[tuple[Callable[[str], bool], Reason, str]]] = (
         Reason.SECRET_LINE_BREAK,
         "contains a line break",
     ),
-    (
-        lambda value: value.startswith("\ufeff"),
-        Reason.SECRET_VALUE_INVALID,
-        "starts with a byte order mark; save the file as UTF-8 without BOM",
-    ),
+    _BYTE_ORDER_MARK,
     (
         lambda value: value != value.strip(),
         Reason.SECRET_WHITESPACE,
@@ -40,6 +47,21 @@ _FAULTS: Final[Sequence[tuple[Callable[[str], bool], Reason, str]]] = (
     ),
 )
 """Checked in this order; the first that holds is reported. Each reads after "key 'x' "."""
+
+_FAULTS_IN_LINES: Final[_Faults] = (
+    _BYTE_ORDER_MARK,
+    (
+        lambda value: value.strip("\r\n") != value.strip(),
+        Reason.SECRET_WHITESPACE,
+        "begins or ends with a space or tab",
+    ),
+    (
+        lambda value: _CONTROL_IN_LINES.search(value) is not None,
+        Reason.SECRET_VALUE_INVALID,
+        "contains a control character, or a carriage return without a line feed",
+    ),
+)
+"""The same of a text in which line breaks belong, however its lines and the whole end."""
 
 
 def read_credentials(
@@ -54,7 +76,7 @@ def read_credentials(
     values: dict[str, str] = {}
     for key in keys:
         raw = data.get(key.name)
-        if not raw:
+        if not raw or (key.multiline and not raw.strip()):
             if key.required:
                 return _absent(key, data, secret_name)
             continue
@@ -62,7 +84,8 @@ def read_credentials(
             value = raw.decode("utf-8")
         except UnicodeDecodeError:
             return _invalid(key, secret_name, Reason.SECRET_VALUE_INVALID, "is not text in UTF-8")
-        fault = next(((reason, words) for holds, reason, words in _FAULTS if holds(value)), None)
+        faults = _FAULTS_IN_LINES if key.multiline else _FAULTS
+        fault = next(((reason, words) for holds, reason, words in faults if holds(value)), None)
         if fault is not None:
             return _invalid(key, secret_name, *fault)
         values[key.name] = value
@@ -71,12 +94,31 @@ def read_credentials(
 
 def sensitive_values(credentials: Credentials) -> tuple[str, ...]:
     """Return what `redact_text` must mask in logs while these credentials are in use, longest first."""
-    return _longest_first(credentials.values())
+    public = (value for name, value in credentials.items() if name in credentials.public)
+    return _longest_first((*_secrets(credentials), *public))
 
 
 def secret_values(credentials: Credentials) -> tuple[str, ...]:
     """Return what must never be shown to anybody: the same, less what is public, like a user name."""
-    return _longest_first(value for name, value in credentials.items() if name not in credentials.public)
+    return _longest_first(_secrets(credentials))
+
+
+def _secrets(credentials: Credentials) -> Iterator[str]:
+    for name, value in credentials.items():
+        if name not in credentials.public:
+            yield value
+            yield from _lines(value)
+    tokens = credentials.tokens
+    if tokens is not None:
+        yield tokens.access_token
+        yield tokens.refresh_token or ""
+
+
+def _lines(value: str) -> Iterator[str]:
+    """Yield the lines of a text that has several: of a private key, each alone gives away a part of it."""
+    lines = [line.strip() for line in value.split("\n")]
+    if len(lines) > 1:
+        yield from (line for line in lines if len(line) >= _MIN_LINE and not line.startswith("-----"))
 
 
 def _longest_first(values: Iterable[str]) -> tuple[str, ...]:
