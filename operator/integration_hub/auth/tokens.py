@@ -13,7 +13,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
-from integration_hub.auth.flow import AuthContext, Credentials
+from integration_hub.auth.flow import AuthContext, AuthMethodType, Credentials
 from integration_hub.model.http import HttpRequest, HttpResponse
 from integration_hub.model.tokens import ConsentAnswer, ConsentAttempt, DeviceCode, Tokens
 
@@ -55,6 +55,8 @@ class TokenRules:
     lifetime: timedelta | None = None
     """How long an access token lives whose answer does not say; None: until it is refused."""
     reuse: Reuse = Reuse.GRACE
+    consumes: bool = False
+    """Whether obtaining uses up what the Secret has, as a refresh token that the provider rotates."""
     revocable: bool = False
     """Whether there is a URL at which tokens can be given back (RFC 7009), or may be one by discovery."""
 
@@ -88,10 +90,14 @@ Steps = Generator[HttpRequest, HttpResponse, _T_co]
 class TokenMethod(Protocol):
     """The part of a method that works with tokens. Settings are rendered, credentials were read and checked."""
 
+    def keeps_tokens(self, settings: Mapping[str, Any]) -> bool:
+        """Tell whether these settings need tokens. Where they do not, nothing below is asked."""
+        ...
+
     def token_rules(
         self, settings: Mapping[str, Any], credentials: Credentials, context: AuthContext
-    ) -> TokenRules | None:
-        """Return how tokens are kept; None where these settings need none."""
+    ) -> TokenRules:
+        """Return how tokens are kept."""
         ...
 
     def obtain(
@@ -144,3 +150,8 @@ class TokenMethod(Protocol):
     ) -> Steps[TokenRefused | None]:
         """Give tokens back (RFC 7009): the refresh token, else the access token. None where that is done."""
         ...
+
+
+def token_method(method: AuthMethodType, settings: Mapping[str, Any]) -> TokenMethod | None:
+    """Return the method as one that keeps tokens; None where it does not, with these settings."""
+    return method if isinstance(method, TokenMethod) and method.keeps_tokens(settings) else None

@@ -47,6 +47,8 @@ class CredentialRecord:
     """In use."""
     candidate: Tokens | None = None
     """Obtained anew by a person's wish or for another grant; takes the place of `tokens` once it was tested."""
+    consent_ends_at: datetime | None = None
+    """When a person must consent anew, however often `tokens` are renewed; None where that is not known."""
     intent: Intent | None = None
     ending: Ending | None = None
     """Of `tokens`: they are of no use."""

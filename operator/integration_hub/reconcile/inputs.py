@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from integration_hub.auth.flow import AuthContext, no_randomness
+from integration_hub.auth.flow import AuthContext, CredentialProblem, no_randomness
+from integration_hub.credentials.record import CredentialRecord
 from integration_hub.model.http import HttpRequest, Outcome
 from integration_hub.model.instance import InstanceStatus, IntegrationInstance, TestStatus
+from integration_hub.model.reasons import Reason
+from integration_hub.model.tokens import ConsentAnswer
 from integration_hub.reconcile.definition import CheckedDefinition
 
 
@@ -49,6 +52,12 @@ class Inputs:
     """Returns so many random bytes, fit for secrets."""
     redirect_uri: str = ""
     """Where the callback server is reached from a browser; '' where there is none."""
+    record_version: str | None = None
+    """resourceVersion of the Secret with what the operator obtained, None where it is not known to exist."""
+    binding_version: str | None = None
+    """resourceVersion of the Secret in spec.binding, None where it is not known to exist."""
+    consent: ConsentAnswer | None = None
+    """What a person's browser has brought back, to be acted upon in this reconcile."""
     fingerprint_key: bytes | None = field(default=None, repr=False)
     """Makes fingerprints of credentials worthless to whoever does not have it. None where none are made."""
     tested_fingerprint: bytes | None = field(default=None, repr=False)
@@ -121,14 +130,89 @@ class Send:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadRecord:
+    """An effect: open what the operator has obtained for the instance. The answer is a RecordAnswer."""
+
+
+@dataclass(frozen=True, slots=True)
+class WriteRecord:
+    """An effect: seal and store a record in place of the one that was read. The answer is a RecordAnswer.
+
+    It is stored when the answer comes, and not before. Where somebody else has stored another one meanwhile, the answer
+    is theirs and says so, unless theirs is still about the same `attempt`: tokens that were received are never dropped.
+    """
+
+    record: CredentialRecord = field(repr=False)
+    base: RecordAnswer
+    """What was read."""
+    attempt: str = ""
+    """The intent that this is the result of, if it is of one."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordAnswer:
+    """An answer: a record as it is stored, or why it cannot be had."""
+
+    record: CredentialRecord | None = field(default=None, repr=False)
+    """None where nothing is stored."""
+    uid: str = ""
+    version: str = ""
+    """resourceVersion; '' where nothing is stored."""
+    problem: CredentialProblem | None = None
+    conflict: bool = False
+    """Whether this is what somebody else has stored, and nothing was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeepBinding:
+    """An effect: let the Secret for workloads hold exactly this. The answer is a BindingAnswer."""
+
+    name: str
+    type: str
+    """The Secret's type, like 'servicebinding.io/salesforce'."""
+    data: Mapping[str, str] | None = field(repr=False)
+    """None: take the Secret away."""
+
+
+@dataclass(frozen=True, slots=True)
+class BindingAnswer:
+    """An answer: None of `problem` where the Secret is as it should be."""
+
+    problem: CredentialProblem | None = None
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Postponed:
     """An answer: the host's budget is spent; come back in so many seconds."""
 
     seconds: float
 
 
-Effect = AskTurn | ReadSecret | Send
-Answer = SecretAnswer | Outcome | Postponed | None
+Effect = AskTurn | ReadSecret | Send | ReadRecord | WriteRecord | KeepBinding
+Answer = SecretAnswer | Outcome | Postponed | RecordAnswer | BindingAnswer | None
+
+
+class ConsentResult(StrEnum):
+    """What became of an answer that a person's browser has brought."""
+
+    TAKEN = "taken"
+    """Tokens were obtained with it, and stored."""
+    REFUSED = "refused"
+    """The provider, or the person, has refused."""
+    UNKNOWN = "unknown"
+    """No link that is waited for has brought it: used already, or never given out."""
+    OUTDATED = "outdated"
+    """Its link was given out for the connection as it was before a change, or too long ago."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """An Event beside the one that tells of a changed reason."""
+
+    reason: Reason
+    message: str
+    warning: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,3 +232,8 @@ class Decision:
     """Whether a test was due that could not be made yet, since others come first at its host."""
     fingerprint: bytes | None = field(default=None, repr=False)
     """Of the credentials, where the tests that were made refuse them. To be remembered, and never shown."""
+    consent: ConsentResult | None = None
+    """What became of `Inputs.consent`; None where there was none, or it could not be looked at."""
+    renewal: str | None = None
+    """How renewing tokens went: renewed, refused or unanswered; None where none was tried."""
+    notices: tuple[Notice, ...] = ()

@@ -92,14 +92,19 @@ class Custom:
         scheme, inner = _scheme(settings)
         return scheme.ends_at(inner, credentials)
 
-    # -- Tokens: asked for only where `token_rules` has returned some --------------------------------
+    # -- Tokens: asked for only where `keeps_tokens` says so ----------------------------------------
+
+    def keeps_tokens(self, settings: Mapping[str, Any]) -> bool:
+        """Tell whether the scheme keeps tokens."""
+        scheme, inner = _scheme(settings)
+        return isinstance(scheme, TokenMethod) and scheme.keeps_tokens(inner)
 
     def token_rules(
         self, settings: Mapping[str, Any], credentials: Credentials, context: AuthContext
-    ) -> TokenRules | None:
-        """Return the scheme's rules; None where it keeps no tokens."""
-        scheme, inner = _scheme(settings)
-        return scheme.token_rules(inner, credentials, context) if isinstance(scheme, TokenMethod) else None
+    ) -> TokenRules:
+        """Return the scheme's rules."""
+        scheme, inner = _token_scheme(settings)
+        return scheme.token_rules(inner, credentials, context)
 
     def obtain(
         self, settings: Mapping[str, Any], credentials: Credentials, context: AuthContext
@@ -165,7 +170,7 @@ def _scheme(settings: Mapping[str, Any]) -> tuple[AuthMethodType, Mapping[str, A
 def _token_scheme(settings: Mapping[str, Any]) -> tuple[TokenMethod, Mapping[str, Any]]:
     scheme, inner = _scheme(settings)
     if not isinstance(scheme, TokenMethod):
-        raise TypeError(f"the scheme '{scheme.type}' keeps no tokens, as token_rules has said")
+        raise TypeError(f"the scheme '{scheme.type}' keeps no tokens, as keeps_tokens has said")
     return scheme, inner
 
 

@@ -1,0 +1,191 @@
+"""From a record and a person's consent to the tokens that a test is made with, or to why there are none."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from integration_hub.auth.flow import CredentialProblem
+from integration_hub.auth.tokens import Acquisition
+from integration_hub.credentials.record import CredentialRecord
+from integration_hub.model.base import AUTHORIZE_ANNOTATION
+from integration_hub.model.instance import Authorization
+from integration_hub.model.reasons import Reason
+from integration_hub.model.tokens import Tokens
+from integration_hub.reconcile.consent import Consent
+from integration_hub.reconcile.execute import Exchanges
+from integration_hub.reconcile.inputs import Answer, Effect, Inputs, Postponed
+from integration_hub.reconcile.keeper import LOST_PAUSE, Keeper, Renewal
+from integration_hub.reconcile.times import parse_timestamp
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """How an instance's tokens stand. Exactly one of the first four is set."""
+
+    tokens: Tokens | None = None
+    """To test and to be used with."""
+    problem: CredentialProblem | None = None
+    """Why there are none."""
+    failed: Exchanges | None = None
+    """Requests for tokens that went wrong, where there are none to go on with."""
+    postponed: Postponed | None = None
+    is_candidate: bool = False
+    """Whether `tokens` take the place of those in use only once they were tested."""
+    fallback: Tokens | None = None
+    """With a candidate: the tokens in use, where they are of any use."""
+    authorization: Authorization | None = None
+    """What a person is shown."""
+
+
+def keep_tokens(keeper: Keeper, consent: Consent) -> Generator[Effect, Answer, Kept]:
+    """Bring tokens up to date: take what a browser has brought, obtain, renew, or ask a person."""
+    problem = yield from keeper.read()
+    if problem is not None:
+        return Kept(problem=problem)
+    trouble: Renewal | None = None
+    if keeper.inputs.consent is not None:
+        trouble = yield from consent.take(keeper.inputs.consent)
+    elif keeper.rules.acquisition is Acquisition.DEVICE:
+        trouble = yield from consent.poll()
+    if trouble is not None and trouble.problem is not None:
+        return Kept(problem=trouble.problem)
+    candidate = keeper.record.candidate
+    if candidate is not None and candidate.grant == keeper.rules.grant:
+        return Kept(candidate, is_candidate=True, fallback=keeper.usable)
+    if keeper.rules.acquisition is Acquisition.BY_ITSELF:
+        return (yield from _by_itself(keeper, consent))
+    return (yield from _with_consent(keeper, consent))
+
+
+def _by_itself(keeper: Keeper, consent: Consent) -> Generator[Effect, Answer, Kept]:
+    """Obtain or renew tokens for which nobody has to be asked."""
+    ended = keeper.record.ending
+    if ended is not None and _is_of_now(keeper) and consent.wanted is None:
+        return Kept(problem=CredentialProblem(Reason(ended.reason), ended.message))
+    trouble: Renewal | None = None
+    if keeper.tokens is None or consent.wanted is not None:
+        trouble = yield from keeper.obtain()
+    elif keeper.due():
+        trouble = yield from keeper.renew()
+    return _outcome(keeper, trouble)
+
+
+def _with_consent(keeper: Keeper, consent: Consent) -> Generator[Effect, Answer, Kept]:
+    """Renew tokens that a person has consented to, or ask for consent."""
+    trouble: Renewal | None = None
+    if keeper.due():
+        trouble = yield from keeper.renew()
+    tokens = keeper.tokens
+    lasting = tokens is not None and (keeper.usable is not None or keeper.renewable(tokens))
+    if lasting and consent.wanted is None:
+        return _outcome(keeper, trouble)
+    unable = yield from consent.offer()
+    if lasting:
+        # The tokens in use stay in use while a person is asked for new ones.
+        return _with(_outcome(keeper, trouble), consent.shown())
+    if unable is not None:
+        return _outcome(keeper, unable)
+    shown = consent.shown()
+    return Kept(problem=awaiting(keeper.record, shown, is_of_now=_is_of_now(keeper)), authorization=shown)
+
+
+def _outcome(keeper: Keeper, trouble: Renewal | None) -> Kept:
+    """Go on with the tokens in use where they still live, whatever has come of renewing them."""
+    if trouble is not None and trouble.problem is not None:
+        return Kept(problem=trouble.problem)
+    if keeper.usable is not None:
+        return Kept(keeper.usable)
+    if trouble is None:
+        # They have ended, and it is too early to ask for others: an answer was lost a moment ago.
+        return Kept(postponed=Postponed(LOST_PAUSE.total_seconds()))
+    if trouble.exchanges is not None:
+        return Kept(failed=trouble.exchanges)
+    return Kept(postponed=trouble.postponed or Postponed(LOST_PAUSE.total_seconds()))
+
+
+def _with(kept: Kept, shown: Authorization | None) -> Kept:
+    return Kept(kept.tokens, kept.problem, kept.failed, kept.postponed, authorization=shown)
+
+
+def _is_of_now(keeper: Keeper) -> bool:
+    """Tell whether the stored tokens were granted for what is asked for now."""
+    tokens = keeper.record.tokens
+    return tokens is not None and tokens.grant == keeper.rules.grant
+
+
+MAX_SHOWN_LINK = 700
+"""Characters of a link that is part of a message."""
+
+
+def awaiting(record: CredentialRecord, shown: Authorization | None, *, is_of_now: bool) -> CredentialProblem:
+    """Return why a person is asked, and for what."""
+    reason, because = Reason.AUTHORIZATION_REQUIRED, "A person must consent to this connection."
+    if record.refusal is not None:
+        reason, because = Reason(record.refusal.reason), record.refusal.message
+    elif record.ending is not None and is_of_now:
+        reason, because = Reason(record.ending.reason), record.ending.message
+    elif record.tokens is not None and is_of_now:
+        reason = Reason.REAUTHENTICATION_REQUIRED
+        because = "The token has ended, and the external system has given none to renew it with."
+    elif record.tokens is not None:
+        because = "The client, its scopes or an address have changed, so a person must consent anew."
+    return CredentialProblem(reason, " ".join(filter(None, (because, _invitation(shown)))))
+
+
+def _invitation(shown: Authorization | None) -> str:
+    if shown is None:
+        return ""
+    if shown.user_code is not None:
+        return f"Open {shown.url} and type the code {shown.user_code}."
+    return f"Open {shown.url}" if len(shown.url) <= MAX_SHOWN_LINK else ""
+
+
+def has_token_work(inputs: Inputs) -> bool:
+    """Tell whether tokens need attention although no test is due: told by the status, without opening the record."""
+    status, now = inputs.instance.status, inputs.now
+    shown = status.authorization
+    renews_at = parse_timestamp(status.credential.renews_at) if status.credential else None
+    return (
+        inputs.consent is not None
+        or (renews_at is not None and renews_at <= now)
+        or (shown is not None and (inputs.first_look or shown.user_code is not None))
+        or (shown is not None and _is_over(shown.expires_at, now))
+        or _has_vanished(inputs)
+        or (is_wished(inputs) and shown is None)
+    )
+
+
+def _has_vanished(inputs: Inputs) -> bool:
+    """Tell whether what was stored is not there any more: somebody has deleted it."""
+    status = inputs.instance.status
+    had = status.authorization is not None or (
+        status.credential is not None and status.credential.id is not None
+    )
+    return inputs.record_version is None and had
+
+
+def is_wished(inputs: Inputs) -> bool:
+    """Tell whether a person has asked to authorise anew, and that was not seen to."""
+    wanted = inputs.instance.metadata.annotations.get(AUTHORIZE_ANNOTATION)
+    return bool(wanted) and wanted != inputs.instance.status.last_handled_authorize
+
+
+def _is_over(moment: str, now: datetime) -> bool:
+    parsed = parse_timestamp(moment)
+    return parsed is None or parsed <= now
+
+
+def next_look(keeper: Keeper, shown: Authorization | None) -> datetime | None:
+    """Return when tokens or what a person is shown need attention again."""
+    now = keeper.inputs.now
+    device = keeper.record.device
+    polls_at = device.next_poll if device is not None and shown is not None else None
+    moments = (
+        keeper.renews_at(),
+        parse_timestamp(shown.expires_at) if shown is not None else None,
+        polls_at,
+    )
+    soonest = min((moment for moment in moments if moment is not None), default=None)
+    return None if soonest is None else max(soonest, now + timedelta(seconds=1))

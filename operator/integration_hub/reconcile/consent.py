@@ -1,0 +1,227 @@
+"""Awaiting a person's consent: the link or the code that is shown, and what a browser brings back."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Generator
+from dataclasses import replace
+from datetime import timedelta
+from hmac import compare_digest
+
+from integration_hub.auth.flow import CredentialProblem
+from integration_hub.auth.tokens import Acquisition, DevicePending, TokenRefused
+from integration_hub.credentials.record import Ending, without_consent
+from integration_hub.model.base import AUTHORIZE_ANNOTATION
+from integration_hub.model.instance import Authorization
+from integration_hub.model.reasons import Reason
+from integration_hub.model.tokens import ConsentAnswer, ConsentAttempt, DeviceCode, Tokens
+from integration_hub.reconcile.inputs import Answer, ConsentResult, Effect, Inputs
+from integration_hub.reconcile.keeper import Keeper, Renewal
+from integration_hub.reconcile.steps import drive
+from integration_hub.reconcile.times import timestamp
+
+LINK_SHOWN = timedelta(minutes=20)
+"""How long a link is shown before another takes its place."""
+
+LINK_ACCEPTED = timedelta(minutes=30)
+"""How long what it brings is accepted, counted from when it was made: a person may be on the way."""
+
+_DENIED = frozenset(
+    {
+        "access_denied",
+        "consent_required",
+        "interaction_required",
+        "login_required",
+        "account_selection_required",
+    }
+)
+"""Error codes that say that a person has not consented (RFC 6749 section 4.1.2.1; OpenID Connect Core 3.1.2.6)."""
+
+
+class Consent:
+    """A person's consent to one instance, during one reconcile."""
+
+    def __init__(self, keeper: Keeper) -> None:
+        """Use the keeper's record."""
+        self.keeper = keeper
+        self.inputs = keeper.inputs
+        self.result: ConsentResult | None = None
+        """What became of what a browser has brought."""
+
+    @property
+    def wanted(self) -> str | None:
+        """A person's wish to authorise anew that is not fulfilled yet."""
+        return wish(self.inputs, self.keeper.record.handled)
+
+    def shown(self) -> Authorization | None:
+        """Return what a person is shown, while it is any good."""
+        record = self.keeper.record
+        device = record.device
+        if (
+            device is not None
+            and device.grant == self.keeper.rules.grant
+            and device.expires_at > self.inputs.now
+        ):
+            url = device.verification_uri_complete or device.verification_uri
+            return Authorization(url=url, user_code=device.user_code, expires_at=timestamp(device.expires_at))
+        attempt = next(iter(record.attempts), None)
+        if attempt is not None and self._shows(attempt):
+            return Authorization(url=attempt.url, expires_at=timestamp(attempt.expires_at))
+        return None
+
+    # What a browser brings
+
+    def take(self, answer: ConsentAnswer) -> Generator[Effect, Answer, Renewal | None]:
+        """Act upon what a browser has brought; `result` says what became of it."""
+        keeper, record = self.keeper, self.keeper.record
+        attempt = next((made for made in record.attempts if compare_digest(made.state, answer.state)), None)
+        if attempt is None:
+            self.result = ConsentResult.UNKNOWN
+            return None
+        if not self._accepts(attempt):
+            self.result = ConsentResult.OUTDATED
+            return None
+        # Used up before anything is done with it: whoever brings it again is refused, even if we die in the middle.
+        problem = yield from keeper.write(without_consent(record))
+        if problem is not None:
+            return Renewal(problem=problem)
+        if answer.error is not None or answer.code is None:
+            return (yield from self._denied(answer))
+        steps = keeper.method.exchange(
+            keeper.passed.settings, keeper.credentials, attempt, answer, self.inputs.context
+        )
+        ended = yield from drive(steps, keeper.wire)
+        if isinstance(ended.result, Tokens):
+            return (yield from self.put(ended.result))
+        said = ended.result.message if isinstance(ended.result, TokenRefused) else ""
+        if not said and ended.exchanges is not None:
+            diagnosis = keeper.explain(ended.exchanges)
+            said = " ".join(filter(None, (diagnosis.message, diagnosis.hint)))
+        message = f"Consent was given, but no token came of it. {said}".strip()
+        return (yield from self.refuse(Reason.AUTHORIZATION_FAILED, message))
+
+    def put(self, tokens: Tokens) -> Generator[Effect, Answer, Renewal | None]:
+        """Store new tokens, to be tested before they take the place of those in use."""
+        self.result, self.keeper.fresh = ConsentResult.TAKEN, True
+        record = replace(without_consent(self.keeper.record), candidate=tokens, refusal=None)
+        problem = yield from self.keeper.write(record)
+        return Renewal(problem=problem) if problem else None
+
+    def refuse(self, reason: Reason, message: str) -> Generator[Effect, Answer, Renewal | None]:
+        """Store that a consent has come to nothing."""
+        self.result = ConsentResult.REFUSED
+        refusal = Ending(reason, message, self.inputs.now)
+        record = replace(without_consent(self.keeper.record), refusal=refusal, candidate=None)
+        if self.keeper.tokens is not None and self.wanted is not None:
+            # The wish has been answered, and the tokens in use stay.
+            record = replace(record, handled=self.wanted)
+        problem = yield from self.keeper.write(record)
+        return Renewal(problem=problem) if problem else None
+
+    def _denied(self, answer: ConsentAnswer) -> Generator[Effect, Answer, Renewal | None]:
+        if answer.error is None:
+            message = "The external system has sent the browser back without a code."
+            return (yield from self.refuse(Reason.AUTHORIZATION_FAILED, message))
+        if answer.error in _DENIED:
+            message = f"The external system says '{answer.error}'."
+            return (yield from self.refuse(Reason.AUTHORIZATION_DENIED, message))
+        message = f"The external system has refused the request for consent with '{answer.error}'."
+        return (yield from self.refuse(Reason.AUTHORIZATION_FAILED, message))
+
+    # What a person is shown
+
+    def offer(self) -> Generator[Effect, Answer, Renewal | None]:
+        """See to it that there is a link or code that a person can use."""
+        if self.shown() is not None:
+            return None
+        if self.keeper.rules.acquisition is Acquisition.DEVICE:
+            return (yield from self._start_device())
+        return (yield from self._make_link())
+
+    def _make_link(self) -> Generator[Effect, Answer, Renewal | None]:
+        keeper, now = self.keeper, self.inputs.now
+        if not self.inputs.redirect_uri:
+            message = "The operator's callback server is switched off, or has no address that browsers reach."
+            return Renewal(problem=CredentialProblem(Reason.AUTHORIZATION_UNAVAILABLE, message))
+        secret = base64.urlsafe_b64encode(self.inputs.random(32)).rstrip(b"=").decode()
+        state = f"{self.inputs.instance.metadata.uid.replace('-', '')}.{secret}"
+        steps = keeper.method.authorization_link(
+            keeper.passed.settings, keeper.credentials, state, self.inputs.context
+        )
+        ended = yield from drive(steps, keeper.wire)
+        if not isinstance(ended.result, ConsentAttempt):
+            return self._no_offer(ended.result, Renewal(ended.exchanges, ended.postponed))
+        attempt = replace(
+            ended.result, generation=self.inputs.instance.metadata.generation, expires_at=now + LINK_SHOWN
+        )
+        # The link before this one may be open in somebody's browser.
+        former = tuple(made for made in keeper.record.attempts if self._accepts(made))[:1]
+        problem = yield from keeper.write(replace(keeper.record, attempts=(attempt, *former), device=None))
+        return Renewal(problem=problem) if problem else None
+
+    def _start_device(self) -> Generator[Effect, Answer, Renewal | None]:
+        keeper = self.keeper
+        steps = keeper.method.start_device(keeper.passed.settings, keeper.credentials, self.inputs.context)
+        ended = yield from drive(steps, keeper.wire)
+        if not isinstance(ended.result, DeviceCode):
+            return self._no_offer(ended.result, Renewal(ended.exchanges, ended.postponed))
+        device = replace(ended.result, next_poll=self.inputs.now + timedelta(seconds=ended.result.interval))
+        problem = yield from keeper.write(replace(keeper.record, device=device, attempts=()))
+        return Renewal(problem=problem) if problem else None
+
+    @staticmethod
+    def _no_offer(result: object, renewal: Renewal) -> Renewal:
+        """Say why there is no link or code, in the method's own words where it has some."""
+        if isinstance(result, TokenRefused) and result.message:
+            return Renewal(problem=CredentialProblem(Reason.AUTHORIZATION_FAILED, result.message))
+        return renewal
+
+    def poll(self) -> Generator[Effect, Answer, Renewal | None]:
+        """Ask whether the person has typed the code, if it is time."""
+        keeper, device, now = self.keeper, self.keeper.record.device, self.inputs.now
+        if device is None or device.grant != keeper.rules.grant or device.expires_at <= now:
+            return None
+        if device.next_poll is not None and device.next_poll > now:
+            return None
+        steps = keeper.method.poll_device(
+            keeper.passed.settings, keeper.credentials, device, self.inputs.context
+        )
+        ended = yield from drive(steps, keeper.wire)
+        match ended.result:
+            case Tokens() as tokens:
+                return (yield from self.put(tokens))
+            case TokenRefused(code, ended=True):
+                reason = Reason.AUTHORIZATION_DENIED if code in _DENIED else Reason.AUTHORIZATION_FAILED
+                if code == "expired_token":
+                    # Nobody came: the next code takes its place.
+                    problem = yield from keeper.write(without_consent(keeper.record))
+                    return Renewal(problem=problem) if problem else None
+                return (yield from self.refuse(reason, f"The external system says '{code}'."))
+            case DevicePending(interval):
+                pause = interval
+            case _:
+                # RFC 8628 section 3.5: where the connection fails, wait longer each time.
+                pause = min(device.interval * 2, 60.0)
+        later = replace(device, interval=pause, next_poll=now + timedelta(seconds=pause))
+        if later.interval == device.interval:
+            # Only the clock has moved: whoever reads the record anew polls at once, which is as good.
+            self.keeper.stored = replace(self.keeper.stored, record=replace(keeper.record, device=later))
+            return None
+        problem = yield from keeper.write(replace(keeper.record, device=later))
+        return Renewal(problem=problem) if problem else None
+
+    def _shows(self, attempt: ConsentAttempt) -> bool:
+        return self._accepts(attempt) and attempt.expires_at > self.inputs.now
+
+    def _accepts(self, attempt: ConsentAttempt) -> bool:
+        return (
+            attempt.generation == self.inputs.instance.metadata.generation
+            and attempt.grant == self.keeper.rules.grant
+            and attempt.expires_at + (LINK_ACCEPTED - LINK_SHOWN) > self.inputs.now
+        )
+
+
+def wish(inputs: Inputs, handled: str | None) -> str | None:
+    """Return a person's wish to authorise anew, None where there is none, or it was fulfilled."""
+    asked = inputs.instance.metadata.annotations.get(AUTHORIZE_ANNOTATION)
+    return asked if asked and asked != handled else None

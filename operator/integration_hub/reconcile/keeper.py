@@ -1,0 +1,320 @@
+"""Keeping tokens: obtained once, renewed before they end, never lost, never sent twice where that is theft.
+
+A refresh token that a provider rotates can be used once. Between sending it and storing the answer nobody can be sure,
+so: the intent is stored first; the token is sent once; what comes back is stored; only then is it used. Who finds an
+intent without an answer goes by the definition's policy (`Reuse`), never by hope. Every `yield` below is a point at
+which the operator may die, and a test lets it die at each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from integration_hub.auth.credentials import sensitive_values
+from integration_hub.auth.flow import CredentialProblem, Credentials
+from integration_hub.auth.tokens import Acquisition, Reuse, Steps, TokenMethod, TokenRefused, TokenRules
+from integration_hub.credentials.lifetime import consent_end, is_alive, renewal_time
+from integration_hub.credentials.record import CredentialRecord, Ending, Intent, token_hash
+from integration_hub.model.reasons import Reason
+from integration_hub.model.tokens import Tokens
+from integration_hub.probe.diagnose import Diagnosis, diagnose
+from integration_hub.reconcile.execute import Exchanges
+from integration_hub.reconcile.gates import Ready
+from integration_hub.reconcile.inputs import (
+    Answer,
+    Effect,
+    Inputs,
+    Postponed,
+    ReadRecord,
+    RecordAnswer,
+    WriteRecord,
+)
+from integration_hub.reconcile.schedule import phase_of
+from integration_hub.reconcile.steps import Ended, Wire, drive
+
+MAX_TRIES = {Reuse.GRACE: 2, Reuse.STRICT: 1}
+"""How many times one refresh token is sent, as long as no answer is known."""
+
+LOST_PAUSE = timedelta(seconds=30)
+"""After an answer that was lost: what hindered it may pass, and the provider may still be at work."""
+
+TOO_FRESH = timedelta(seconds=60)
+"""Tokens younger than this are not renewed because they were refused: they are not why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """How an attempt to come by tokens ended that brought none."""
+
+    exchanges: Exchanges | None = None
+    """For the diagnosis to explain."""
+    postponed: Postponed | None = None
+    problem: CredentialProblem | None = None
+
+
+class Keeper:
+    """One instance's tokens during one reconcile."""
+
+    def __init__(
+        self, inputs: Inputs, passed: Ready, method: TokenMethod, rules: TokenRules, credentials: Credentials
+    ) -> None:
+        """Know the record only once it was read."""
+        self.inputs = inputs
+        self.passed = passed
+        self.method = method
+        self.rules = rules
+        self.credentials = credentials
+        self.stored = RecordAnswer()
+        self.result: str | None = None
+        """How renewing went, for metrics: renewed, refused or unanswered."""
+        self.fresh = False
+        """Whether tokens were obtained in this reconcile."""
+
+    @property
+    def record(self) -> CredentialRecord:
+        """What is stored, as it is known now."""
+        return self.stored.record or CredentialRecord()
+
+    @property
+    def tokens(self) -> Tokens | None:
+        """The tokens in use, if they are of today's grant and of any use."""
+        tokens = self.record.tokens
+        return (
+            tokens
+            if tokens is not None and tokens.grant == self.rules.grant and not self.record.ending
+            else None
+        )
+
+    @property
+    def usable(self) -> Tokens | None:
+        """The tokens in use that have not ended."""
+        tokens = self.tokens
+        return tokens if tokens is not None and is_alive(tokens, self.inputs.now) else None
+
+    @property
+    def wire(self) -> Wire:
+        """Where token requests may go: where tests may."""
+        plan = self.passed.tests[0].plan
+        return Wire(plan.allowed_hosts, plan.ca_bundle, self.sensitive(), urgent=True)
+
+    def sensitive(self) -> tuple[str, ...]:
+        """Return what must not be logged while requests are under way."""
+        found = set(sensitive_values(self.credentials))
+        for tokens in (self.record.tokens, self.record.candidate):
+            if tokens is not None:
+                found |= {tokens.access_token, tokens.refresh_token or ""}
+        found |= {attempt.state for attempt in self.record.attempts}
+        found |= {attempt.verifier or "" for attempt in self.record.attempts}
+        if self.record.device is not None:
+            found.add(self.record.device.device_code)
+        return tuple(sorted(filter(None, found), key=lambda value: (-len(value), value)))
+
+    # Storing
+
+    def read(self) -> Generator[Effect, Answer, CredentialProblem | None]:
+        """Open the record."""
+        answer = yield ReadRecord()
+        self.stored = _record_answer(answer)
+        return self.stored.problem
+
+    def write(
+        self, record: CredentialRecord, *, attempt: str = ""
+    ) -> Generator[Effect, Answer, CredentialProblem | None]:
+        """Store a record. Where somebody else was faster, theirs counts, and what was to be done is not."""
+        answer = _record_answer((yield WriteRecord(record, self.stored, attempt)))
+        if answer.problem is not None:
+            return answer.problem
+        self.stored = answer
+        if answer.conflict:
+            message = (
+                "Somebody else has stored another credential at the same moment; that one is looked at next."
+            )
+            return CredentialProblem(Reason.CREDENTIAL_NOT_STORED, message)
+        return None
+
+    def promote(
+        self, tokens: Tokens, *, handled: str | None
+    ) -> Generator[Effect, Answer, CredentialProblem | None]:
+        """Let new tokens take the place of those in use."""
+        record = replace(
+            self.record,
+            tokens=tokens,
+            candidate=None,
+            consent_ends_at=consent_end(tokens),
+            intent=None,
+            ending=None,
+            refusal=None,
+            handled=handled,
+        )
+        return (yield from self.write(record))
+
+    # Renewing
+
+    def renews_at(self) -> datetime | None:
+        """Return when the tokens in use are renewed; None where they are not by themselves."""
+        tokens = self.tokens
+        if tokens is None or not self.renewable(tokens):
+            return None
+        moment = renewal_time(tokens, self.rules.refresh_share, phase_of(self.inputs.instance))
+        if moment is None or moment > self.inputs.now:
+            return moment
+        # It is overdue, so it was tried just now: again after a part of what is left.
+        left = (tokens.expires_at or self.inputs.now) - self.inputs.now
+        return self.inputs.now + min(max(left / 4, timedelta(seconds=15)), timedelta(minutes=5))
+
+    def renewable(self, tokens: Tokens) -> bool:
+        """Tell whether the operator can renew tokens without a person."""
+        return tokens.refresh_token is not None or (
+            self.rules.acquisition is Acquisition.BY_ITSELF and not self.rules.consumes
+        )
+
+    def due(self) -> bool:
+        """Tell whether the tokens in use should be renewed now."""
+        tokens = self.tokens
+        if tokens is None or not self.renewable(tokens):
+            return False
+        if not self.may_send(tokens):
+            return False
+        moment = renewal_time(tokens, self.rules.refresh_share, phase_of(self.inputs.instance))
+        return self.record.intent is not None or (moment is not None and moment <= self.inputs.now)
+
+    def may_send(self, tokens: Tokens) -> bool:
+        """Tell whether a refresh token may be sent now, which it may not right after an answer was lost."""
+        intent = self.record.intent
+        return (
+            intent is None
+            or tokens.refresh_token is None
+            or self._spent(intent)
+            or self.inputs.first_look
+            or self.inputs.now >= intent.started_at + LOST_PAUSE
+        )
+
+    def renew(self) -> Generator[Effect, Answer, Renewal | None]:
+        """Renew the tokens in use. None where that is done: they are stored, and can be used."""
+        tokens = self.tokens
+        if tokens is None:
+            raise ValueError("there are no tokens to renew")
+        if tokens.refresh_token is None:
+            return (yield from self.obtain())
+        intent = self.record.intent
+        if intent is not None and self._spent(intent):
+            return (yield from self._end(_LOST))
+        tries = 1 + (intent.tries if intent is not None else 0)
+        return (
+            yield from self._send_once(
+                lambda: self.method.refresh(
+                    self.passed.settings, self.credentials, tokens, self.inputs.context
+                ),
+                token_hash(tokens.refresh_token),
+                tries,
+            )
+        )
+
+    def obtain(self) -> Generator[Effect, Answer, Renewal | None]:
+        """Obtain tokens with what the Secret has. None where that is done."""
+
+        def steps() -> Steps[Tokens | TokenRefused]:
+            return self.method.obtain(self.passed.settings, self.credentials, self.inputs.context)
+
+        if not self.rules.consumes:
+            ended = yield from drive(steps(), self.wire)
+            return (yield from self._taken(ended, attempt=""))
+        intent = self.record.intent
+        shown = self.rules.grant
+        if intent is not None and intent.token_hash == shown and self._spent(intent):
+            return (yield from self._end(_LOST))
+        tries = 1 + (intent.tries if intent is not None and intent.token_hash == shown else 0)
+        return (yield from self._send_once(steps, shown, tries))
+
+    def _spent(self, intent: Intent) -> bool:
+        """Tell whether what was sent without a known answer must not be sent again."""
+        return intent.tries >= MAX_TRIES.get(self.rules.reuse, intent.tries + 1)
+
+    def _send_once(
+        self, steps: Callable[[], Steps[Tokens | TokenRefused]], shown: str, tries: int
+    ) -> Generator[Effect, Answer, Renewal | None]:
+        """Store the intent, send what can be used once, store what comes back."""
+        attempt = self.inputs.random(16).hex()
+        intent = Intent(attempt, self.inputs.now, shown, tries)
+        problem = yield from self.write(replace(self.record, intent=intent))
+        if problem is not None:
+            return Renewal(problem=problem)
+        ended = yield from drive(steps(), self.wire)
+        return (yield from self._taken(ended, attempt=attempt))
+
+    def _taken(
+        self, ended: Ended[Tokens | TokenRefused], *, attempt: str
+    ) -> Generator[Effect, Answer, Renewal | None]:
+        """Store what came of a request for tokens."""
+        result = ended.result
+        if isinstance(result, Tokens):
+            self.result, self.fresh = "renewed", True
+            record = replace(
+                self.record,
+                tokens=result,
+                consent_ends_at=consent_end(result, self.record.tokens),
+                intent=None,
+                ending=None,
+                refusal=None,
+            )
+            problem = yield from self.write(record, attempt=attempt)
+            return Renewal(problem=problem) if problem else None
+        if isinstance(result, TokenRefused) and result.ended:
+            return (yield from self._refused(ended, result))
+        self.result = "unanswered" if result is None else "refused"
+        if self.record.intent is not None and not ended.maybe_done:
+            # Nothing was sent, or it was answered: there is nothing to be in doubt about.
+            problem = yield from self.write(replace(self.record, intent=None), attempt=attempt)
+            if problem is not None:
+                return Renewal(problem=problem)
+        return Renewal(ended.exchanges, ended.postponed)
+
+    def _refused(
+        self, ended: Ended[Tokens | TokenRefused], refused: TokenRefused
+    ) -> Generator[Effect, Answer, Renewal | None]:
+        """Take note that a refresh token is of no use, unless somebody else has put another in its place."""
+        self.result = "refused"
+        sent = self.record.tokens
+        problem = yield from self.read()
+        if problem is not None:
+            return Renewal(problem=problem)
+        now = self.record.tokens
+        if now is not None and (sent is None or now.refresh_token != sent.refresh_token):
+            return None
+        if self.rules.acquisition is Acquisition.BY_ITSELF and not self.rules.consumes:
+            # What the Secret has was refused, and what that means the diagnosis says best.
+            return Renewal(ended.exchanges)
+        words = f" ({refused.code})" if refused.code else ""
+        return (
+            yield from self._end(f"The external system does not renew the authorization any more{words}.")
+        )
+
+    def _end(self, message: str) -> Generator[Effect, Answer, Renewal | None]:
+        ending = Ending(Reason.REAUTHENTICATION_REQUIRED, message, self.inputs.now)
+        tokens = self.record.tokens
+        if tokens is None:
+            # A refresh token of the Secret that was refused: remembered by its grant, so that it is not tried again.
+            tokens = Tokens("", self.inputs.now, self.rules.grant)
+        problem = yield from self.write(replace(self.record, tokens=tokens, intent=None, ending=ending))
+        return Renewal(problem=problem or CredentialProblem(Reason.REAUTHENTICATION_REQUIRED, message))
+
+    def explain(self, exchanges: Exchanges) -> Diagnosis:
+        """Return what exchanges of token requests mean."""
+        return diagnose(
+            self.passed.tests[0].plan,
+            exchanges.outcomes,
+            now=self.inputs.now,
+            credentials=self.credentials,
+            sent=exchanges.sent,
+        )
+
+
+_LOST = "It is not known whether the last renewal has arrived, and sending its refresh token again could be taken for theft."
+
+
+def _record_answer(answer: Answer) -> RecordAnswer:
+    if not isinstance(answer, RecordAnswer):
+        raise TypeError("a record was asked for")
+    return answer
