@@ -20,9 +20,11 @@ from typing import Any
 import orjson
 
 from integration_hub.adapters.kube import DEFINITIONS, INSTANCES
+from integration_hub.credentials.lifetime import act_by
 from integration_hub.model import conditions as c
 from integration_hub.model.base import REQUEST_ANNOTATION
 from integration_hub.reconcile.definition import CheckedDefinition, check_definition
+from integration_hub.reconcile.times import parse_timestamp
 from integration_hub.shell.keys import Key, Priority, Wake
 
 SecretName = tuple[str, str]
@@ -57,6 +59,8 @@ class InstanceRecord:
     """metadata (the part that is read) and spec."""
     unwritten_json: bytes = b""
     """A newer status that differs from the written one in its clocks only; empty where there is none."""
+    act_by: float | None = None
+    """Unix time at which the credential ends, or the consent to it, where a person must act before; None where not."""
 
     def raw(self) -> dict[str, Any]:
         """Return the object as the API server would, less what nobody reads."""
@@ -288,6 +292,7 @@ _METADATA = (
     "creationTimestamp",
     "deletionTimestamp",
 )
+_CREDENTIAL_TIMES = ("expiresAt", "renewsAt", "authorizationExpiresAt")
 
 
 def record_of(raw: Mapping[str, Any]) -> InstanceRecord:
@@ -311,7 +316,14 @@ def record_of(raw: Mapping[str, Any]) -> InstanceRecord:
         ready=ready.get("status", "Unknown"),
         status_json=_packed(status),
         object_json=_packed({"metadata": kept, "spec": spec}),
+        act_by=_act_by(status.get("credential") or {}),
     )
+
+
+def _act_by(credential: Mapping[str, Any]) -> float | None:
+    times = (parse_timestamp(credential.get(name)) for name in _CREDENTIAL_TIMES)
+    moment = act_by(*times)
+    return None if moment is None else moment.timestamp()
 
 
 def _packed(value: Mapping[str, Any]) -> bytes:
