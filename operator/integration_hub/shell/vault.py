@@ -1,0 +1,261 @@
+"""The vault: records sealed into Secrets of the operator's own, and opened again.
+
+A record is written where it was read from, by resourceVersion, and is stored when `write` returns. What was received
+once and cannot be asked for again is never dropped: it is held here, and in the spool where there is one, until the API
+server has it. Whoever reads meanwhile reads what is held.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import structlog
+
+from integration_hub.adapters.kube import ApiError, KubeClient
+from integration_hub.adapters.spool import Spool
+from integration_hub.auth.flow import CredentialProblem
+from integration_hub.credentials.envelope import Random
+from integration_hub.credentials.record import CredentialRecord, RecordError, from_fields, to_fields
+from integration_hub.credentials.sealed import Binding, UnreadableError, open_fields, seal_fields
+from integration_hub.model.base import API_VERSION, GROUP
+from integration_hub.model.reasons import Reason
+from integration_hub.reconcile.inputs import RecordAnswer, SecretAnswer, SecretState, WriteRecord
+from integration_hub.shell.keyring_source import KeyringSource, KeyringUnavailableError
+
+RECORD_TYPE = f"{GROUP}/credential"
+RECORD_OF_LABEL = f"{GROUP}/credential-of"
+RECORD_PREFIX = "hub-credential-"
+LABELS = {"app.kubernetes.io/managed-by": "integration-hub"}
+
+MAX_CONFLICTS = 5
+"""Writes that somebody else's got in the way of, before it is looked at anew."""
+PATIENCE = (0.2, 0.5, 1.0, 2.0, 4.0)
+"""Seconds between tries to store what cannot be asked for again, while the API server does not answer."""
+
+_FORBIDDEN, _CONFLICT, _NOT_FOUND = 403, 409, 404
+
+log = structlog.get_logger("integration_hub.vault")
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The instance whose record it is."""
+
+    namespace: str
+    name: str
+    uid: str
+
+    @property
+    def binding(self) -> Binding:
+        """The one place where its record opens."""
+        return Binding(self.namespace, record_name(self.uid), self.uid)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _Held:
+    """A record that was to be stored and is not known to be."""
+
+    data: dict[str, bytes]
+    base: str
+    """resourceVersion of what it was to take the place of."""
+    attempt: str
+
+
+def record_name(uid: str) -> str:
+    """Return the name of the Secret that holds an instance's record."""
+    return RECORD_PREFIX + uid
+
+
+def uid_of_record(name: str) -> str | None:
+    """Return the UID of the instance whose record a Secret of that name is, None where it is none."""
+    return name.removeprefix(RECORD_PREFIX) if name.startswith(RECORD_PREFIX) else None
+
+
+class Vault:
+    """Records of all instances. One reconcile at a time reads and writes that of its instance."""
+
+    def __init__(
+        self, kube: KubeClient, keyring: KeyringSource, random: Random, *, spool: Spool | None = None
+    ) -> None:
+        """Hold nothing yet. `random` returns so many bytes, fit for keys."""
+        self._kube = kube
+        self._keyring = keyring
+        self._random = random
+        self._spool = spool or Spool(None)
+        self._held: dict[str, _Held] = {}
+        """By the instance's UID."""
+
+    async def read(self, owner: Owner) -> RecordAnswer:
+        """Open a record as it is now, once what is held of it was stored. ApiError where the API server cannot tell."""
+        held = self._held.get(owner.uid) or await self._spooled(owner.uid)
+        secret = await self._kube.read_secret(owner.namespace, record_name(owner.uid))
+        if held is None:
+            return self._opened(owner, secret)
+        return await self._settle(owner, held, secret)
+
+    async def write(self, owner: Owner, effect: WriteRecord) -> RecordAnswer:
+        """Store a record. ApiError where the API server cannot tell; what cannot be asked for again is held then."""
+        try:
+            keyring = self._keyring.current()
+        except KeyringUnavailableError as error:
+            return RecordAnswer(problem=CredentialProblem(Reason.KEYRING_UNAVAILABLE, str(error)))
+        data = seal_fields(to_fields(effect.record), owner.binding, keyring, self._random)
+        before = effect.base.record or CredentialRecord()
+        held = _Held(data, effect.base.version, effect.attempt)
+        if (effect.record.tokens, effect.record.candidate) != (before.tokens, before.candidate):
+            await self._hold(owner.uid, held)
+        return await self._store(owner, held, effect.base)
+
+    async def forget(self, uid: str) -> None:
+        """Drop what is held of an instance that was deleted."""
+        if self._held.pop(uid, None) is not None:
+            await asyncio.to_thread(self._spool.drop, uid)
+
+    # Holding
+
+    async def _hold(self, uid: str, held: _Held) -> None:
+        self._held[uid] = held
+        marks = {_BASE: held.base.encode(), _ATTEMPT: held.attempt.encode()}
+        try:
+            await asyncio.to_thread(self._spool.put, uid, {**held.data, **marks})
+        except OSError as error:
+            # It is in memory all the same; only the end of this process would lose it.
+            log.warning("cannot write to the spool", error=type(error).__name__, errno=error.errno)
+
+    async def _spooled(self, uid: str) -> _Held | None:
+        """Return what an operator before this one has left behind."""
+        data = await asyncio.to_thread(self._spool.get, uid)
+        if data is None:
+            return None
+        base, attempt = data.pop(_BASE, b""), data.pop(_ATTEMPT, b"")
+        return _Held(data, base.decode(), attempt.decode())
+
+    async def _release(self, uid: str) -> None:
+        self._held.pop(uid, None)
+        await asyncio.to_thread(self._spool.drop, uid)
+
+    async def _settle(self, owner: Owner, held: _Held, secret: SecretAnswer) -> RecordAnswer:
+        """Store what is held, unless it was, or somebody else has stored another since."""
+        stored = self._opened(owner, secret)
+        if dict(secret.data) == held.data or not _follows(held, stored):
+            await self._release(owner.uid)
+            return stored
+        return await self._store(owner, replace(held, base=stored.version), stored)
+
+    # Storing
+
+    async def _store(self, owner: Owner, held: _Held, base: RecordAnswer) -> RecordAnswer:
+        """Write sealed data in place of what it was made from."""
+        for _ in range(MAX_CONFLICTS):
+            try:
+                written = await self._patiently(owner, held.data, base)
+            except ApiError as error:
+                if error.status == _FORBIDDEN:
+                    return RecordAnswer(problem=_not_stored(owner, error))
+                if error.status not in {_CONFLICT, _NOT_FOUND}:
+                    raise
+                secret = await self._kube.read_secret(owner.namespace, record_name(owner.uid))
+                now = self._opened(owner, secret)
+                if now.record != base.record and not _follows(held, now):
+                    await self._release(owner.uid)
+                    return replace(now, conflict=True)
+                base = now
+            else:
+                await self._release(owner.uid)
+                metadata = written["metadata"]
+                return replace(
+                    self._read_back(owner, held.data),
+                    uid=metadata["uid"],
+                    version=metadata["resourceVersion"],
+                )
+        raise ApiError(_CONFLICT, "Conflict", f"Secret '{record_name(owner.uid)}' changes all the time")
+
+    async def _patiently(self, owner: Owner, data: Mapping[str, bytes], base: RecordAnswer) -> dict[str, Any]:
+        """Write once; what is held is tried again while the API server does not answer."""
+        for pause in (*PATIENCE, None):
+            try:
+                return await self._write_once(owner, data, base)
+            except ApiError as error:
+                answered = 0 < error.status < 500  # noqa: PLR2004
+                if answered or pause is None or owner.uid not in self._held:
+                    raise
+                log.warning("cannot store a credential yet; will try again", uid=owner.uid, error=str(error))
+                await asyncio.sleep(max(pause, error.retry_after or 0.0))
+        raise AssertionError  # the last round returns or raises
+
+    async def _write_once(
+        self, owner: Owner, data: Mapping[str, bytes], base: RecordAnswer
+    ) -> dict[str, Any]:
+        metadata: dict[str, Any] = {
+            "name": record_name(owner.uid),
+            "namespace": owner.namespace,
+            "labels": {**LABELS, RECORD_OF_LABEL: owner.uid},
+            "ownerReferences": [
+                {
+                    "apiVersion": API_VERSION,
+                    "kind": "IntegrationInstance",
+                    "name": owner.name,
+                    "uid": owner.uid,
+                    "controller": True,
+                    "blockOwnerDeletion": False,
+                }
+            ],
+        }
+        manifest = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "type": RECORD_TYPE,
+            "metadata": metadata,
+            "data": {name: base64.b64encode(value).decode() for name, value in data.items()},
+        }
+        if not base.version:
+            return await self._kube.create_secret(owner.namespace, manifest)
+        metadata |= {"resourceVersion": base.version, "uid": base.uid}
+        return await self._kube.replace_secret(owner.namespace, manifest)
+
+    # Opening
+
+    def _opened(self, owner: Owner, secret: SecretAnswer) -> RecordAnswer:
+        name = record_name(owner.uid)
+        if secret.state is SecretState.NOT_FOUND:
+            return RecordAnswer()
+        if secret.state is SecretState.FORBIDDEN:
+            message = f"The operator may not read Secret '{name}' in namespace '{owner.namespace}'."
+            return RecordAnswer(problem=CredentialProblem(Reason.CREDENTIAL_NOT_STORED, message))
+        answer = self._read_back(owner, secret.data)
+        return replace(answer, uid=secret.uid, version=secret.version)
+
+    def _read_back(self, owner: Owner, data: Mapping[str, bytes]) -> RecordAnswer:
+        where = f"Secret '{record_name(owner.uid)}' in namespace '{owner.namespace}'"
+        try:
+            fields = open_fields(data, owner.binding, self._keyring.current())
+            return RecordAnswer(from_fields(fields))
+        except KeyringUnavailableError as error:
+            return RecordAnswer(problem=CredentialProblem(Reason.KEYRING_UNAVAILABLE, str(error)))
+        except (UnreadableError, RecordError) as error:
+            return RecordAnswer(problem=CredentialProblem(Reason.CREDENTIAL_UNREADABLE, f"{where}: {error}"))
+
+
+_BASE, _ATTEMPT = "spool-base", "spool-attempt"
+"""What stands beside a sealed record in the spool, in clear."""
+
+
+def _follows(held: _Held, stored: RecordAnswer) -> bool:
+    """Tell whether a held record is the next one after the stored one: of its version, or the result of its intent."""
+    if stored.version == held.base:
+        return True
+    intent = stored.record.intent if stored.record is not None else None
+    # Where the Secret was taken away meanwhile, what was received is all there is.
+    return not stored.version or (
+        intent is not None and bool(held.attempt) and intent.attempt == held.attempt
+    )
+
+
+def _not_stored(owner: Owner, error: ApiError) -> CredentialProblem:
+    name = record_name(owner.uid)
+    message = f"The operator may not write Secret '{name}' in namespace '{owner.namespace}' ({error.reason})."
+    return CredentialProblem(Reason.CREDENTIAL_NOT_STORED, message)
