@@ -1,0 +1,103 @@
+"""A person at a browser: a real headless Chromium that trusts the identity provider's authority and nobody else's more.
+
+Trust is imported as on a company's laptop, so a certificate that is wrong shows its warning page. Helpers wait for what
+they need on the page and never sleep.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, sync_playwright
+
+ROOT = Path(__file__).parents[2]
+SECONDS = 30
+"""In which a page shows what is expected, unless it never will."""
+
+ARGUMENTS = (
+    "--no-proxy-server",  # a proxy that the environment names must not be asked for loopback
+    "--disable-dev-shm-usage",  # containers have little of it
+    "--disable-background-networking",
+    "--disable-component-update",
+)
+
+
+def chromium() -> Path | None:
+    """Return the browser that `make test` has installed, or the one on PATH."""
+    tool = [sys.executable, str(ROOT / "tools" / "bootstrap_chromium.py"), "--find"]
+    found = subprocess.run(tool, capture_output=True, text=True, check=False, timeout=60)
+    return Path(found.stdout.strip()) if found.returncode == 0 else None
+
+
+@contextmanager
+def open_page(home: Path, *authorities: str) -> Iterator[Page]:
+    """Yield a page of a browser whose user trusts these authorities (PEM), besides the public ones."""
+    program = chromium()
+    if program is None:
+        words = "Chromium or certutil is not on PATH: run tools/bootstrap_chromium.py"
+        if os.environ.get("CI", "").lower() in {"1", "true"}:
+            pytest.fail(words)
+        pytest.skip(words)
+    _trust(home, authorities)
+    with sync_playwright() as playwright:
+        environment: dict[str, str | float | bool] = {**os.environ, "HOME": str(home)}
+        browser = playwright.chromium.launch(executable_path=program, args=list(ARGUMENTS), env=environment)
+        page = browser.new_page(locale="en-US")
+        page.set_default_timeout(SECONDS * 1000)
+        yield page
+        browser.close()
+
+
+def _trust(home: Path, authorities: tuple[str, ...]) -> None:
+    store = home / ".pki" / "nssdb"
+    store.mkdir(parents=True)
+    database = ["-d", f"sql:{store}"]
+    _certutil("-N", "--empty-password", *database)
+    for number, pem in enumerate(authorities):
+        file = home / f"authority-{number}.pem"
+        file.write_text(pem, encoding="ascii")
+        _certutil("-A", "-n", f"authority {number}", "-t", "C,,", "-i", str(file), *database)
+
+
+def _certutil(*words: str) -> None:
+    done = subprocess.run(["certutil", *words], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+# What a person does on Keycloak's pages
+
+
+def sign_in(page: Page, url: str, user: str, password: str) -> None:
+    """Open a link that asks who one is, say so, and come to what follows."""
+    page.goto(url)
+    fill_in_who(page, user, password)
+
+
+def fill_in_who(page: Page, user: str, password: str) -> None:
+    """Say who one is on the sign-in page that is shown."""
+    page.locator("#username").fill(user)
+    page.locator("#password").fill(password)
+    page.locator("#kc-login").click()
+
+
+def approve(page: Page) -> None:
+    """Agree to what is asked for."""
+    page.get_by_role("button", name="Yes").click()
+
+
+def deny(page: Page) -> None:
+    """Refuse what is asked for."""
+    page.get_by_role("button", name="No").click()
+
+
+def enter_device_code(page: Page, url: str, code: str) -> None:
+    """Open the page of the device flow and type the code in."""
+    page.goto(url)
+    page.locator("#device_user_code").fill(code)
+    page.get_by_role("button", name="Submit").click()
