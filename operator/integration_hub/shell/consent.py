@@ -119,6 +119,12 @@ class ConsentDesk:
             case.waiting -= 1
         return case.outcome or _about(key, "pending")
 
+    def close(self) -> None:
+        """Let nobody wait any longer: the operator stops. What was not taken by now is lost with it."""
+        self._patience = 0.0
+        for case in self._cases.values():
+            case.settled.set()
+
     def _key_of(self, state: str) -> Key | None:
         match = _STATE.fullmatch(state)
         return self._find(str(UUID(match[1]))) if match else None
