@@ -73,6 +73,14 @@ class Binding:
     uid: str
 
 
+class Wrapping(NamedTuple):
+    """The key that a record says it is under."""
+
+    number: int
+    check: str
+    """As `Keyring.check` gives it: another key may have had the number before."""
+
+
 class _Envelope(NamedTuple):
     """The entry `envelope`, read."""
 
@@ -129,10 +137,17 @@ def rewrap(
 
 def key_number(data: Mapping[str, bytes]) -> int | None:
     """Return the number of the key that the record says it is under; None where it has no envelope to be read."""
+    wrapping = wrapping_of(data)
+    return wrapping.number if wrapping is not None else None
+
+
+def wrapping_of(data: Mapping[str, bytes]) -> Wrapping | None:
+    """Return which key the record says it is under, by number and check; None as in `key_number`."""
     try:
-        return _read(data).key
+        envelope = _read(data)
     except UnreadableError:
         return None
+    return Wrapping(envelope.key, envelope.check)
 
 
 # Places: the associated data of all that is sealed
