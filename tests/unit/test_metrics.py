@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import gzip
 import re
+from datetime import datetime
 from pathlib import Path
 
+import pytest
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -15,7 +17,7 @@ from integration_hub.adapters.egress import EgressPolicy
 from integration_hub.adapters.http import HttpClient
 from integration_hub.adapters.traffic import Traffic
 from integration_hub.runtime.connection_metrics import MOST_TESTS
-from integration_hub.runtime.metrics import Metrics
+from integration_hub.runtime.metrics import CONSENTS, RENEWALS, Metrics
 from integration_hub.runtime.queue import WorkQueue
 from integration_hub.shell.keys import Key, Priority
 from integration_hub.shell.store import Store
@@ -59,6 +61,10 @@ class Watched:
     def last_tested(self, name: str, test: str) -> float | None:
         metric = "hub_connection_last_tested_timestamp_seconds"
         return self.value(metric, namespace="team-a", name=name, test=test)
+
+    def expiry(self, name: str) -> float | None:
+        metric = "hub_credential_expiry_timestamp_seconds"
+        return self.value(metric, namespace="team-a", name=name, definition="acme")
 
     def reasons(self) -> set[tuple[str, str]]:
         return {
@@ -205,6 +211,84 @@ def test_counters_that_alerts_look_at_are_there_before_they_first_count() -> Non
         assert value("hub_watch_failures_total", {"kind": kind}) == 0
 
 
+# Credentials
+
+
+def test_renewals_and_consents_are_counted_by_what_came_of_them() -> None:
+    watched = Watched()
+    for result in ("renewed", "renewed", "unanswered"):
+        watched.metrics.count_renewal("acme", result)
+    watched.metrics.count_consent("acme", "connected")
+    renewals = [
+        watched.value("hub_credential_renewals_total", definition="acme", result=each) for each in RENEWALS
+    ]
+    consents = [watched.value("hub_consents_total", definition="acme", result=each) for each in CONSENTS]
+    assert renewals == [2, 0, 1]
+    assert consents == [1, 0, 0, 0], "those that come later have begun at 0"
+
+
+def test_what_came_of_a_renewal_is_one_of_a_few_words() -> None:
+    metrics = Metrics()
+    with pytest.raises(ValueError, match="'maybe' is none of renewed, refused, unanswered"):
+        metrics.count_renewal("acme", "maybe")
+    with pytest.raises(ValueError, match="'anything' is none of connected"):
+        metrics.count_consent("acme", "anything")
+
+
+def test_the_renewals_of_a_deleted_definition_leave_the_metrics() -> None:
+    watched = Watched()
+    watched.metrics.count_renewal("acme", "refused")
+    watched.metrics.count_consent("acme", "failed")
+    watched.metrics.forget_definition("acme")
+    assert watched.value("hub_credential_renewals_total", definition="acme", result="refused") is None
+    assert watched.value("hub_consents_total", definition="acme", result="failed") is None
+
+
+NEAR, FAR, RENEWAL = "2026-03-01T12:00:00Z", "2027-03-01T12:00:00Z", "2026-02-28T12:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("credential", "expected"),
+    [
+        ({"expiresAt": NEAR}, NEAR),
+        ({"expiresAt": NEAR, "renewsAt": RENEWAL}, None),
+        ({"expiresAt": NEAR, "renewsAt": RENEWAL, "authorizationExpiresAt": FAR}, FAR),
+        ({"expiresAt": FAR, "authorizationExpiresAt": NEAR}, NEAR),
+        ({"id": "s-1"}, None),
+        ({"expiresAt": "one day"}, None),
+        (None, None),
+    ],
+    ids=[
+        "a certificate",
+        "tokens that the operator renews",
+        "tokens that it renews until the consent ends",
+        "tokens that nobody renews, and consent that ends sooner",
+        "an API key",
+        "what somebody else wrote",
+        "no credential yet",
+    ],
+)
+def test_a_credential_has_the_end_by_which_a_person_must_act(
+    credential: dict[str, str] | None, expected: str | None
+) -> None:
+    watched = Watched()
+    watched.store.put_own_write(
+        instance("up", uid="up", version=2, status=ready("True") | {"credential": credential})
+    )
+    end = datetime.fromisoformat(expected).timestamp() if expected else None
+    assert watched.expiry("up") == end
+
+
+def test_the_end_of_a_credential_leaves_the_metrics_with_the_connection_and_moves_with_the_status() -> None:
+    watched = Watched()
+    for version, moment in ((2, NEAR), (3, FAR)):
+        status = ready("True") | {"credential": {"expiresAt": moment}}
+        watched.store.put_instance(instance("up", uid="up", version=version, status=status))
+        assert watched.expiry("up") == datetime.fromisoformat(moment).timestamp()
+    watched.store.remove_instance(Key("integrationinstances", "team-a", "up"))
+    assert watched.expiry("up") is None
+
+
 # Reasons
 
 
@@ -288,8 +372,11 @@ def test_the_page_of_metrics_has_each_metric_with_its_type_and_labels() -> None:
     watched = Watched()
     watched.metrics.tested("team-a", "up", "acme", "ping", "Connected", 0.1, 1.0)
     watched.metrics.seconds.labels("integrationinstances").observe(0.1)
+    watched.metrics.count_renewal("acme", "renewed")
+    watched.metrics.count_consent("acme", "connected")
     down = {"type": "Ready", "status": "False", "reason": "HostNotFound"}
-    watched.store.put_own_write(instance("down", uid="down", version=2, status={"conditions": [down]}))
+    status = {"conditions": [down], "credential": {"expiresAt": NEAR}}
+    watched.store.put_own_write(instance("down", uid="down", version=2, status=status))
     traffic = Traffic(HttpClient(EgressPolicy()))
     for tally in (traffic.sent, traffic.shared, traffic.delayed, traffic.refused):
         tally["word"] += 1

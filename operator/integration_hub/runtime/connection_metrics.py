@@ -115,6 +115,7 @@ class Snapshot:
         yield _ready(self.instances)
         yield _reasons(self.instances)
         yield _last_tested(self.tested)
+        yield _expiry(self.instances)
         objects = (((kind,), float(count)) for kind, count in self.objects.items())
         yield _Series("hub_objects", "Objects known to the operator.", ["kind"], objects)
         yield GaugeMetricFamily("hub_queue_depth", "Objects that wait for a reconcile.", value=self.waiting)
@@ -232,6 +233,19 @@ def _last_tested(tested: Mapping[Key, Mapping[str, float]]) -> Metric:
             ((key.namespace, key.name, test), at)
             for key, ended in tested.items()
             for test, at in ended.items()
+        ),
+    )
+
+
+def _expiry(instances: Mapping[Key, InstanceRecord]) -> Metric:
+    return _Series(
+        "hub_credential_expiry_timestamp_seconds",
+        "Unix time at which a credential ends, or the consent to it, where the operator does not renew it by itself.",
+        ["namespace", "name", "definition"],
+        (
+            ((key.namespace, key.name, record.definition), record.act_by)
+            for key, record in instances.items()
+            if record.act_by is not None
         ),
     )
 

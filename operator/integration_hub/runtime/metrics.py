@@ -31,6 +31,10 @@ _BUCKETS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0
 _TEST_BUCKETS = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _LATENESS_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0)
 _RESULTS = ("written", "unchanged", "overtaken", "api-error", "internal-error")
+RENEWALS = ("renewed", "refused", "unanswered")
+"""How asking for tokens ends: with them, with a refusal, or without an answer that tells either."""
+CONSENTS = ("connected", "refused", "failed", "expired")
+"""What comes of a link or code for a person: tokens, a no, a mistake of somebody's, or nothing in its time."""
 _COMPRESSION = 1
 """The quickest: a page is mostly repetition, and the next levels save little more."""
 
@@ -60,6 +64,7 @@ class Metrics:
             collector(registry=self._counted)
         self._count_reconciles()
         self._count_tests()
+        self._count_credentials()
         self._count_api_work()
         build = Gauge("hub_build_info", "The operator's version.", ["version"], registry=self._counted)
         build.labels(__version__).set(1)
@@ -99,6 +104,20 @@ class Metrics:
             "hub_connection_test_lateness_seconds",
             "Time from when a periodic test was due until it began.",
             buckets=_LATENESS_BUCKETS,
+            registry=self._counted,
+        )
+
+    def _count_credentials(self) -> None:
+        self.renewals = Counter(
+            "hub_credential_renewals",
+            "Tokens that the operator asked for by itself, by definition and result.",
+            ["definition", "result"],
+            registry=self._counted,
+        )
+        self.consents = Counter(
+            "hub_consents",
+            "Consents that people were asked for, by definition and result.",
+            ["definition", "result"],
             registry=self._counted,
         )
 
@@ -146,6 +165,14 @@ class Metrics:
         self.test_seconds.labels(definition).observe(seconds)
         self._last_tests.put(_key(namespace, name), test, at)
 
+    def count_renewal(self, definition: str, result: str) -> None:
+        """Count that the operator asked for tokens by itself, and which of RENEWALS came of it."""
+        _count(self.renewals, definition, result, RENEWALS)
+
+    def count_consent(self, definition: str, result: str) -> None:
+        """Count that a person was asked for consent, and which of CONSENTS came of it."""
+        _count(self.consents, definition, result, CONSENTS)
+
     def late(self, seconds: float) -> None:
         """Count a periodic test that began so long after it was due."""
         self.lateness.observe(max(seconds, 0.0))
@@ -160,7 +187,7 @@ class Metrics:
 
     def forget_definition(self, name: str) -> None:
         """Drop the series of a deleted definition."""
-        for metric in (self.tests, self.test_seconds):
+        for metric in (self.tests, self.test_seconds, self.renewals, self.consents):
             metric.remove_by_labels({"definition": name})
 
     # What is asked for
@@ -197,6 +224,14 @@ def _written(parts: _Parts, accept: str, compress: bool) -> Page:
     if not compress:
         return Page(body, headers)
     return Page(gzip.compress(body, _COMPRESSION), {**headers, "Content-Encoding": "gzip"})
+
+
+def _count(counter: Counter, definition: str, result: str, results: Collection[str]) -> None:
+    if result not in results:
+        raise ValueError(f"'{result}' is none of {', '.join(results)}")
+    for each in results:
+        counter.labels(definition, each)  # those that come later then do not begin at 1, which is no increase
+    counter.labels(definition, result).inc()
 
 
 def _key(namespace: str, name: str) -> Key:
