@@ -47,6 +47,20 @@ SETTINGS: dict[str, list[dict[str, Any]]] = {
                 "headers": [{"name": "X-Client", "value": "acme"}, {"name": "X-Key", "secretKey": "key"}]
             }
         },
+        {"hmac": {"parts": ["{body}"], "headers": [{"name": "X-Signature", "value": "{signature}"}]}},
+        {
+            "hmac": {
+                "algorithm": "sha512",
+                "secretKey": "key",
+                "parts": ["{timestamp}{method}{pathAndQuery}", "{nonce};{secret:passphrase}"],
+                "headers": [
+                    {"name": "Authorization", "value": "{keyId}:{signature}", "valueEncoding": "base64"},
+                    {"name": "X-Time", "value": "{timestamp} {nonce}"},
+                ],
+            }
+        },
+        {"awsSigV4": {"service": "execute-api", "region": "eu-central-1"}},
+        {"awsSigV4": {"service": "s3", "accessKeyIdKey": "AWS_ACCESS_KEY_ID"}},
     ],
 }
 """Valid settings of each type, one for each way to use it."""

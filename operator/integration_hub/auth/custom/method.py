@@ -10,14 +10,18 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from integration_hub.auth.custom.aws_sigv4 import AwsSigV4
 from integration_hub.auth.custom.headers import Headers
+from integration_hub.auth.custom.signature import Hmac
 from integration_hub.auth.flow import AuthContext, AuthMethodType, Credentials, Flow, Place, SecretKey
 from integration_hub.auth.tokens import DevicePending, Steps, TokenMethod, TokenRefused, TokenRules
 from integration_hub.config.values import choices
 from integration_hub.model.http import HttpRequest
 from integration_hub.model.tokens import ConsentAnswer, ConsentAttempt, DeviceCode, Tokens
 
-SCHEMES: Final[dict[str, AuthMethodType]] = {scheme.type: scheme for scheme in (Headers(),)}
+SCHEMES: Final[dict[str, AuthMethodType]] = {
+    scheme.type: scheme for scheme in (AwsSigV4(), Headers(), Hmac())
+}
 """Of a scheme, `type` is the key in the settings."""
 
 
