@@ -291,6 +291,7 @@ _METADATA = (
     "resourceVersion",
     "creationTimestamp",
     "deletionTimestamp",
+    "finalizers",
 )
 _CREDENTIAL_TIMES = ("expiresAt", "renewsAt", "authorizationExpiresAt")
 
