@@ -3,15 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from integration_hub.reconcile.times import parse_duration
+
 if TYPE_CHECKING:
     from integration_hub.adapters.egress import EgressPolicy
 
 F = TypeVar("F", bound=Callable[..., object])
+
+
+class DurationType(click.ParamType[timedelta]):
+    """A duration like '5m' or '1h30m'."""
+
+    name = "duration"
+
+    def __init__(self, least: timedelta = timedelta()) -> None:
+        """`least` is the shortest that is taken."""
+        self._least = least
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        """Return the duration; a mistake in the flag where it is none, or too short."""
+        if isinstance(value, timedelta):
+            return value
+        try:
+            duration = parse_duration(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        if duration < self._least:
+            self.fail(f"'{value}' is too short: at least {self._least.total_seconds():.0f}s", param, ctx)
+        return duration
 
 
 def cluster_flags(command: F) -> F:

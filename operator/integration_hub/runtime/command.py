@@ -12,27 +12,9 @@ import click
 
 from integration_hub.adapters.budget import Limits
 from integration_hub.adapters.kubeconfig import KubeconfigError, load
-from integration_hub.flags import cluster_flags, egress_flags, egress_policy
+from integration_hub.flags import DurationType, cluster_flags, egress_flags, egress_policy
 from integration_hub.reconcile.inputs import Timing
-from integration_hub.reconcile.times import parse_duration
-
-
-class _DurationType(click.ParamType[timedelta]):
-    name = "duration"
-
-    def __init__(self, least: timedelta = timedelta()) -> None:
-        self._least = least
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        if isinstance(value, timedelta):
-            return value
-        try:
-            duration = parse_duration(str(value))
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-        if duration < self._least:
-            self.fail(f"'{value}' is too short: at least {self._least.total_seconds():.0f}s", param, ctx)
-        return duration
+from integration_hub.runtime.callback_url import EXAMPLE, default_url, url_problem
 
 
 class _AddressType(click.ParamType[tuple[str, int]]):
@@ -49,8 +31,18 @@ class _AddressType(click.ParamType[tuple[str, int]]):
         return host.strip("[]"), int(port)
 
 
-_DURATION = _DurationType()
-_PERIOD = _DurationType(least=timedelta(seconds=10))
+class _CallbackAddressType(_AddressType):
+    name = "host:port|off"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, int]:
+        return _OFF if value == "off" else super().convert(value, param, ctx)
+
+
+_OFF = ("", 0)
+_DURATION = DurationType()
+_PERIOD = DurationType(least=timedelta(seconds=10))
 """As short as the CRD lets an instance's own interval be: whatever is done that often is done all the time."""
 
 
@@ -109,6 +101,20 @@ _PERIOD = _DurationType(least=timedelta(seconds=10))
     show_default=True,
     help="Address of /healthz, /readyz and /metrics; port 0 takes a free one.",
 )
+@click.option(
+    "--callback-listen",
+    type=_CallbackAddressType(),
+    default="off",
+    show_default=True,
+    help="Address to which browsers come back when somebody has consented to a connection; port 0 takes a free one,"
+    " 'off' none.",
+)
+@click.option(
+    "--callback-url",
+    metavar="URL",
+    help="The same address as browsers reach it, to register at external systems."
+    " [default: http://localhost:PORT/oauth/callback, where browsers run on this machine]",
+)
 @click.option("--log-format", type=click.Choice(["json", "console"]), default="console", show_default=True)
 @click.option(
     "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
@@ -126,6 +132,8 @@ def run(  # noqa: PLR0913, PLR0917
     relist: timedelta,
     grace: timedelta,
     listen: tuple[str, int],
+    callback_listen: tuple[str, int],
+    callback_url: str | None,
     log_format: str,
     log_level: str,
 ) -> None:
@@ -134,6 +142,7 @@ def run(  # noqa: PLR0913, PLR0917
     Exit code 0 after a request to stop, 1 where it cannot go on, 2 for a mistake in the flags.
     """
     policy = egress_policy(allow_cidrs, allow_http=allow_http)
+    _check_callback(callback_listen, callback_url)
     try:
         connection = load(kubeconfig, context)
     except KubeconfigError as error:
@@ -157,6 +166,8 @@ def run(  # noqa: PLR0913, PLR0917
         ),
         workers=workers,
         listen=listen,
+        callback_listen=None if callback_listen == _OFF else callback_listen,
+        callback_url=callback_url,
         relist_seconds=relist.total_seconds(),
         grace_seconds=grace.total_seconds(),
     )
@@ -165,6 +176,23 @@ def run(  # noqa: PLR0913, PLR0917
             runner.run(run_operator(options))
     except CannotStartError as error:
         raise click.ClickException(str(error)) from error
+
+
+def _check_callback(listen: tuple[str, int], url: str | None) -> None:
+    """Refuse flags with which no browser could come back, or not safely."""
+    if url is not None:
+        problem = url_problem(url)
+        if problem is not None:
+            raise click.BadParameter(f"{problem}.", param_hint="--callback-url")
+        if listen == _OFF:
+            raise click.UsageError(
+                "--callback-url is of no use without a server behind it: leave '--callback-listen off' out."
+            )
+    elif listen != _OFF and default_url(*listen) is None:
+        raise click.UsageError(
+            f"--callback-listen {listen[0]}:{listen[1]} is for browsers on other machines: add --callback-url, the"
+            f" address at which they reach it, like {EXAMPLE}."
+        )
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

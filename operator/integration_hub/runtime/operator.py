@@ -16,6 +16,8 @@ from integration_hub.adapters.egress import EgressPolicy
 from integration_hub.adapters.kube import ApiError
 from integration_hub.adapters.kubeconfig import KubeConnection
 from integration_hub.reconcile.inputs import Timing
+from integration_hub.runtime.callback import CallbackServer
+from integration_hub.runtime.callback_url import default_url
 from integration_hub.runtime.events import EventPoster
 from integration_hub.runtime.feed import WATCHED, Feed
 from integration_hub.runtime.health import HealthServer
@@ -25,7 +27,8 @@ from integration_hub.runtime.queue import WorkQueue
 from integration_hub.runtime.reflector import Reflector
 from integration_hub.runtime.timetable import Timetable
 from integration_hub.runtime.workers import Workers
-from integration_hub.shell.keys import Key
+from integration_hub.shell.consent import ConsentDesk
+from integration_hub.shell.keys import Key, Priority
 from integration_hub.wiring import build_engine
 
 log = structlog.get_logger("integration_hub.operator")
@@ -33,6 +36,9 @@ log = structlog.get_logger("integration_hub.operator")
 ASIDE = 200
 """Reconciles that may wait for slow external systems beside those that have a place: each costs a connection and some
 ten kilobytes. With the places they stay below what `adapters.http` sends at once."""
+
+FAREWELL_SECONDS = 2.0
+"""For the last pages to reach their browsers when the operator stops."""
 
 
 class CannotStartError(Exception):
@@ -52,6 +58,10 @@ class Options:
     """Reconciles at once, beside those that wait for a slow external system."""
     listen: tuple[str, int] = ("127.0.0.1", 8080)
     """Address of health and metrics."""
+    callback_listen: tuple[str, int] | None = None
+    """Address to which browsers come back; None: nobody can consent."""
+    callback_url: str | None = None
+    """The same as browsers reach it; None: on this machine."""
     relist_seconds: float = 600.0
     grace_seconds: float = 20.0
     """How long reconciles that are under way may go on after a request to stop."""
@@ -84,6 +94,10 @@ class Operator:
             alive=[self._dead_task],
             ready=[self._unsynced, *(reflector.problem for reflector in self._reflectors)],
         )
+        self._desk = ConsentDesk(self._instance_of, lambda key: self._queue.add(key, Priority.USER))
+        self._callback: CallbackServer | None = None
+        self.callback_url: str | None = None
+        """Where browsers come back to, once that is known; None where they cannot."""
         self._tasks: list[asyncio.Task[None]] = []
         self._synced = False
         self._stopping = False
@@ -92,19 +106,22 @@ class Operator:
         """Serve health at once, fill the store, then begin to work. Returns when all is running.
 
         Raises:
-            CannotStartError: the address of health and metrics cannot be had.
+            CannotStartError: the address of health and metrics, or that of the callback, cannot be had.
 
         """
         host, port = self._options.listen
         try:
             port = await self._health.start(host, port)
         except OSError as error:
-            raise CannotStartError(_cannot_listen(host, port, error)) from error
+            what = "/healthz, /readyz and /metrics"
+            raise CannotStartError(_cannot_listen(host, port, error, "--listen", what)) from error
+        await self._await_browsers()
         log.info(
             "operator starting",
             version=__version__,
             server=self._options.connection.server,
             health=f"http://{host}:{port}",
+            callback=self.callback_url,
         )
         await self._sync()
         for reflector in self._reflectors:
@@ -118,15 +135,36 @@ class Operator:
         """Let running reconciles end within the grace period, then end everything."""
         self._stopping = True
         self._queue.close()
+        if self._callback is not None:
+            self._callback.close()
         workers = [task for task in self._tasks if task.get_name().startswith("hub-worker")]
         if workers:
             await asyncio.wait(workers, timeout=self._options.grace_seconds)
+        self._desk.close()
+        if self._callback is not None:
+            await self._callback.stop(FAREWELL_SECONDS)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._health.stop()
         await self._engine.close()
         log.info("operator stopped")
+
+    async def _await_browsers(self) -> None:
+        """Begin to listen for browsers that bring a person's consent, unless that is switched off."""
+        if self._options.callback_listen is None:
+            return
+        host, port = self._options.callback_listen
+        self._callback = CallbackServer(self._desk.hand_in, self._options.callback_url)
+        try:
+            port = await self._callback.start(host, port)
+        except OSError as error:
+            what = "browsers that come back from a sign-in ('off' does without)"
+            raise CannotStartError(_cannot_listen(host, port, error, "--callback-listen", what)) from error
+        self.callback_url = self._options.callback_url or default_url(host, port)
+
+    def _instance_of(self, uid: str) -> Key | None:
+        return next((key for key, record in self._store.instances.items() if record.uid == uid), None)
 
     async def _sync(self) -> None:
         """Fill the store before the first worker starts; wait as long as the API server or the CRDs are missing."""
@@ -146,6 +184,7 @@ class Operator:
     def _forget(self, key: Key) -> None:
         """Drop all that is planned, remembered or about to be told of a deleted object."""
         self._workers.forget(key)
+        self._desk.forget(key)
         self._poster.forget(key)
 
     def _spawn(self, name: str, work: Coroutine[Any, Any, None]) -> None:
@@ -162,13 +201,13 @@ class Operator:
         return None if self._synced else "not yet synced with the API server"
 
 
-def _cannot_listen(host: str, port: int, error: OSError) -> str:
-    """Say why the address of health and metrics cannot be had, and what to do."""
+def _cannot_listen(host: str, port: int, error: OSError, flag: str, what: str) -> str:
+    """Say why an address cannot be had, and what to do."""
     match error:
         case OSError(errno=errno.EADDRINUSE):
-            why = "another program uses the port; stop it, or choose another with --listen (port 0 takes a free one)"
+            why = f"another program uses the port; stop it, or choose another with {flag} (port 0 takes a free one)"
         case OSError(errno=errno.EACCES):
-            why = "this port needs more rights; choose one above 1023 with --listen"
+            why = f"this port needs more rights; choose one above 1023 with {flag}"
         case _:
-            why = "this machine has no such address; choose one of its own with --listen, like 127.0.0.1 or 0.0.0.0"
-    return f"Cannot listen on {host}:{port} for /healthz, /readyz and /metrics: {why}."
+            why = f"this machine has no such address; choose one of its own with {flag}, like 127.0.0.1 or 0.0.0.0"
+    return f"Cannot listen on {host}:{port} for {what}: {why}."

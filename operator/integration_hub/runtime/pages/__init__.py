@@ -122,6 +122,11 @@ class _Seen:
     message: str
     remedy: str
 
+    @property
+    def called(self) -> str:
+        """What stands in a sentence for the connection."""
+        return f"the connection '{self.connection}'" if self.connection else "the connection"
+
     def facts(self, *more: tuple[str, str]) -> tuple[tuple[str, str], ...]:
         """Return what there is to tell, less what is not known."""
         where = f"{self.name} in namespace {self.namespace}" if self.name else ""
@@ -131,7 +136,7 @@ class _Seen:
     def look(self) -> tuple[tuple[str, str], ...]:
         """Return the command that shows how the connection is now."""
         if not self.name:
-            return (("To see all connections:", "kubectl get integrationinstances -A"),)
+            return _LOOK_AT_ALL
         return (("To see how the connection is now:", f"kubectl get iinst {self.name} -n {self.namespace}"),)
 
     def again(self) -> tuple[tuple[str, str], ...]:
@@ -148,6 +153,9 @@ class _Seen:
         )
 
 
+_LOOK_AT_ALL = (("To see all connections:", "kubectl get integrationinstances -A"),)
+
+
 def _seen(outcome: ConsentOutcome) -> _Seen:
     known = outcome.reason in set(Reason)
     return _Seen(
@@ -162,12 +170,17 @@ def _seen(outcome: ConsentOutcome) -> _Seen:
     )
 
 
+def _sentence(words: str) -> str:
+    """Return the words as a sentence begins with them."""
+    return words[:1].upper() + words[1:]
+
+
 def _connected(seen: _Seen) -> Page:
     return Page(
         200,
         "good",
         "Connected",
-        (f"The connection '{seen.connection}' has been tested with {seen.system} and works.",),
+        (f"{_sentence(seen.called)} has been tested with {seen.system} and works.",),
         (
             (
                 "You can close this window. There is nothing more to do: the connection stays signed in by itself, and"
@@ -188,7 +201,7 @@ def _not_connected(seen: _Seen) -> Page:
         tuple(
             sentence
             for sentence in (
-                f"Your consent has arrived and is kept. The test of '{seen.connection}' that followed did not succeed.",
+                f"Your consent has arrived and is kept. The test of {seen.called} that followed did not succeed.",
                 seen.message,
             )
             if sentence
@@ -207,17 +220,16 @@ def _not_connected(seen: _Seen) -> Page:
     )
 
 
-_DECLINED = (
-    "You, or an administrator of {system}, did not allow the connection to use it.",
-    "Nothing has changed, and no access was given.",
-)
-_INCOMPLETE = ("{system} did not complete the sign-in.",)
-
-
 def _refused(seen: _Seen) -> Page:
     declined = seen.reason in {"", Reason.AUTHORIZATION_DENIED}
-    system = seen.system[:1].upper() + seen.system[1:]
-    said = [words.format(system=seen.system if declined else system) for words in _sentences(declined)]
+    said = (
+        (
+            f"You, or an administrator of {seen.system}, did not allow the connection to use it.",
+            "Nothing has changed, and no new access was given.",
+        )
+        if declined
+        else (f"{_sentence(seen.system)} did not complete the sign-in.",)
+    )
     remedy = "" if declined else seen.remedy
     return Page(
         200,
@@ -238,11 +250,7 @@ def _refused(seen: _Seen) -> Page:
     )
 
 
-def _sentences(declined: bool) -> tuple[str, ...]:
-    return _DECLINED if declined else _INCOMPLETE
-
-
-def _unknown_link(seen: _Seen) -> Page:
+def _unknown_link(_seen: _Seen) -> Page:
     return Page(
         404,
         "bad",
@@ -253,7 +261,7 @@ def _unknown_link(seen: _Seen) -> Page:
             "Otherwise ask whoever gave you the link for a new one.",
         ),
         (),
-        seen.look(),
+        _LOOK_AT_ALL,
     )
 
 
@@ -264,7 +272,7 @@ def _outdated(seen: _Seen) -> Page:
         "This link is out of date",
         (
             (
-                f"The connection '{seen.connection}' was changed after the link was made, or the link's time is over."
+                f"{_sentence(seen.called)} was changed after the link was made, or the link's time is over."
                 " Your consent was not used."
             ),
         ),
