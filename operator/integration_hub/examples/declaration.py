@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from integration_hub.examples.errors import ExampleError
 
@@ -46,13 +46,22 @@ class Service(_Part):
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*$")]
     """Gives the variables their names: `pypi` sets ${PYPI_URL} and, with a certificate, ${PYPI_CA}."""
-    command: Annotated[tuple[str, ...], Field(min_length=1)]
+    command: tuple[str, ...] = ()
     """The words of the command; `python` as the first one is the interpreter that runs the example."""
+    keycloak: FileName | None = None
+    """Instead of a command: the identity provider Keycloak, with the realm in this file of the example (JSON, as
+    Keycloak exports and imports it, with ${NAMES} as in manifests). It always has a certificate."""
     certificate: bool = False
     """Whether it speaks HTTPS. Then ${DIR}/server.crt and server.key are made, signed by a new authority."""
     folders: tuple[FileName, ...] = ()
     """Empty folders to make in ${DIR}."""
     htpasswd: Htpasswd | None = None
+
+    @model_validator(mode="after")
+    def _has_one_program(self) -> Self:
+        if bool(self.command) == bool(self.keycloak):
+            raise ValueError("has a command or keycloak, and not both")
+        return self
 
 
 class Later(_Part):

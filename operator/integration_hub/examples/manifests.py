@@ -35,18 +35,22 @@ def load_manifests(folder: Path) -> tuple[Manifest, ...]:
 
 def fill_in(manifest: Manifest, variables: Mapping[str, str]) -> Manifest:
     """Return the manifest with every ${NAME} replaced."""
+    documents = [
+        fill_in_value(item, variables, f"{manifest.path}: {_name(item)}") for item in manifest.documents
+    ]
+    return Manifest(manifest.path, tuple(documents))
 
-    def filled(value: Any, where: str) -> Any:
-        match value:
-            case dict():
-                return {key: filled(item, f"{where}.{key}") for key, item in value.items()}
-            case list():
-                return [filled(item, f"{where}[{number}]") for number, item in enumerate(value)]
-            case str():
-                return substitute(value, variables, f"{manifest.path}: {where}")
-        return value
 
-    return Manifest(manifest.path, tuple(filled(item, _name(item)) for item in manifest.documents))
+def fill_in_value(value: Any, variables: Mapping[str, str], where: str) -> Any:
+    """Return JSON-like data with every ${NAME} in its texts replaced; keys stay."""
+    match value:
+        case dict():
+            return {key: fill_in_value(item, variables, f"{where}.{key}") for key, item in value.items()}
+        case list():
+            return [fill_in_value(item, variables, f"{where}[{number}]") for number, item in enumerate(value)]
+        case str():
+            return substitute(value, variables, where)
+    return value
 
 
 def substitute(text: str, variables: Mapping[str, str], where: str) -> str:

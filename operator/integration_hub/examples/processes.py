@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -33,8 +33,12 @@ class Child:
         command: Sequence[str],
         log: Path,
         lock: int,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
-        """Start it. It inherits the lock, by which a later run finds it should this one be killed."""
+        """Start it. It inherits the lock, by which a later run finds it should this one be killed.
+
+        Without an environment of its own it gets ours.
+        """
         self.name = name
         self.log = log
         descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, PRIVATE_FILE)
@@ -42,6 +46,7 @@ class Child:
             self._process = subprocess.Popen(
                 command,
                 cwd=log.parent,
+                env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=descriptor,
                 stderr=descriptor,

@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +33,7 @@ from integration_hub.examples.manifests import (
 )
 from integration_hub.examples.processes import Child, RunFolder
 from integration_hub.examples.promises import Key, Verdict, broken, comparison, verdicts
-from integration_hub.examples.services import free_port, start_service
+from integration_hub.examples.services import Folders, free_port, require_programs, start_service
 from integration_hub.examples.terminal import Terminal
 
 OPERATOR_LIMIT = 60.0
@@ -94,6 +94,7 @@ class Runner:
         declaration = load_declaration(self._settings.folder)
         manifests = load_manifests(self._settings.folder)
         _require_complete(declaration, manifests, self._settings.folder)
+        require_programs(declaration.services)
         return declaration, manifests
 
     def _run(self, declaration: Declaration, manifests: tuple[Manifest, ...]) -> int:
@@ -104,8 +105,8 @@ class Runner:
         own_folder = folder.root / self._settings.folder.name
         self._install_crds(kubectl)
         self._reset(kubectl, manifests)
-        self._start_operator(info, folder)
-        variables = self._variables(info) | self._start_services(declaration, own_folder, folder.children)
+        variables = self._variables(info) | self._start_operator(info, folder)
+        variables |= self._start_services(declaration, variables, own_folder, folder.children)
         written = self._apply(kubectl, manifests, variables, own_folder / "manifests")
         kept = self._settle(kubectl, "Verdicts", declaration.promises)
         self._terminal.say()
@@ -164,10 +165,12 @@ class Runner:
                     kubectl("delete", kinds, "--all", "-n", name, "--timeout=60s")
                 done(f"{', '.join(old)}: emptied of what an earlier run left")
 
-    def _start_operator(self, info: ControlPlaneInfo, folder: RunFolder) -> None:
-        port = free_port()
-        address = f"127.0.0.1:{port}"
-        flags = ["--kubeconfig", str(info.kubeconfig), "--listen", address, *_OPERATOR_FLAGS]
+    def _start_operator(self, info: ControlPlaneInfo, folder: RunFolder) -> dict[str, str]:
+        """Start it, and return what others must know of it: where browsers come back to with a consent."""
+        address, callback = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
+        callback_url = f"http://{callback}/oauth/callback"
+        listen = ["--listen", address]
+        flags = ["--kubeconfig", str(info.kubeconfig), *listen, *_OPERATOR_FLAGS]
         with self._terminal.step("Operator") as done:
             operator = Child(
                 "The operator",
@@ -183,13 +186,21 @@ class Runner:
                     raise ExampleError("The operator is not ready in time.", f"See its log: {operator.log}.")
                 time.sleep(_POLL)
             done(f"ready; its log: {operator.log}")
+        return {"CALLBACK_URL": callback_url}
 
-    def _start_services(self, declaration: Declaration, folder: Path, lock: int) -> dict[str, str]:
-        passwords = {name: _example_password() for name in declaration.passwords}
-        variables = dict(passwords)
+    def _start_services(
+        self, declaration: Declaration, known: Mapping[str, str], folder: Path, lock: int
+    ) -> dict[str, str]:
+        variables = {name: _example_password() for name in declaration.passwords}
         for service in declaration.services:
             with self._terminal.step("Service") as done:
-                running = start_service(service, folder / service.name, passwords, lock, self._own)
+                running = start_service(
+                    service,
+                    Folders(self._settings.folder, folder / service.name),
+                    {**known, **variables},
+                    lock,
+                    self._own,
+                )
                 variables |= running.variables
                 done(f"{service.name} at {running.url}; its log: {running.child.log}")
         return variables

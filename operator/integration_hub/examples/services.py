@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import http.client
+import json
 import shutil
 import socket
 import ssl
 import sys
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from http import HTTPStatus
 from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
@@ -18,14 +20,32 @@ from integration_hub.devcluster.files import make_private_folder, write_private
 from integration_hub.examples.certificates import make_certificates
 from integration_hub.examples.declaration import Service
 from integration_hub.examples.errors import ExampleError
-from integration_hub.examples.manifests import substitute
+from integration_hub.examples.keycloak import Listen, find
+from integration_hub.examples.manifests import fill_in_value, substitute
 from integration_hub.examples.processes import Child
 
-START_LIMIT = 60.0
-"""Seconds until a server must answer. Gunicorn with pypiserver takes one on an idle machine."""
+START_LIMIT = 120.0
+"""Seconds until a server must answer. Gunicorn with pypiserver takes one on an idle machine, Keycloak ten."""
 
 _POLL = 0.1
 _TIMEOUT = 5.0
+
+
+class Folders(NamedTuple):
+    """Where files of the example are, and where those of the running service go."""
+
+    example: Path
+    service: Path
+
+
+class _Program(NamedTuple):
+    """What is started, and how one tells that it is ready."""
+
+    command: list[str]
+    environment: dict[str, str] | None = None
+    ready: str = "/"
+    status: int | None = None
+    """What that path must answer; None: anything, since it may well ask for a password."""
 
 
 class RunningService(NamedTuple):
@@ -37,31 +57,46 @@ class RunningService(NamedTuple):
     """What the manifests may use of it."""
 
 
+def require_programs(services: Iterable[Service]) -> None:
+    """Raise ExampleError where a service needs a program that must be fetched first, with how that is done."""
+    if any(service.keycloak for service in services):
+        find()
+
+
 def start_service(
     service: Service,
-    folder: Path,
-    passwords: Mapping[str, str],
+    folders: Folders,
+    variables: Mapping[str, str],
     lock: int,
     started: Callable[[Child], object],
 ) -> RunningService:
-    """Prepare its folder, start it, and return when it answers. `started` learns of the process at once."""
+    """Prepare its folder, start it, and return when it answers. `started` learns of the process at once.
+
+    `variables` are passwords and what else files of the example may use.
+    """
+    folder = folders.service
     if folder.exists():
         shutil.rmtree(folder)
     make_private_folder(folder)
     for name in service.folders:
         make_private_folder(folder / name)
-    authority = make_certificates(folder) if service.certificate else ""
+    authority = make_certificates(folder) if service.certificate or service.keycloak else ""
     if service.htpasswd:
-        users = {user: passwords[variable] for user, variable in service.htpasswd.users.items()}
+        users = {user: variables[variable] for user, variable in service.htpasswd.users.items()}
         write_htpasswd(folder / service.htpasswd.file, users)
     port = free_port()
-    child = Child(service.name, _command(service, folder, port), folder / "server.log", lock)
+    program = (
+        _keycloak(folders.example / service.keycloak, folder, port, variables)
+        if service.keycloak
+        else _Program(_command(service, folder, port))
+    )
+    child = Child(service.name, program.command, folder / "server.log", lock, program.environment)
     started(child)
-    _wait_until_it_answers(child, port, authority)
-    url = f"{'https' if service.certificate else 'http'}://127.0.0.1:{port}"
+    _wait_until_it_answers(child, port, authority, program)
+    url = f"{'https' if authority else 'http'}://127.0.0.1:{port}"
     prefix = service.name.upper()
-    variables = {f"{prefix}_URL": url} | ({f"{prefix}_CA": authority} if authority else {})
-    return RunningService(child, url, variables)
+    found = {f"{prefix}_URL": url} | ({f"{prefix}_CA": authority} if authority else {})
+    return RunningService(child, url, found)
 
 
 def write_htpasswd(path: Path, users: Mapping[str, str]) -> None:
@@ -96,9 +131,23 @@ def _command(service: Service, folder: Path, port: int) -> list[str]:
     return [sys.executable, *words[1:]] if words[0] == "python" else words
 
 
-def _wait_until_it_answers(child: Child, port: int, authority: str) -> None:
+def _keycloak(file: Path, folder: Path, port: int, variables: Mapping[str, str]) -> _Program:
+    """Lay out a Keycloak with the realm of a file; it is ready when it serves that."""
+    try:
+        realm = fill_in_value(json.loads(file.read_text(encoding="utf-8")), variables, f"{file}: realm")
+        path = f"/realms/{realm['realm']}"
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ExampleError(f"{file} is no realm of Keycloak: {error}", "Correct the file.") from error
+    keycloak, home = find(), folder / "home"
+    keycloak.lay_out(home, realm)
+    listen = Listen(port, free_port(), folder / "server.crt", folder / "server.key")
+    ready = HTTPStatus.OK.value
+    return _Program(keycloak.command(home, listen), keycloak.environment(), path, ready)
+
+
+def _wait_until_it_answers(child: Child, port: int, authority: str, program: _Program) -> None:
     deadline = time.monotonic() + START_LIMIT
-    while not _answers(port, authority):
+    while not _answers(port, authority, program):
         child.require_running()
         if time.monotonic() > deadline:
             raise ExampleError(
@@ -107,8 +156,8 @@ def _wait_until_it_answers(child: Child, port: int, authority: str) -> None:
         time.sleep(_POLL)
 
 
-def _answers(port: int, authority: str) -> bool:
-    """Whether it answers HTTP, with whatever status: it may well ask for a password."""
+def _answers(port: int, authority: str, program: _Program) -> bool:
+    """Whether it answers HTTP as it must."""
     try:
         connection = (
             http.client.HTTPSConnection(
@@ -118,10 +167,11 @@ def _answers(port: int, authority: str) -> bool:
             else http.client.HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT)
         )
         try:
-            connection.request("GET", "/")
-            connection.getresponse().read()
+            connection.request("GET", program.ready)
+            answer = connection.getresponse()
+            answer.read()
         finally:
             connection.close()
     except (OSError, http.client.HTTPException):
         return False
-    return True
+    return program.status in {None, answer.status}
