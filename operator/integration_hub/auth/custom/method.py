@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from integration_hub.auth.custom.aws_sigv4 import AwsSigV4
 from integration_hub.auth.custom.headers import Headers
+from integration_hub.auth.custom.mtls import MutualTls
 from integration_hub.auth.custom.signature import Hmac
 from integration_hub.auth.flow import AuthContext, AuthMethodType, Credentials, Flow, Place, SecretKey
 from integration_hub.auth.tokens import DevicePending, Steps, TokenMethod, TokenRefused, TokenRules
@@ -20,7 +21,7 @@ from integration_hub.model.http import HttpRequest
 from integration_hub.model.tokens import ConsentAnswer, ConsentAttempt, DeviceCode, Tokens
 
 SCHEMES: Final[dict[str, AuthMethodType]] = {
-    scheme.type: scheme for scheme in (AwsSigV4(), Headers(), Hmac())
+    scheme.type: scheme for scheme in (AwsSigV4(), Headers(), Hmac(), MutualTls())
 }
 """Of a scheme, `type` is the key in the settings."""
 
