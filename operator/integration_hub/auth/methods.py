@@ -12,12 +12,13 @@ from integration_hub.auth.api_key import ApiKey
 from integration_hub.auth.basic_auth import BasicAuth
 from integration_hub.auth.custom.method import Custom
 from integration_hub.auth.flow import AuthMethodType
+from integration_hub.auth.oauth2 import OAuth2
 from integration_hub.config.validation import schema_violations
 from integration_hub.config.values import choices, did_you_mean
 from integration_hub.config.violation import Violation
 
 METHODS: Final[dict[str, AuthMethodType]] = {
-    method.type: method for method in (ApiKey(), BasicAuth(), Custom())
+    method.type: method for method in (ApiKey(), BasicAuth(), Custom(), OAuth2())
 }
 
 

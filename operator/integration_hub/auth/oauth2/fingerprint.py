@@ -1,0 +1,38 @@
+"""The fingerprint of what is asked for: where it changes, tokens that were granted for something else are of no use."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Any
+
+import orjson
+
+from integration_hub.auth.oauth2.setup import Setup
+from integration_hub.auth.tokens import Acquisition
+
+
+def fingerprint(setup: Setup) -> str:
+    """Return a text that is equal for what is asked for equally.
+
+    A person's consent is for a client and its scopes, so a new client secret leaves it as it is. What is obtained by
+    itself is obtained with the credentials, and anew with other ones.
+    """
+    settings = setup.settings
+    asked: dict[str, Any] = {
+        "type": "oauth2",
+        "grant": setup.grant,
+        "server": [settings.get(name) for name in ("issuer", "authorizationURL", "tokenURL")],
+        "device": settings.get("deviceAuthorizationURL"),
+        "client": setup.client_id,
+        "scopes": sorted(setup.scopes),
+        "targets": setup.target_parameters(),
+        "parameters": settings.get("authorizationParameters", {}),
+    }
+    if setup.row.acquisition is Acquisition.BY_ITSELF:
+        asked["request"] = [settings.get("tokenParameters", {}), setup.jwt]
+        asked["credentials"] = _digest(sorted(setup.credentials.items()))
+    return _digest(asked)
+
+
+def _digest(value: Any) -> str:
+    return sha256(orjson.dumps(value, option=orjson.OPT_SORT_KEYS)).hexdigest()

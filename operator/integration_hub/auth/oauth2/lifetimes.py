@@ -1,0 +1,37 @@
+"""How long tokens live: as definitions write it, and as token URLs say it."""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+LONGEST: Final = timedelta(days=3650)
+"""What lives longer may as well live so long: some systems mean 'for ever' by a number no calendar has."""
+
+_UNITS: Final = {"h": 3600, "m": 60, "s": 1}
+_NUMBER: Final = re.compile(r"[0-9]{1,15}(\.[0-9]{1,9})?", re.ASCII)
+
+
+def duration(text: str) -> timedelta:
+    """Return a duration like '1h30m', as the settings' schema admits it."""
+    seconds = sum(int(count) * _UNITS[unit] for count, unit in re.findall(r"([0-9]+)([hms])", text))
+    return min(timedelta(seconds=seconds), LONGEST)
+
+
+def lifetime(told: Any) -> timedelta | None:
+    """Return the lifetime that an answer tells in seconds, also as text; None of nonsense, and of none (0)."""
+    if isinstance(told, str) and _NUMBER.fullmatch(told.strip()):
+        told = float(told)
+    if isinstance(told, bool) or not isinstance(told, int | float):
+        return None
+    if not math.isfinite(told) or told <= 0:
+        return None
+    return timedelta(seconds=min(told, LONGEST.total_seconds()))
+
+
+def end(now: datetime, told: Any) -> datetime | None:
+    """Return when that is over which an answer gives so many seconds."""
+    lives = lifetime(told)
+    return now + lives if lives else None

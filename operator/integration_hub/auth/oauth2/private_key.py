@@ -1,0 +1,86 @@
+"""Private keys as people paste them: what is wrong with one for the algorithm that it is to sign with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+LEAST_RSA_BITS: Final = 2048
+"""RFC 7518 sections 3.3 and 3.5."""
+
+_CURVES: Final = {"ES256": "secp256r1", "ES384": "secp384r1", "ES512": "secp521r1"}
+"""RFC 7518 section 3.4."""
+_BASE64_OF_PEM: Final = "LS0tLS1CRUdJTi"
+
+_FAULTS: Final[Sequence[tuple[Callable[[str], bool], str]]] = (
+    (
+        lambda text: text.lstrip().startswith(_BASE64_OF_PEM),
+        "is encoded in base64 once more; decode it first",
+    ),
+    (
+        lambda text: text.lstrip().startswith("{"),
+        "is JSON, not PEM; where it is a file of a service account, take the text of its private key alone",
+    ),
+    (
+        lambda text: "-----BEGIN " in text and r"\n" in text,
+        r"has its line breaks written as '\n'; store it with real ones",
+    ),
+    (
+        lambda text: "ENCRYPTED" in text and "-----BEGIN " in text,
+        "is a private key that is locked with a password; store it without one",
+    ),
+    (
+        lambda text: "-----BEGIN OPENSSH " in text,
+        "is a private key in the form of OpenSSH; convert it to PEM (PKCS#8)",
+    ),
+    (
+        lambda text: "-----BEGIN CERTIFICATE" in text and "PRIVATE KEY-----" not in text,
+        "is a certificate, and the private key that belongs to it is needed",
+    ),
+    (
+        lambda text: "PUBLIC KEY-----" in text and "PRIVATE KEY-----" not in text,
+        "is a public key, and the private key that belongs to it is needed",
+    ),
+    (
+        lambda text: "PRIVATE KEY-----" not in text,
+        "is no private key as PEM, which begins with '-----BEGIN PRIVATE KEY-----'",
+    ),
+    (
+        lambda text: "\n" not in text.strip(),
+        "has lost its line breaks; store it with one line below the other",
+    ),
+)
+"""Checked in this order; the first that holds is reported. Each reads after "The value of the key 'x' "."""
+
+_GARBLED: Final = "is a private key that is garbled"
+
+
+def key_fault(text: str, algorithm: str) -> str | None:
+    """Return why this text cannot sign with the algorithm, None where it can. No words repeat the text."""
+    fault = next((words for holds, words in _FAULTS if holds(text)), None)
+    if fault is not None:
+        return fault
+    try:
+        key = load_pem_private_key(text.encode(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return _GARBLED
+    return _ec_fault(key, algorithm) if algorithm in _CURVES else _rsa_fault(key, algorithm)
+
+
+def _rsa_fault(key: Any, algorithm: str) -> str | None:
+    if not isinstance(key, rsa.RSAPrivateKey):
+        return f"is no RSA key, which {algorithm} signs with"
+    if key.key_size < LEAST_RSA_BITS:
+        return f"is an RSA key of {key.key_size} bits; {algorithm} needs {LEAST_RSA_BITS} at least"
+    return None
+
+
+def _ec_fault(key: Any, algorithm: str) -> str | None:
+    curve = _CURVES[algorithm]
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or key.curve.name != curve:
+        return f"is no key on the curve {curve}, which {algorithm} signs with"
+    return None
