@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from integration_hub.auth.api_key import in_header, joined_prefix
 from integration_hub.auth.flow import AuthContext, Credentials, Flow, Place, SecretKey
-from integration_hub.auth.oauth2 import device, link, obtaining, revocation, setup
+from integration_hub.auth.oauth2 import device as device_steps
+from integration_hub.auth.oauth2 import link, obtaining, revocation, setup
 from integration_hub.auth.oauth2.credential_problems import credential_problem
 from integration_hub.auth.oauth2.fingerprint import fingerprint
 from integration_hub.auth.oauth2.grants import GRANTS, REFRESH_TOKEN
@@ -71,9 +72,13 @@ class OAuth2:
 
     # -- Tokens ------------------------------------------------------------------------------------
 
+    def keeps_tokens(self, settings: Mapping[str, Any]) -> bool:
+        """Return True: every grant ends with a token."""
+        return True
+
     def token_rules(
         self, settings: Mapping[str, Any], credentials: Credentials, context: AuthContext
-    ) -> TokenRules | None:
+    ) -> TokenRules:
         """Return how tokens are kept."""
         found = Setup(settings, credentials, context)
         renewing = settings.get("refresh", {})
@@ -122,17 +127,17 @@ class OAuth2:
         self, settings: Mapping[str, Any], credentials: Credentials, context: AuthContext
     ) -> Steps[DeviceCode | TokenRefused]:
         """Ask for a device code."""
-        return device.start_device(Setup(settings, credentials, context))
+        return device_steps.start_device(Setup(settings, credentials, context))
 
     def poll_device(
         self,
         settings: Mapping[str, Any],
         credentials: Credentials,
-        device_code: DeviceCode,
+        device: DeviceCode,
         context: AuthContext,
     ) -> Steps[Tokens | DevicePending | TokenRefused]:
         """Ask once whether the person has consented."""
-        return device.poll_device(Setup(settings, credentials, context), device_code)
+        return device_steps.poll_device(Setup(settings, credentials, context), device)
 
     def revoke(
         self, settings: Mapping[str, Any], credentials: Credentials, tokens: Tokens, context: AuthContext
