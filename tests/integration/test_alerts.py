@@ -14,7 +14,8 @@ import yaml
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from integration_hub.model.reasons import DEAD_CREDENTIALS
+from integration_hub.credentials.lifetime import WARNINGS
+from integration_hub.model.reasons import DEAD_CREDENTIALS, Reason
 from integration_hub.runtime.metrics import Metrics
 from integration_hub.runtime.queue import WorkQueue
 from integration_hub.shell.store import Store
@@ -100,7 +101,9 @@ def test_each_alert_has_a_runbook_that_says_what_it_means_where_to_look_and_what
 def test_the_table_of_alerts_says_what_the_rules_say() -> None:
     page = (ROOT / "docs" / "alerts.md").read_text(encoding="utf-8")
     told = re.findall(r"(?m)^\| \[(\w+)\]\(#(\w+)\) \| (\w+) \| ([^|]+) \|", page)
-    after = {"at once": None} | {f"{minutes} min": f"{minutes}m" for minutes in (5, 10, 15, 30)}
+    after = {"at once": None, "24 h": "24h"} | {
+        f"{minutes} min": f"{minutes}m" for minutes in (5, 10, 15, 30)
+    }
     assert [(name, anchor, severity, after[words]) for name, anchor, severity, words in told] == [
         (name, name.lower(), alert["labels"]["severity"], alert.get("for")) for name, alert in ALERTS.items()
     ]
@@ -115,6 +118,31 @@ def test_every_metric_in_a_rule_is_one_that_the_operator_gives() -> None:
     } | set(re.findall(r"\bhub_\w+", str([alert["annotations"] for alert in ALERTS.values()])))
     assert len(asked) > 6
     assert asked - given == set()
+
+
+def test_every_reason_in_a_rule_is_one_that_a_connection_can_have() -> None:
+    named = re.findall(r'\breason=~?"([\w|]+)"', "".join(rule["expr"] for rule in RULES))
+    assert {word for words in named for word in words.split("|")} - set(Reason) == set()
+
+
+def test_the_reasons_for_which_consent_is_pending_are_those_that_a_persons_consent_ends() -> None:
+    named = re.findall(r'reason=~"([\w|]+)"', ALERTS["HubConsentPending"]["expr"])
+    assert [set(words.split("|")) for words in named] == [
+        {
+            Reason.AUTHORIZATION_REQUIRED,
+            Reason.AUTHORIZATION_DENIED,
+            Reason.AUTHORIZATION_FAILED,
+            Reason.REAUTHENTICATION_REQUIRED,
+        }
+    ]
+
+
+def test_ends_are_alerted_of_as_far_ahead_as_the_operator_itself_warns() -> None:
+    soon, very_soon = (
+        ALERTS[name]["expr"] for name in ("HubCredentialExpiresSoon", "HubCredentialExpiresVerySoon")
+    )
+    assert re.findall(r"(\d+) \* 86400", soon) == [str(days) for days in WARNINGS]
+    assert re.findall(r"(\d+) \* 86400", very_soon) == [str(WARNINGS[-1])]
 
 
 def test_credentials_are_rejected_by_all_reasons_after_which_nothing_is_tried_and_by_no_other() -> None:
@@ -142,11 +170,14 @@ def test_the_manifest_is_made_by_the_generator_which_tells_of_drift(tmp_path: Pa
 
 
 def _page() -> str:
-    """Return the metrics of an operator that knows one connection, which does not work."""
+    """Return the metrics of an operator that knows one connection, which does not work, and whose credential ends."""
     metrics, store = Metrics(), Store()
     metrics.watch(store, WorkQueue(), {})
     ready = {"type": "Ready", "status": "False", "reason": "HostNotFound"}
-    store.put_instance(instance(status={"conditions": [ready]}))
+    status = {"conditions": [ready], "credential": {"expiresAt": "2027-03-01T12:00:00Z"}}
+    store.put_instance(instance(status=status))
+    metrics.count_renewal("acme", "refused")
+    metrics.count_consent("acme", "expired")
     return generate_latest(metrics.registry).decode()
 
 
