@@ -22,6 +22,9 @@ _COMMANDS: dict[str, _Command] = {
     "example": _Command(
         "integration_hub.cli.example", "example", "Run an example of the repository from start to end."
     ),
+    "keys": _Command(
+        "integration_hub.cli.keys", "keys", "List, rotate and remove the keys that seal obtained tokens."
+    ),
     "run": _Command("integration_hub.runtime.command", "run", "Run the operator."),
     "test": _Command(
         "integration_hub.cli.trial", "trial", "Test a connection now and say what is wrong with it."

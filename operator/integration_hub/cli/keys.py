@@ -1,0 +1,85 @@
+"""`hub keys`: the keys that seal what the operator obtains. Flags only; `keys_run` does the work."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from integration_hub.flags import cluster_flags
+
+F = TypeVar("F", bound=Callable[..., object])
+
+
+def place_flags(command: F) -> F:
+    """Add the flags that say which keyring is meant."""
+    command = click.option(
+        "--keyring",
+        metavar="[NAMESPACE/]NAME",
+        default="integration-hub-keyring",
+        show_default=True,
+        help="Secret of the keyring, as 'hub run' was given it.",
+    )(command)
+    command = cluster_flags(command)
+    return click.option(
+        "-n",
+        "--namespace",
+        help="Namespace of the operator, where the keyring is. [default: integration-hub]",
+    )(command)
+
+
+@click.group("keys", context_settings={"help_option_names": ["-h", "--help"]})
+def keys() -> None:
+    """List, rotate and remove the keys that seal what the operator obtains.
+
+    Tokens lie in Secrets, sealed with a key of the keyring. No command prints a key.
+
+    \b
+    Exit code 0 where all is done, 1 where something is not, 3 where the cluster cannot be reached or does
+    not permit it, 2 for a mistake in the command.
+    """  # noqa: D301 - \b is click's sign for a paragraph that keeps its lines
+
+
+@keys.command("list")
+@place_flags
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="How to print it.")
+def list_(output: str, **place: Any) -> None:
+    """List the keys: since when there is each, and how many records are sealed with it."""
+    from integration_hub.cli import keys_run  # noqa: PLC0415 - `--help` needs none of it
+
+    where = keys_run.Where.of(**place)
+    sys.exit(keys_run.list_keys(where, as_json=output == "json"))
+
+
+@keys.command()
+@place_flags
+@click.option("--resume", is_flag=True, help="Add no key: go on with records that are under an older one.")
+@click.option("--no-wait", is_flag=True, help="Add the key and leave the records to the operator.")
+def rotate(*, resume: bool, no_wait: bool, **place: Any) -> None:
+    """Add a key, and seal all records with it.
+
+    Only the small part of a record that holds its own key is written anew. Connections notice nothing. The
+    older keys stay and go on opening; 'hub keys prune' removes them when nothing needs them any more.
+    """
+    if resume and no_wait:
+        raise click.UsageError("--resume and --no-wait leave nothing to do: leave one of them out.")
+    from integration_hub.cli import keys_run  # noqa: PLC0415
+
+    sys.exit(keys_run.rotate(keys_run.Where.of(**place), resume=resume, no_wait=no_wait))
+
+
+@keys.command()
+@click.argument("numbers", metavar="[NUMBER]...", nargs=-1, type=click.IntRange(min=1))
+@place_flags
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--now", is_flag=True, help="Also in the first minutes after a rotation.")
+def prune(numbers: tuple[int, ...], *, yes: bool, now: bool, **place: Any) -> None:
+    """Remove keys that no record is sealed with: those of the given numbers, else all of them.
+
+    What is removed is gone: a backup from before then opens only together with a backup of the key.
+    """
+    from integration_hub.cli import keys_run  # noqa: PLC0415
+
+    sys.exit(keys_run.prune(keys_run.Where.of(**place), numbers, yes=yes, now=now))

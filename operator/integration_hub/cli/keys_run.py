@@ -1,0 +1,295 @@
+"""What `hub keys` does, from the flags to the exit code: reads the keyring, decides, writes, tells."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Self
+
+import click
+
+from integration_hub.adapters.kube import ApiError, KubeClient
+from integration_hub.adapters.kubeconfig import KubeconfigError, load
+from integration_hub.cli.keys_view import Course, age_of, capital, counted, names, print_list, print_report
+from integration_hub.credentials.keyring import Keyring, KeyringError, with_new_key, without
+from integration_hub.shell.keyring_source import (
+    DEFAULT_NAMESPACE,
+    StoredKeyring,
+    read_keyring,
+    replace_keyring,
+)
+from integration_hub.shell.rewrap import Usage, rewrap_all, usage_of_keys
+
+DONE, FAILED, USAGE, COULD_NOT_ASK, INTERRUPTED = 0, 1, 2, 3, 130
+
+SETTLED = timedelta(minutes=10)
+"""After which every operator has heard of a new key: it lists all Secrets as often, whatever a watch has lost."""
+FAREWELL_SECONDS = 0.1
+"""For TLS connections to say goodbye; aiohttp closes them without waiting for that."""
+
+_CONFLICT = 409
+
+
+class StopError(Exception):
+    """The command ends here. The message says why and what to do."""
+
+    def __init__(self, message: str, code: int = FAILED) -> None:
+        """`code` is the exit code."""
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class Where:
+    """The cluster and the Secret that are meant."""
+
+    kubeconfig: Path | None
+    context: str | None
+    namespace: str
+    name: str
+
+    @classmethod
+    def of(cls, *, kubeconfig: Path | None, context: str | None, namespace: str | None, keyring: str) -> Self:
+        """Return what the flags say."""
+        in_name, slash, name = keyring.rpartition("/")
+        if not name or "/" in in_name or bool(slash) != bool(in_name):
+            raise click.UsageError(f"--keyring is NAME or NAMESPACE/NAME, and '{keyring}' is neither.")
+        if namespace and in_name and namespace != in_name:
+            raise click.UsageError("-n and --keyring name different namespaces: leave one of them out.")
+        return cls(kubeconfig, context, in_name or namespace or DEFAULT_NAMESPACE, name)
+
+    @property
+    def secret(self) -> str:
+        """The Secret, in a sentence."""
+        return f"the Secret '{self.name}' in namespace '{self.namespace}'"
+
+
+# The commands
+
+
+def list_keys(where: Where, *, as_json: bool) -> int:
+    """Print the keys."""
+
+    async def work(kube: KubeClient) -> int:
+        stored = await _stored(kube, where)
+        print_list(stored, await usage_of_keys(kube), as_json=as_json)
+        return DONE
+
+    return _run(where, work)
+
+
+def rotate(where: Where, *, resume: bool, no_wait: bool) -> int:
+    """Add a key unless an earlier rotation is resumed, and seal all records with the active one."""
+    course = Course()
+
+    async def work(kube: KubeClient) -> int:
+        stored = await _stored(kube, where)
+        if not resume:
+            keyring = with_new_key(stored.keyring, secrets.token_bytes)
+            stored = await _replace(kube, where, stored, keyring)
+            course.added = keyring.active
+        if no_wait:
+            click.echo(
+                f"key-{stored.keyring.active} is the active key. The operator seals the records with it in the"
+                " background."
+            )
+            return DONE
+        course.begun = True
+        report = await rewrap_all(kube, stored.keyring, secrets.token_bytes, on_progress=course.show)
+        course.end()
+        return DONE if print_report(report, stored.keyring.active) else FAILED
+
+    return _run(where, work, so_far=course.so_far)
+
+
+def prune(where: Where, numbers: Sequence[int], *, yes: bool, now: bool) -> int:
+    """Remove keys that no record needs."""
+    found: list[tuple[StoredKeyring, list[int]]] = []
+
+    async def look(kube: KubeClient) -> int:
+        stored = await _stored(kube, where)
+        chosen = _prunable(stored, await usage_of_keys(kube), numbers)
+        if chosen:
+            _refuse_too_early(stored, now=now)
+            found.append((stored, chosen))
+        else:
+            click.echo("No key is without use: nothing was removed.")
+        return DONE
+
+    code = _run(where, look)
+    if not found:
+        return code
+    stored, chosen = found[0]
+
+    async def remove(kube: KubeClient) -> int:
+        await _remove(kube, where, stored, chosen)
+        click.echo(f"Removed {names(chosen)}.")
+        return DONE
+
+    # Outside of a loop, which would keep Ctrl-C from ending the question.
+    refusal = None if yes else _refusal(chosen, where)
+    return _said(*refusal) if refusal else _run(where, remove)
+
+
+# What is asked of the cluster
+
+
+async def _stored(kube: KubeClient, where: Where) -> StoredKeyring:
+    try:
+        return await read_keyring(kube, where.namespace, where.name)
+    except KeyringError as error:
+        raise StopError(f"{capital(where.secret)} does not hold a keyring: {error}.") from error
+    except ApiError as error:
+        if not error.gone:
+            raise
+        raise StopError(
+            f"There is no keyring: {where.secret} does not exist. The operator makes it when it starts; if it was"
+            " given another place, name that with --keyring NAMESPACE/NAME. If it reads its keys from files, rotate"
+            " them where they come from."
+        ) from error
+
+
+async def _replace(kube: KubeClient, where: Where, stored: StoredKeyring, keyring: Keyring) -> StoredKeyring:
+    try:
+        return await replace_keyring(kube, stored, keyring)
+    except ApiError as error:
+        if error.status != _CONFLICT:
+            raise
+        raise StopError(
+            f"{capital(where.secret)} was changed by somebody else at this moment. Look at it with 'hub keys list'"
+            " and try again."
+        ) from error
+
+
+async def _remove(kube: KubeClient, where: Where, stored: StoredKeyring, chosen: Sequence[int]) -> None:
+    """Remove keys, and look again: what was written under one of them meanwhile would be lost without it."""
+    keyring = stored.keyring
+    for number in chosen:
+        keyring = without(keyring, number)
+    removed = await _replace(kube, where, stored, keyring)
+    try:
+        usage = await usage_of_keys(kube)
+    except (ApiError, asyncio.CancelledError):
+        await _replace(kube, where, removed, stored.keyring)
+        raise
+    used = [number for number in chosen if usage.of(stored.keyring, number)]
+    if used:
+        await _replace(kube, where, removed, stored.keyring)
+        raise StopError(
+            f"A record was written with {names(used)} at this moment, so all keys were put back. An operator does not"
+            " know the active key yet: see that it runs and can read the keyring, then try again."
+        )
+
+
+# Decisions
+
+
+def _prunable(stored: StoredKeyring, usage: Usage, numbers: Sequence[int]) -> list[int]:
+    """Return the keys to remove. StopError where one was named that must stay."""
+    keyring = stored.keyring
+    for number in numbers:
+        if number not in keyring.keys:
+            raise StopError(f"There is no key-{number}: there are {names(keyring.numbers)}.")
+        if number == keyring.active:
+            raise StopError(
+                f"key-{number} is the active key, and new records are sealed with it. Add another one first, with 'hub"
+                " keys rotate'."
+            )
+    older = [number for number in keyring.numbers if number != keyring.active]
+    chosen = [number for number in older if not numbers or number in numbers]
+    needed = [number for number in chosen if usage.of(keyring, number)]
+    for number in needed:
+        words = (
+            f"key-{number} is needed by {counted(usage.of(keyring, number), 'record')} and stays. 'hub keys rotate"
+            " --resume' seals what is under older keys with the active one."
+        )
+        if numbers:
+            raise StopError(words)
+        click.echo(words, err=True)
+    return [number for number in chosen if number not in needed]
+
+
+def _refuse_too_early(stored: StoredKeyring, *, now: bool) -> None:
+    active = stored.keyring.active
+    since = stored.since(active)
+    age = None if since is None else datetime.now(UTC) - since
+    if age is not None and age < SETTLED and not now:
+        raise StopError(
+            f"key-{active} is only {age_of(age)} old, and an operator that has not heard of it yet goes on using an"
+            f" older one. Wait until it is {age_of(SETTLED)} old, or add --now if all operators know it."
+        )
+
+
+def _refusal(chosen: Sequence[int], where: Where) -> tuple[str, int] | None:
+    """Ask whether keys may be removed. Return what to say, and the exit code, where they may not."""
+    if not sys.stdin or not sys.stdin.isatty():
+        return "There is nobody to ask: add --yes to remove keys without being asked.", USAGE
+    they = "it" if len(chosen) == 1 else "them"
+    question = (
+        f"Remove {names(chosen)} from {where.secret}? Backups from before cannot be read without {they}."
+    )
+    try:
+        may = click.confirm(question, err=True)
+    except click.Abort:
+        click.echo(err=True)
+        return "Stopped. Nothing was removed.", INTERRUPTED
+    return None if may else ("Nothing was removed.", FAILED)
+
+
+# Running
+
+
+def _run(
+    where: Where,
+    work: Callable[[KubeClient], Coroutine[Any, Any, int]],
+    *,
+    so_far: Callable[[], str] = lambda: "Nothing was changed.",
+) -> int:
+    """Do the work with a client of the cluster; turn what is in the way into words and an exit code."""
+    try:
+        connection = load(where.kubeconfig, where.context)
+    except KubeconfigError as error:
+        return _said(str(error), USAGE if where.kubeconfig or where.context else COULD_NOT_ASK)
+
+    async def main() -> int:
+        kube = KubeClient(connection)
+        try:
+            return await work(kube)
+        finally:
+            await kube.close()
+            await asyncio.sleep(FAREWELL_SECONDS)
+
+    try:
+        return asyncio.run(main())
+    except KeyboardInterrupt:
+        click.echo(f"\nStopped. {so_far()}", err=True)
+        return INTERRUPTED
+    except StopError as error:
+        return _said(str(error), error.code)
+    except ApiError as error:
+        words, code = _explained(error, connection.server)
+        return _said(f"{words} {so_far()}", code)
+
+
+def _said(words: str, code: int) -> int:
+    click.echo(f"Error: {words}", err=True)
+    return code
+
+
+def _explained(error: ApiError, server: str) -> tuple[str, int]:
+    """Return why the API server did not do what was asked, and the exit code."""
+    refused = {
+        0: f"The API server at {server} cannot be reached ({error}). Check that it runs and that the kubeconfig's"
+        " context is the right one.",
+        401: f"The API server at {server} does not accept your credentials. Log in again, or choose another --context.",
+        403: "You may not do that. It takes the right to 'get' and 'update' the keyring's Secret, and to 'list', 'get'"
+        f" and 'update' Secrets in all namespaces. The API server says: {error}.",
+    }
+    if error.status in refused:
+        return refused[error.status], COULD_NOT_ASK
+    return f"The API server at {server} failed: {error}.", FAILED
