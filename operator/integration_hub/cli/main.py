@@ -18,6 +18,11 @@ class _Command(NamedTuple):
 
 
 _COMMANDS: dict[str, _Command] = {
+    "authorize": _Command(
+        "integration_hub.cli.authorize",
+        "authorize",
+        "Sign in to an external system and consent to a connection.",
+    ),
     "dev": _Command("integration_hub.cli.dev", "dev", "Run a real Kubernetes API server on this machine."),
     "example": _Command(
         "integration_hub.cli.example", "example", "Run an example of the repository from start to end."

@@ -1,0 +1,73 @@
+"""`hub authorize`: a person's consent to a connection. Flags and exit codes; `authorize_run` does the work."""
+
+from __future__ import annotations
+
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import click
+
+from integration_hub.flags import DurationType, cluster_flags
+
+INTERRUPTED = 130
+
+
+@click.command("authorize", context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("name")
+@click.option("-n", "--namespace", help="Namespace of the instance. [default: the context's]")
+@cluster_flags
+@click.option(
+    "--again",
+    is_flag=True,
+    help="Consent anew to a connection that works; what it has now stays in use until the new consent is tested.",
+)
+@click.option("--no-browser", is_flag=True, help="Only print the link.")
+@click.option(
+    "--timeout",
+    type=DurationType(timedelta(seconds=1)),
+    default="15m",
+    show_default=True,
+    help="How long to wait.",
+)
+def authorize(  # noqa: PLR0913, PLR0917
+    name: str,
+    namespace: str | None,
+    kubeconfig: Path | None,
+    context: str | None,
+    again: bool,
+    no_browser: bool,
+    timeout: timedelta,
+) -> None:
+    """Sign in to the external system and consent to a connection.
+
+    Opens the link that the operator has made, or prints it, and waits until the connection works. The operator
+    needs nobody to wait: closing everything breaks nothing.
+
+    \b
+    Exit code 0 where the connection works, 1 where it does not and somebody must do something, 2 for a mistake
+    in the command, 3 where the cluster cannot be asked, 4 where nothing has come in time.
+    """  # noqa: D301 - \b is click's sign for a paragraph that keeps its lines
+    try:
+        # Here, since `hub authorize --help` and a mistake in a flag need none of it.
+        from integration_hub.cli.authorize_run import Request, run  # noqa: PLC0415
+
+        code = run(
+            Request(
+                name=name,
+                namespace=namespace,
+                kubeconfig=kubeconfig,
+                context=context,
+                again=again,
+                browser=not no_browser,
+                timeout=timeout,
+            )
+        )
+    except KeyboardInterrupt:
+        click.echo(
+            "\nStopped waiting. That breaks nothing: who has the link can still sign in, and the operator goes on by"
+            " itself.",
+            err=True,
+        )
+        code = INTERRUPTED
+    sys.exit(code)
