@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +15,11 @@ from jsonschema import Draft202012Validator
 from integration_hub.auth.credentials import read_credentials, secret_values, sensitive_values
 from integration_hub.auth.flow import AuthMethodType, CredentialProblem, Credentials
 from integration_hub.auth.methods import METHODS, settings_violations
-from integration_hub.config.messages import _MESSAGES, _OF_MEMBERS
-from integration_hub.model.http import HttpRequest
+from integration_hub.auth.tokens import Acquisition, Steps, TokenMethod, TokenRefused, token_method
+from integration_hub.config.messages import _MESSAGES, _OF_MEMBERS, PATTERN_MESSAGE
+from integration_hub.model.http import HttpRequest, HttpResponse
 from integration_hub.model.reasons import Reason
+from integration_hub.model.tokens import ConsentAnswer, ConsentAttempt, DeviceCode, Tokens
 from support.auth import CONTEXT
 from support.certificates import Authority
 
@@ -64,12 +69,49 @@ SETTINGS: dict[str, list[dict[str, Any]]] = {
         {"awsSigV4": {"service": "s3", "accessKeyIdKey": "AWS_ACCESS_KEY_ID"}},
         {"mtls": {}},
     ],
+    "oauth2": [
+        {
+            "authorizationURL": "https://auth.example.com/authorize",
+            "tokenURL": "https://auth.example.com/token",
+        },
+        {
+            "issuer": "https://auth.example.com/realms/{{ config.realm }}",
+            "clientAuthentication": "client_secret_post",
+            "scopes": ["openid"],
+            "tokenIn": {"header": "X-Access-Token"},
+        },
+        {"grant": "clientCredentials", "tokenURL": "https://auth.example.com/token", "audience": "api"},
+        {
+            "grant": "clientCredentials",
+            "tokenURL": "https://auth.example.com/token",
+            "clientAuthentication": "private_key_jwt",
+            "jwt": {"algorithm": "ES256", "keyId": "1"},
+        },
+        {
+            "grant": "refreshToken",
+            "tokenURL": "https://auth.example.com/token",
+            "refresh": {"reuse": "strict"},
+        },
+        {
+            "grant": "deviceCode",
+            "deviceAuthorizationURL": "https://auth.example.com/device",
+            "tokenURL": "https://auth.example.com/token",
+        },
+        {
+            "grant": "jwtBearer",
+            "tokenURL": "https://auth.example.com/token",
+            "jwt": {"algorithm": "ES256", "issuer": "me", "subject": "{{ config.user }}"},
+        },
+        {"grant": "signedJWT", "clientIdKey": "account", "jwt": {"algorithm": "ES256", "lifetime": "30m"}},
+    ],
 }
 """Valid settings of each type, one for each way to use it."""
 
 PAIR = Authority("Test Authority").issue("hub", for_server=False)
-REAL = {"tls.crt": PAIR.chain, "tls.key": PAIR.key}
+REAL = {"tls.crt": PAIR.chain, "tls.key": PAIR.key, "privateKey": PAIR.key}
 """Values of keys that not any text will do for. All others are canaries."""
+
+TOKENS = Tokens("canary-access", CONTEXT.now, "grant", refresh_token="canary-refresh")
 
 CASES = [(METHODS[type_], settings) for type_, every in SETTINGS.items() for settings in every]
 methods = pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
@@ -88,7 +130,7 @@ def data_for(method: AuthMethodType, settings: dict[str, Any]) -> dict[str, byte
 def credentials_for(method: AuthMethodType, settings: dict[str, Any]) -> Credentials:
     found = read_credentials(method.secret_keys(settings), data_for(method, settings), secret_name="sec")
     assert isinstance(found, Credentials)
-    return found
+    return found.with_tokens(TOKENS) if token_method(method, settings) else found
 
 
 def request() -> HttpRequest:
@@ -116,6 +158,8 @@ def test_the_settings_schema_is_valid_closed_and_described(method: AuthMethodTyp
     groups = objects_in(dict(method.settings_schema))
     assert groups
     for group in groups:
+        if isinstance(group["additionalProperties"], dict):
+            continue  # texts by names that are the definition's own
         assert group["additionalProperties"] is False
         for name, setting in group["properties"].items():
             assert len(setting["description"]) > 10, name
@@ -139,10 +183,10 @@ def test_only_keywords_that_have_messages_are_used(method: AuthMethodType) -> No
     used = {
         keyword
         for group in objects_in(dict(method.settings_schema))
-        for s in group["properties"].values()
+        for s in group.get("properties", {}).values()
         for keyword in s
     }
-    assert used - {"description", "items", "properties"} <= set(_MESSAGES) | set(_OF_MEMBERS)
+    assert used - {"description", "items", "properties", PATTERN_MESSAGE} <= set(_MESSAGES) | set(_OF_MEMBERS)
 
 
 @cases
@@ -226,6 +270,127 @@ def test_every_required_key_that_is_missing_empty_or_faulty_is_named(
 def test_what_is_sent_can_be_masked(method: AuthMethodType, settings: dict[str, Any]) -> None:
     credentials = credentials_for(method, settings)
     assert set(sensitive_values(credentials)) >= set(credentials.values())
+
+
+# -- Tokens ----------------------------------------------------------------------------------------
+
+TOKEN_CASES = [(m, s, found) for m, s in CASES if (found := token_method(m, s)) is not None]
+token_cases = pytest.mark.parametrize(
+    ("method", "settings", "tokens"),
+    TOKEN_CASES,
+    ids=[f"{m.type}-{n}" for n, (m, _, _) in enumerate(TOKEN_CASES)],
+)
+
+
+def steps_of(
+    method: AuthMethodType, settings: dict[str, Any], tokens: TokenMethod
+) -> dict[str, Steps[object]]:
+    """Return everything that may be asked of the method with these settings, by name."""
+    credentials = credentials_for(method, settings)
+    rules = tokens.token_rules(settings, credentials, CONTEXT)
+    later = CONTEXT.now + timedelta(minutes=10)
+    attempt = ConsentAttempt(
+        "state", "https://a/b", CONTEXT.redirect_uri, 1, rules.grant, later, "canary-verifier"
+    )
+    device = DeviceCode("canary-device", "ABCD", "https://a/b", later, rules.grant)
+    consent = ConsentAnswer("state", code="canary-code")
+    found: dict[str, Steps[object]] = {"refresh": tokens.refresh(settings, credentials, TOKENS, CONTEXT)}
+    match rules.acquisition:
+        case Acquisition.BY_ITSELF:
+            found["obtain"] = tokens.obtain(settings, credentials, CONTEXT)
+        case Acquisition.LINK:
+            found["link"] = tokens.authorization_link(settings, credentials, "state", CONTEXT)
+            found["exchange"] = tokens.exchange(settings, credentials, attempt, consent, CONTEXT)
+        case Acquisition.DEVICE:
+            found["start"] = tokens.start_device(settings, credentials, CONTEXT)
+            found["poll"] = tokens.poll_device(settings, credentials, device, CONTEXT)
+    if rules.revocable:
+        found["revoke"] = tokens.revoke(settings, credentials, TOKENS, CONTEXT)
+    return found
+
+
+ISSUER = "https://auth.example.com/realms/{{ config.realm }}"
+METADATA = {
+    "issuer": ISSUER,
+    **{
+        f"{name}_endpoint": f"https://auth.example.com/{name}"
+        for name in ("authorization", "token", "device_authorization", "revocation")
+    },
+}
+
+
+def driven(steps: Steps[object], answer: HttpResponse) -> tuple[list[HttpRequest], object]:
+    """Answer every request alike, save one for metadata; return the requests and what came of them."""
+    sent: list[HttpRequest] = []
+    try:
+        sent.append(next(steps))
+        while True:
+            is_metadata = "/.well-known/" in sent[-1].url
+            sent.append(
+                steps.send(HttpResponse(200, {}, json.dumps(METADATA).encode()) if is_metadata else answer)
+            )
+    except StopIteration as end:
+        return sent, end.value
+
+
+GOOD = {
+    "access_token": "canary-new",
+    "refresh_token": "canary-newer",
+    "device_code": "canary-code",
+    "user_code": "ABCD-EFGH",
+    "verification_uri": "https://auth.example.com/device",
+    "expires_in": 3600,
+}
+ANSWERS = {
+    "good": (200, json.dumps(GOOD)),
+    "refused": (400, '{"error": "invalid_grant", "error_description": "canary-access is no good"}'),
+    "refused with a secret": (400, '{"error": "canary-refresh"}'),
+    "failed": (503, "canary-access"),
+    "page": (200, "<html>canary-access</html>"),
+    "empty": (200, ""),
+}
+
+
+@token_cases
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_no_step_with_tokens_lets_a_secret_out(
+    method: AuthMethodType, settings: dict[str, Any], tokens: TokenMethod, answer: str
+) -> None:
+    status, body = ANSWERS[answer]
+    for name, steps in steps_of(method, settings, tokens).items():
+        sent, result = driven(steps, HttpResponse(status, {}, body.encode()))
+        for one in sent:
+            assert one.purpose == "token", name
+            assert "canary" not in f"{one.url} {one.query} {one!r}", name
+        assert "canary" not in f"{result!r} {result}", name
+        if isinstance(result, TokenRefused):
+            assert "canary" not in result.code + result.message, name
+            assert result.ended is (answer == "refused"), name
+
+
+@token_cases
+def test_the_fingerprint_is_of_what_is_asked_for_and_of_nothing_else(
+    method: AuthMethodType, settings: dict[str, Any], tokens: TokenMethod
+) -> None:
+    credentials = credentials_for(method, settings)
+    rules = tokens.token_rules(settings, credentials, CONTEXT)
+    later = replace(CONTEXT, now=CONTEXT.now + timedelta(days=1), random=lambda size: b"r" * size)
+    assert tokens.token_rules(settings, credentials, later).grant == rules.grant
+    assert tokens.token_rules(settings, Credentials(credentials), CONTEXT).grant == rules.grant, "tokens"
+    others = Credentials({name: value + "0" for name, value in credentials.items()})
+    assert tokens.token_rules(settings, others, CONTEXT).grant != rules.grant
+    assert not any(value in rules.grant for value in credentials.values())
+
+
+@token_cases
+def test_tokens_that_are_obtained_bear_the_fingerprint(
+    method: AuthMethodType, settings: dict[str, Any], tokens: TokenMethod
+) -> None:
+    rules = tokens.token_rules(settings, credentials_for(method, settings), CONTEXT)
+    for name, steps in steps_of(method, settings, tokens).items():
+        _, result = driven(steps, HttpResponse(200, {}, json.dumps(GOOD).encode()))
+        if isinstance(result, Tokens | ConsentAttempt | DeviceCode):
+            assert result.grant == rules.grant, name
 
 
 @methods
