@@ -16,10 +16,10 @@ EXAMPLE := 01-quickstart
 N := 1000
 SECONDS := 180
 
-.PHONY: help run test check format generate lock bench bench-watch clean
+.PHONY: help run test check format generate lock bench bench-watch bench-sealing clean
 
 help: ## List these targets.
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1|/' | awk -F '|' '{ printf "make %-11s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1|/' | awk -F '|' '{ printf "make %-13s %s\n", $$1, $$2 }'
 
 run: $(STAMP) ## Run the quickstart until Ctrl-C; with ONCE=1, until its verdicts; EXAMPLE=name runs another.
 	@$(BIN)/hub example $(EXAMPLE) $(if $(filter-out 0,$(ONCE)),--once)
@@ -58,6 +58,9 @@ bench: $(STAMP) ## Measure the operator against a bare client, with N=1000 insta
 
 bench-watch: $(STAMP) ## Measure only how connections are watched; SCENARIO=watch or limits, N=1000, SECONDS=180.
 	PYTHONPATH=tests $(BIN)/python benchmarks/watch.py -n $(N) --seconds $(SECONDS) $(if $(SCENARIO),--scenario $(SCENARIO))
+
+bench-sealing: $(STAMP) ## Measure what sealing and opening one record costs; needs no cluster.
+	PYTHONPATH=tests $(BIN)/python benchmarks/sealing.py
 
 clean: ## Remove .venv and all caches in this folder; 'hub dev down --purge' removes the development cluster.
 	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
