@@ -50,15 +50,19 @@ _ENCODINGS: Final[Mapping[str, Callable[[bytes], str]]] = {
     "base64url": lambda data: base64.urlsafe_b64encode(data).decode().rstrip("="),
 }
 
+
+def _from_base64url(text: str) -> bytes:
+    """Return the bytes of base64 in its form for URLs (RFC 4648 section 5), whose '=' at the end may be left out."""
+    if set(text) & {"+", "/"}:
+        raise ValueError("base64 in its other form")
+    bare = text.rstrip("=")
+    return base64.b64decode(bare + "=" * (-len(bare) % 4), b"-_", validate=True)
+
+
 _KEY_ENCODINGS: Final[Mapping[str, tuple[Callable[[str], bytes], str]]] = {
     "text": (str.encode, "text"),
     "base64": (lambda text: base64.b64decode(text, validate=True), "base64"),
-    "base64url": (
-        lambda text: base64.b64decode(
-            text.rstrip("=") + "=" * (-len(text.rstrip("=")) % 4), b"-_", validate=True
-        ),
-        "base64 in its form for URLs",
-    ),
+    "base64url": (_from_base64url, "base64 in its form for URLs"),
     "hex": (bytes.fromhex, "hexadecimal"),
 }
 """From the Secret's text to the key's bytes, and what the text is called."""
