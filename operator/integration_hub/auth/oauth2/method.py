@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from integration_hub.auth.api_key import in_header, joined_prefix
 from integration_hub.auth.flow import AuthContext, Credentials, Flow, Place, SecretKey
 from integration_hub.auth.oauth2 import device as device_steps
 from integration_hub.auth.oauth2 import link, obtaining, revocation, setup
@@ -14,6 +13,7 @@ from integration_hub.auth.oauth2.credential_problems import credential_problem
 from integration_hub.auth.oauth2.fingerprint import fingerprint
 from integration_hub.auth.oauth2.grants import GRANTS, REFRESH_TOKEN
 from integration_hub.auth.oauth2.lifetimes import duration
+from integration_hub.auth.oauth2.placement import with_token
 from integration_hub.auth.oauth2.problems import problems
 from integration_hub.auth.oauth2.settings import SCHEMA, TEMPLATES
 from integration_hub.auth.oauth2.setup import Setup
@@ -58,8 +58,7 @@ class OAuth2:
         """Yield the request with the access token in its header. A header that is there already is replaced."""
         if credentials.tokens is None:
             raise ValueError("tokens are obtained before a request is authenticated with them")
-        name, prefix = token_place(settings)
-        yield in_header(request, name, prefix + credentials.tokens.access_token)
+        yield with_token(settings, request, credentials.tokens.access_token)
 
     def delivered(self, settings: Mapping[str, Any], credentials: Credentials) -> Mapping[str, str]:
         """Return the access token and its type."""
@@ -144,14 +143,6 @@ class OAuth2:
     ) -> Steps[TokenRefused | None]:
         """Give tokens back."""
         return revocation.revoke(Setup(settings, credentials, context), tokens)
-
-
-def token_place(settings: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the header that the access token goes into, and what stands before it there (RFC 6750 section 2.1)."""
-    told = settings.get("tokenIn", {})
-    header = told.get("header", "Authorization")
-    default = "Bearer" if header.lower() == "authorization" else ""
-    return header, joined_prefix(told.get("prefix", default))
 
 
 def _lifetime(settings: Mapping[str, Any]) -> timedelta | None:

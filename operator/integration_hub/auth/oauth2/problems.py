@@ -6,13 +6,13 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from integration_hub.auth.api_key import header_name_problems
 from integration_hub.auth.oauth2.grants import (
     AUTHORIZATION_CODE,
     CLIENT_CREDENTIALS,
     GRANTS,
     PRIVATE_KEY_JWT,
 )
+from integration_hub.auth.oauth2.placement import token_in_problems
 from integration_hub.auth.oauth2.setup import ROLES, authentication_of, grant_of, key_of, roles_of
 from integration_hub.config.renderable import base_url_problem
 
@@ -109,12 +109,6 @@ def _claims(settings: Settings) -> Iterator[Problem]:
         yield "jwt.scopeClaim", "is a claim that is set otherwise"
 
 
-def _token_place(settings: Settings) -> Iterator[Problem]:
-    header = settings.get("tokenIn", {}).get("header")
-    if header is not None:
-        yield from (("tokenIn.header", message) for _, message in header_name_problems([header]))
-
-
 _CHECKS: Final[tuple[Callable[[Settings], Iterator[Problem]], ...]] = (
     _malformed,
     _missing,
@@ -122,7 +116,7 @@ _CHECKS: Final[tuple[Callable[[Settings], Iterator[Problem]], ...]] = (
     _keys,
     _parameters,
     _claims,
-    _token_place,
+    token_in_problems,
 )
 
 _OWN_CLAIMS: Final = {

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from integration_hub.auth.api_key import KEY_NAME_PATTERN, NAME_SETTING, PREFIX_SETTING
+from integration_hub.auth.api_key import KEY_NAME_PATTERN
 from integration_hub.auth.flow import Place
 from integration_hub.auth.oauth2.grants import ALGORITHMS, CLIENT_AUTHENTICATIONS, GRANTS
+from integration_hub.auth.oauth2.placement import TOKEN_IN
 from integration_hub.auth.tokens import Reuse
 
 _DURATION: Final = {
@@ -208,16 +209,7 @@ SCHEMA: Final[Mapping[str, Any]] = {
                 ),
             },
         ),
-        "tokenIn": _group(
-            "How the access token goes into requests.",
-            {
-                "header": {**NAME_SETTING, "description": "Name of the header. Default: Authorization."},
-                "prefix": {
-                    **PREFIX_SETTING,
-                    "description": "What stands before the token. Default: 'Bearer' in Authorization, else nothing.",
-                },
-            },
-        ),
+        "tokenIn": TOKEN_IN,
     },
 }
 
