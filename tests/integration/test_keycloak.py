@@ -7,18 +7,16 @@ import hashlib
 import secrets
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import urlencode
 
 import pytest
 from playwright.sync_api import Page
 
-from support.browser import approve, deny, enter_device_code, fill_in_who, sign_in
+from support.browser import Callback, approve, deny, enter_device_code, fill_in_who, sign_in
 from support.keycloak import (
     PASSWORDS,
     REALM,
@@ -38,45 +36,10 @@ DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
 
-class Callback:
-    """Where the browser comes back to; keeps what it was handed."""
-
-    def __init__(self) -> None:
-        seen: list[dict[str, str]] = []
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                split = urlsplit(self.path)
-                if split.path == "/oauth/callback":
-                    seen.append({name: values[0] for name, values in parse_qs(split.query).items()})
-                self.send_response(200)
-                self.send_header("Content-Type", "text/html")
-                self.end_headers()
-                self.wfile.write(b"<!doctype html><title>Back</title><h1>Back</h1>")
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self.seen = seen
-        self._server = HTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
-        self._thread.start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}/oauth/callback"
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-
 @pytest.fixture
 def callback() -> Iterator[Callback]:
-    callback = Callback()
-    yield callback
-    callback.close()
+    with Callback() as callback:
+        yield callback
 
 
 class Consent:
@@ -99,12 +62,7 @@ class Consent:
 
     def answer(self) -> dict[str, str]:
         """Return what came back with our state."""
-        found = wait_until(
-            lambda: [seen for seen in self._callback.seen if seen.get("state") == self.state],
-            bool,
-            "the browser comes back",
-        )
-        return found[0]
+        return self._callback.answer(self.state)
 
     def exchange(self, code: str, **changed: str) -> Answer:
         form = {

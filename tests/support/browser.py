@@ -9,12 +9,18 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any, Self
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from playwright.sync_api import Page, sync_playwright
+
+from support.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 30
@@ -101,3 +107,46 @@ def enter_device_code(page: Page, url: str, code: str) -> None:
     page.goto(url)
     page.locator("#device_user_code").fill(code)
     page.get_by_role("button", name="Submit").click()
+
+
+class Callback:
+    """Where a browser comes back to in place of the operator; keeps what it was handed."""
+
+    def __init__(self) -> None:
+        self.seen = seen = list[dict[str, str]]()
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                split = urlsplit(self.path)
+                if split.path == "/oauth/callback":
+                    seen.append(dict(parse_qsl(split.query)))
+                self.send_response(200)
+                self.send_header("Content-Type", "text/html")
+                self.end_headers()
+                self.wfile.write(b"<!doctype html><title>Back</title><h1>Back</h1>")
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}/oauth/callback"
+
+    def answer(self, state: str) -> dict[str, str]:
+        """Wait for a browser that comes back with this state; return all that it brings."""
+        found = wait_until(
+            lambda: [seen for seen in self.seen if seen.get("state") == state], bool, "the browser comes back"
+        )
+        return found[0]

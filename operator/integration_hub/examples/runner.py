@@ -169,7 +169,7 @@ class Runner:
         """Start it, and return what others must know of it: where browsers come back to with a consent."""
         address, callback = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
         callback_url = f"http://{callback}/oauth/callback"
-        listen = ["--listen", address]
+        listen = ["--listen", address, "--callback-listen", callback, "--callback-url", callback_url]
         flags = ["--kubeconfig", str(info.kubeconfig), *listen, *_OPERATOR_FLAGS]
         with self._terminal.step("Operator") as done:
             operator = Child(
