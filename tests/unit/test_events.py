@@ -14,7 +14,7 @@ from integration_hub.adapters.kube import ApiError, KubeClient
 from integration_hub.model.conditions import MAX_MESSAGE
 from integration_hub.runtime.events import BURST, PER_SECOND, WAITING, EventPoster, event_object
 from integration_hub.runtime.metrics import Metrics
-from integration_hub.shell.reconciler import Announcement
+from integration_hub.shell.done import Announcement
 from support import virtual_time
 from support.virtual_time import settle
 

@@ -574,6 +574,9 @@ class TwoSteps:
     def delivered(self, settings: Mapping[str, Any], credentials: Credentials) -> Mapping[str, str]:
         return {}
 
+    def ends_at(self, settings: Mapping[str, Any], credentials: Credentials) -> datetime | None:
+        return None
+
     def flow(
         self,
         settings: Mapping[str, Any],

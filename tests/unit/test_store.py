@@ -144,8 +144,13 @@ class StoreMachine(RuleBasedStateMachine):
     def no_index_keeps_a_dead_entry(self) -> None:
         for table in (self.store._by_definition, self.store._by_secret):
             assert all(keys for keys in table.values()), "an empty set is kept"
-            held = [key for keys in table.values() for key in keys]
-            assert sorted(held) == sorted(self.model.instances), "each instance stands once in each index"
+        held = [key for keys in self.store._by_definition.values() for key in keys]
+        assert sorted(held) == sorted(self.model.instances), "each instance has one definition"
+        users = [key for keys in self.store._by_secret.values() for key in keys]
+        assert set(users) <= set(self.model.instances)
+        assert {uid: key for key, record in self.store.instances.items() for uid in [record.uid]} == (
+            self.store._by_uid
+        )
         names = self.store._by_display_name
         assert all(names.values()), "an empty list is kept"
         assert sorted(

@@ -21,11 +21,13 @@ from integration_hub.runtime.queue import WorkQueue
 from integration_hub.runtime.timetable import Timetable
 from integration_hub.runtime.workers import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, Workers
 from integration_hub.shell import sensitive
+from integration_hub.shell.done import Announcement, Done
 from integration_hub.shell.keys import Key, Priority
 from integration_hub.shell.outside import PATIENCE_SECONDS, Outside
-from integration_hub.shell.reconciler import Announcement, Done, Reconciler
+from integration_hub.shell.reconciler import Reconciler
 from integration_hub.shell.store import Store
 from support import virtual_time
+from support.auth import parts
 from support.builders import CANARY, definition, found, instance, secret
 from support.virtual_time import settle
 
@@ -216,7 +218,9 @@ class TestMistakes:
         store.put_definition(definition())
         store.put_secret(secret(version=7))
         store.put_instance(instance())
-        reconciler = Reconciler(store, cast("KubeClient", Kube()), cast("Traffic", Fails()), Timing())
+        reconciler = Reconciler(
+            store, cast("KubeClient", Kube()), cast("Traffic", Fails()), Timing(), **parts()
+        )
 
         async def plan(shop: Shop) -> None:
             left: list[tuple[str, ...]] = []
@@ -252,7 +256,9 @@ class TestMistakes:
         store = Store()
         store.put_definition(definition())
         store.put_instance(instance())
-        reconciler = Reconciler(store, cast("KubeClient", Kube()), cast("Traffic", Willing()), Timing())
+        reconciler = Reconciler(
+            store, cast("KubeClient", Kube()), cast("Traffic", Willing()), Timing(), **parts()
+        )
 
         async def plan(shop: Shop) -> None:
             shop.queue.add(A, Priority.USER)

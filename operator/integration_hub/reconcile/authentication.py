@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from integration_hub.auth.flow import CredentialProblem
@@ -22,7 +22,7 @@ from integration_hub.reconcile.times import parse_timestamp
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """How an instance's tokens stand. Exactly one of the first four is set."""
+    """How an instance's tokens stand: one of the first four is set, none before they were looked at."""
 
     tokens: Tokens | None = None
     """To test and to be used with."""
@@ -54,6 +54,11 @@ def keep_tokens(keeper: Keeper, consent: Consent) -> Generator[Effect, Answer, K
     candidate = keeper.record.candidate
     if candidate is not None and candidate.grant == keeper.rules.grant:
         return Kept(candidate, is_candidate=True, fallback=keeper.usable)
+    return (yield from go_on(keeper, consent))
+
+
+def go_on(keeper: Keeper, consent: Consent) -> Generator[Effect, Answer, Kept]:
+    """Bring tokens up to date according to the record as it is now."""
     if keeper.rules.acquisition is Acquisition.BY_ITSELF:
         return (yield from _by_itself(keeper, consent))
     return (yield from _with_consent(keeper, consent))
@@ -67,6 +72,9 @@ def _by_itself(keeper: Keeper, consent: Consent) -> Generator[Effect, Answer, Ke
     trouble: Renewal | None = None
     if keeper.tokens is None or consent.wanted is not None:
         trouble = yield from keeper.obtain()
+        if trouble is None and consent.wanted is not None:
+            problem = yield from keeper.write(replace(keeper.record, handled=consent.wanted))
+            trouble = Renewal(problem=problem) if problem is not None else None
     elif keeper.due():
         trouble = yield from keeper.renew()
     return _outcome(keeper, trouble)

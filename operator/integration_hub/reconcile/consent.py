@@ -111,10 +111,10 @@ class Consent:
         """Store that a consent has come to nothing."""
         self.result = ConsentResult.REFUSED
         refusal = Ending(reason, message, self.inputs.now)
-        record = replace(without_consent(self.keeper.record), refusal=refusal, candidate=None)
-        if self.keeper.tokens is not None and self.wanted is not None:
-            # The wish has been answered, and the tokens in use stay.
-            record = replace(record, handled=self.wanted)
+        handled = self.wanted or self.keeper.record.handled  # a wish was answered, if there was one
+        record = replace(
+            without_consent(self.keeper.record), refusal=refusal, candidate=None, handled=handled
+        )
         problem = yield from self.keeper.write(record)
         return Renewal(problem=problem) if problem else None
 
@@ -178,10 +178,8 @@ class Consent:
 
     def poll(self) -> Generator[Effect, Answer, Renewal | None]:
         """Ask whether the person has typed the code, if it is time."""
-        keeper, device, now = self.keeper, self.keeper.record.device, self.inputs.now
-        if device is None or device.grant != keeper.rules.grant or device.expires_at <= now:
-            return None
-        if device.next_poll is not None and device.next_poll > now:
+        keeper, device = self.keeper, self.keeper.record.device
+        if device is None or not self._is_poll_due(device):
             return None
         steps = keeper.method.poll_device(
             keeper.passed.settings, keeper.credentials, device, self.inputs.context
@@ -190,22 +188,30 @@ class Consent:
         match ended.result:
             case Tokens() as tokens:
                 return (yield from self.put(tokens))
+            case TokenRefused(code="expired_token", ended=True):
+                # Nobody came: the next code takes its place.
+                problem = yield from keeper.write(without_consent(keeper.record))
+                return Renewal(problem=problem) if problem else None
             case TokenRefused(code, ended=True):
                 reason = Reason.AUTHORIZATION_DENIED if code in _DENIED else Reason.AUTHORIZATION_FAILED
-                if code == "expired_token":
-                    # Nobody came: the next code takes its place.
-                    problem = yield from keeper.write(without_consent(keeper.record))
-                    return Renewal(problem=problem) if problem else None
                 return (yield from self.refuse(reason, f"The external system says '{code}'."))
             case DevicePending(interval):
-                pause = interval
+                return (yield from self._poll_later(device, interval))
             case _:
                 # RFC 8628 section 3.5: where the connection fails, wait longer each time.
-                pause = min(device.interval * 2, 60.0)
-        later = replace(device, interval=pause, next_poll=now + timedelta(seconds=pause))
-        if later.interval == device.interval:
+                return (yield from self._poll_later(device, min(device.interval * 2, 60.0)))
+
+    def _is_poll_due(self, device: DeviceCode) -> bool:
+        now = self.inputs.now
+        is_live = device.grant == self.keeper.rules.grant and device.expires_at > now
+        return is_live and (device.next_poll is None or device.next_poll <= now)
+
+    def _poll_later(self, device: DeviceCode, pause: float) -> Generator[Effect, Answer, Renewal | None]:
+        keeper = self.keeper
+        later = replace(device, interval=pause, next_poll=self.inputs.now + timedelta(seconds=pause))
+        if pause == device.interval:
             # Only the clock has moved: whoever reads the record anew polls at once, which is as good.
-            self.keeper.stored = replace(self.keeper.stored, record=replace(keeper.record, device=later))
+            keeper.stored = replace(keeper.stored, record=replace(keeper.record, device=later))
             return None
         problem = yield from keeper.write(replace(keeper.record, device=later))
         return Renewal(problem=problem) if problem else None

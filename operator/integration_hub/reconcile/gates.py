@@ -11,7 +11,7 @@ from integration_hub.auth.flow import AuthMethodType
 from integration_hub.auth.methods import METHODS
 from integration_hub.auth.templates import render_settings
 from integration_hub.config.profile import secret_fields
-from integration_hub.config.templates import TemplateError
+from integration_hub.config.templates import TemplateError, render_base_url
 from integration_hub.config.validation import ConfigValidator
 from integration_hub.model import conditions as c
 from integration_hub.model.conditions import Condition
@@ -41,6 +41,8 @@ class Ready:
     method_type: AuthMethodType
     settings: Mapping[str, Any]
     """The method's settings, with the configuration filled in."""
+    base_url: str
+    """The address below which tests go, with the configuration filled in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,11 @@ class Considered:
         return plan_probe(self.spec, test.settings, test.request, self.config)
 
     @cached_property
+    def base_url(self) -> str:
+        """The definition's base URL. TemplateError where a value cannot stand there."""
+        return render_base_url(self.spec.base_url, self.config)
+
+    @cached_property
     def settings(self) -> Mapping[str, Any]:
         """The auth method's settings, with the configuration filled in. TemplateError where a value cannot stand."""
         if self.method is None:
@@ -137,7 +144,13 @@ def pass_gates(inputs: Inputs) -> GateResult:
         raise ValueError("the last gate lets nothing through without an auth method")
     return GateResult(
         tuple(found),
-        Ready(considered.tests, considered.method, METHODS[considered.method.type], considered.settings),
+        Ready(
+            considered.tests,
+            considered.method,
+            METHODS[considered.method.type],
+            considered.settings,
+            considered.base_url,
+        ),
         considered.method,
     )
 

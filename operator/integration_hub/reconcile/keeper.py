@@ -40,6 +40,9 @@ MAX_TRIES = {Reuse.GRACE: 2, Reuse.STRICT: 1}
 LOST_PAUSE = timedelta(seconds=30)
 """After an answer that was lost: what hindered it may pass, and the provider may still be at work."""
 
+SHORTEST = timedelta(seconds=10)
+"""Between renewals, however short a provider lets tokens live; one that has ended is renewed when a test needs it."""
+
 TOO_FRESH = timedelta(seconds=60)
 """Tokens younger than this are not renewed because they were refused: they are not why."""
 
@@ -157,12 +160,17 @@ class Keeper:
         tokens = self.tokens
         if tokens is None or not self.renewable(tokens):
             return None
-        moment = renewal_time(tokens, self.rules.refresh_share, phase_of(self.inputs.instance))
+        moment = self._planned(tokens)
         if moment is None or moment > self.inputs.now:
             return moment
         # It is overdue, so it was tried just now: again after a part of what is left.
         left = (tokens.expires_at or self.inputs.now) - self.inputs.now
         return self.inputs.now + min(max(left / 4, timedelta(seconds=15)), timedelta(minutes=5))
+
+    def _planned(self, tokens: Tokens) -> datetime | None:
+        """Return when tokens are renewed, if all goes well."""
+        moment = renewal_time(tokens, self.rules.refresh_share, phase_of(self.inputs.instance))
+        return None if moment is None else max(moment, tokens.obtained_at + SHORTEST)
 
     def renewable(self, tokens: Tokens) -> bool:
         """Tell whether the operator can renew tokens without a person."""
@@ -177,7 +185,7 @@ class Keeper:
             return False
         if not self.may_send(tokens):
             return False
-        moment = renewal_time(tokens, self.rules.refresh_share, phase_of(self.inputs.instance))
+        moment = self._planned(tokens)
         return self.record.intent is not None or (moment is not None and moment <= self.inputs.now)
 
     def may_send(self, tokens: Tokens) -> bool:
@@ -311,7 +319,10 @@ class Keeper:
         )
 
 
-_LOST = "It is not known whether the last renewal has arrived, and sending its refresh token again could be taken for theft."
+_LOST = (
+    "It is not known whether the last renewal has arrived, and to send its refresh token again could be taken for"
+    " theft."
+)
 
 
 def _record_answer(answer: Answer) -> RecordAnswer:

@@ -12,12 +12,17 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from integration_hub.auth.flow import CredentialProblem, Credentials
+from integration_hub.auth.tokens import TokenMethod
 from integration_hub.model import conditions as c
 from integration_hub.model.base import REQUEST_ANNOTATION
 from integration_hub.model.conditions import Condition
 from integration_hub.model.http import Outcome
 from integration_hub.model.instance import CredentialStatus, InstanceStatus, TestedInputs
-from integration_hub.model.reasons import REASONS, Reason
+from integration_hub.model.reasons import REASONS, Course, Reason
+from integration_hub.reconcile.authentication import Kept, has_token_work, keep_tokens, next_look
+from integration_hub.reconcile.consent import Consent
+from integration_hub.reconcile.delivery import Delivery, carried, deliver, is_missing
+from integration_hub.reconcile.ends import attention, earliest, told, written
 from integration_hub.reconcile.execute import Exchanges, make_test, read_secret, use_secret
 from integration_hub.reconcile.gates import GateResult, PlannedTest, pass_gates, undecided
 from integration_hub.reconcile.inputs import (
@@ -27,8 +32,9 @@ from integration_hub.reconcile.inputs import (
     Effect,
     Inputs,
     Postponed,
-    SecretAnswer,
 )
+from integration_hub.reconcile.keeper import Keeper
+from integration_hub.reconcile.proving import heal, in_use, prove_candidate
 from integration_hub.reconcile.run import Run, fingerprint_of
 from integration_hub.reconcile.schedule import phase_of
 from integration_hub.reconcile.standing import pending
@@ -40,6 +46,9 @@ Story = Generator[Effect, Answer, Decision]
 
 SHORT_WAIT_SECONDS = 5.0
 """Who waits for its turn no longer than this says nothing of it in status."""
+
+STORE_AGAIN = timedelta(minutes=1)
+"""After the operator could not store what it obtains, or had no keys to seal it."""
 
 
 def reconcile(inputs: Inputs) -> Story:
@@ -54,12 +63,46 @@ def reconcile(inputs: Inputs) -> Story:
         # Before a turn is asked for: where there is none, that would be told instead of what was refused.
         credentials = yield from _read_credentials(run)
         if isinstance(credentials, CredentialProblem):
-            return _withheld(run, gates, credentials)
+            return (yield from _withheld(run, gates, credentials))
         run.compare(credentials)
+    return (yield from _go_on(run, gates))
+
+
+def _go_on(run: Run, gates: GateResult) -> Story:
+    """Do what is due of an instance that the gates let through."""
     due = run.due()
-    if not due:
-        return _unchanged(run) if run.secret is None else _tested(run, gates)
-    return (yield from _take_turn(run, gates, due))
+    if run.method is not None and (due or has_token_work(run.inputs) or is_missing(run.inputs)):
+        return (yield from _with_tokens(run, gates, run.method))
+    if due:
+        return (yield from _take_turn(run, gates, due))
+    if is_missing(run.inputs):
+        credentials = yield from _read_credentials(run)
+        if isinstance(credentials, CredentialProblem):
+            return (yield from _withheld(run, gates, credentials))
+    return _unchanged(run) if run.secret is None else (yield from _tested(run, gates))
+
+
+def _with_tokens(run: Run, gates: GateResult, method: TokenMethod) -> Story:
+    """Bring tokens up to date, or ask a person for them; then make the tests that are due with them."""
+    credentials = yield from _read_credentials(run)
+    if isinstance(credentials, CredentialProblem):
+        return (yield from _withheld(run, gates, credentials))
+    rules = method.token_rules(run.passed.settings, credentials, run.inputs.context)
+    keeper = run.keeper = Keeper(run.inputs, run.passed, method, rules, credentials)
+    consent = run.consent = Consent(keeper)
+    run.kept = yield from keep_tokens(keeper, consent)
+    if run.kept.is_candidate:
+        run.kept = yield from prove_candidate(run, keeper, consent, credentials)
+    if run.kept.problem is not None:
+        return (yield from _withheld(run, gates, run.kept.problem))
+    if run.kept.postponed is not None:
+        return _postponed(run, gates, run.kept.postponed.seconds)
+    if run.kept.failed is not None:
+        run.take(run.standing.default, run.kept.failed, credentials)
+        return (yield from _tested(run, gates))
+    run.credentials = in_use(run.kept.tokens, credentials)
+    due = [planned for planned in run.due() if planned.test.name not in run.made]
+    return (yield from _take_turn(run, gates, due)) if due else (yield from _tested(run, gates))
 
 
 def _take_turn(run: Run, gates: GateResult, due: list[PlannedTest]) -> Story:
@@ -69,7 +112,7 @@ def _take_turn(run: Run, gates: GateResult, due: list[PlannedTest]) -> Story:
         return _postponed(run, gates, turn.seconds)
     if turn is not None:
         run.take(due[0], Exchanges((turn,), due[0].plan.request), Credentials({}))
-        return _tested(run, gates)
+        return (yield from _tested(run, gates))
     return (yield from _make_tests(run, gates, due))
 
 
@@ -77,31 +120,59 @@ def _make_tests(run: Run, gates: GateResult, due: list[PlannedTest]) -> Story:
     """Read the Secret and make the tests, one after the other; one that cannot get through spares the others."""
     credentials = yield from _read_credentials(run)
     if isinstance(credentials, CredentialProblem):
-        return _withheld(run, gates, credentials)
+        return (yield from _withheld(run, gates, credentials))
     run.fingerprint = fingerprint_of(credentials, run.inputs.fingerprint_key)
     due = run.due_with(run.secret, due)
     for number, planned in enumerate(due):
         if run.standing.blocked() and not planned.test.default:
             break
-        exchanges = yield from make_test(
-            planned, run.passed, credentials, run.inputs.context, urgent=run.urgent, fresh=run.requested
-        )
+        exchanges = yield from _make_test(run, planned)
+        if isinstance(exchanges, Kept):
+            run.kept = exchanges
+            return (yield from _unable(run, gates))
         if isinstance(exchanges, Postponed):
             if not run.made:
                 return _postponed(run, gates, exchanges.seconds)
             run.put_off(due[number:], exchanges.seconds)
             break
-        run.take(planned, exchanges, credentials)
+        run.take(planned, exchanges, run.credentials or credentials)
         due += run.freed(due)  # the loop goes on with them
-    return _tested(run, gates)
+    return (yield from _tested(run, gates))
+
+
+def _make_test(run: Run, planned: PlannedTest) -> Generator[Effect, Answer, Exchanges | Kept | Postponed]:
+    """Make one test; where tokens are refused before their time, renew them and make it again."""
+    credentials = run.credentials or Credentials({})
+    exchanges = yield from make_test(
+        planned, run.passed, credentials, run.inputs.context, urgent=run.urgent, fresh=run.requested
+    )
+    if isinstance(exchanges, Postponed):
+        return exchanges
+    return (yield from heal(run, planned, exchanges, credentials))
+
+
+def _unable(run: Run, gates: GateResult) -> Story:
+    """Say why there are no tokens any more."""
+    if run.kept.problem is not None:
+        return (yield from _withheld(run, gates, run.kept.problem))
+    if run.kept.failed is not None and run.credentials is not None:
+        run.take(run.standing.default, run.kept.failed, run.credentials)
+        return (yield from _tested(run, gates))
+    seconds = run.kept.postponed.seconds if run.kept.postponed is not None else SHORT_WAIT_SECONDS
+    return _postponed(run, gates, seconds)
 
 
 def _read_credentials(run: Run) -> Generator[Effect, Answer, Credentials | CredentialProblem]:
     """Read the Secret, unless that was done, and take from it what the auth method needs."""
+    if run.credentials is not None:
+        return run.credentials
     instance = run.inputs.instance
     if run.secret is None:
         run.secret = yield from read_secret(instance)
-    return use_secret(instance, run.passed, run.secret)
+    found = use_secret(instance, run.passed, run.secret)
+    if isinstance(found, Credentials):
+        run.credentials = found
+    return found
 
 
 def _ask_turn(run: Run, planned: PlannedTest) -> Generator[Effect, Answer, Outcome | Postponed | None]:
@@ -112,7 +183,7 @@ def _ask_turn(run: Run, planned: PlannedTest) -> Generator[Effect, Answer, Outco
     if run.inputs.instance.spec.auth.secret_ref is not None and run.inputs.secret_version is None:
         return None
     answer = yield AskTurn(planned.plan.request.url, run.urgent)
-    if isinstance(answer, SecretAnswer):
+    if answer is not None and not isinstance(answer, Outcome | Postponed):
         raise TypeError("a turn was asked for")
     return answer
 
@@ -126,29 +197,42 @@ def _suspended(inputs: Inputs, gates: GateResult) -> Decision:
     )
     decided = tuple(condition for condition in gates.conditions if condition.status == "True")
     # Who the connection would be connected as may have changed while it is suspended.
-    return _decide(inputs, ready, (*decided, *undecided(decided)), identity=None, next_test_time=None)
+    delivered, _ = carried(inputs)
+    found = (*decided, *undecided(decided), *((delivered,) if delivered is not None else ()))
+    return _decide(inputs, ready, found, identity=None, next_test_time=None, authorization=None)
 
 
 def _look_again(inputs: Inputs, reason: Reason) -> datetime | None:
-    """Return when to read the Secret again: a watch tells of its changes, but none of a permission that was given."""
-    if reason is not Reason.SECRET_FORBIDDEN:
-        return None
-    return inputs.now + inputs.timing.interval * (0.9 + 0.2 * phase_of(inputs.instance))
+    """Return when to look again: a watch tells of changes of Secrets, but none of a permission that was given."""
+    spread = 0.9 + 0.2 * phase_of(inputs.instance)
+    if reason is Reason.SECRET_FORBIDDEN:
+        return inputs.now + inputs.timing.interval * spread
+    if REASONS[reason].course is Course.RETRYING:
+        return inputs.now + min(inputs.timing.interval, STORE_AGAIN) * spread
+    return None
 
 
 def _stopped(
-    inputs: Inputs, gates: GateResult, decided: tuple[Condition, ...], *, due: datetime | None = None
+    inputs: Inputs,
+    gates: GateResult,
+    decided: tuple[Condition, ...],
+    *,
+    due: datetime | None = None,
+    **fields: Any,
 ) -> Decision:
     """Say which gate is not True: no test is made, and no verdict about other inputs is shown."""
     ready = ready_condition(headline(decided))
     auth_type = gates.method.type if gates.method else None
+    delivered, _ = carried(inputs)
+    found = (*decided, *undecided(decided), *((delivered,) if delivered is not None else ()))
+    given = {"authorization": None, "identity": None, **fields}
     return _decide(
         inputs,
         ready,
-        (*decided, *undecided(decided)),
+        found,
         auth_type=auth_type,
-        identity=None,
         next_test_time=timestamp(due) if due else None,
+        **given,
     )
 
 
@@ -159,19 +243,26 @@ def _unchanged(run: Run) -> Decision:
     if standing.nexts:
         update = {"tests": standing.statuses(), "next_test_time": timestamp(due) if due else None}
         status = status.model_copy(update=update)
+    due = earliest((due, attention(status, run.inputs.now)))
     return Decision(status=status, write=False, due=due, made=(), reason_changed=False)
 
 
-def _withheld(run: Run, gates: GateResult, problem: CredentialProblem) -> Decision:
+def _withheld(run: Run, gates: GateResult, problem: CredentialProblem) -> Story:
     """Say why there are no credentials to test with."""
+    awaited = REASONS[problem.reason].course is Course.WAITING and run.kept.authorization is not None
     condition = Condition(
         type=c.CREDENTIALS_AVAILABLE,
-        status="False",
+        status="Unknown" if awaited else "False",
         reason=problem.reason,
         message=problem.message,
     )
+    decided = (*gates.conditions, condition)
     again = _look_again(run.inputs, problem.reason)
-    return _stopped(run.inputs, gates, (*gates.conditions, condition), due=again)
+    delivery: Delivery = carried(run.inputs)
+    if run.keeper is not None:
+        delivery = yield from deliver(run, ready_condition(condition))
+    decision = _stopped(run.inputs, gates, decided, due=again, **_token_fields(run), binding=delivery[1])
+    return _with_kept(run, decision)
 
 
 def _postponed(run: Run, gates: GateResult, seconds: float) -> Decision:
@@ -191,10 +282,10 @@ def _postponed(run: Run, gates: GateResult, seconds: float) -> Decision:
             identity=None,
             next_test_time=timestamp(again),
         )
-    return replace(decision, postponed=True)
+    return replace(_with_kept(run, decision), postponed=True, due=again)
 
 
-def _tested(run: Run, gates: GateResult) -> Decision:
+def _tested(run: Run, gates: GateResult) -> Story:
     """Say what the tests have shown."""
     inputs, standing, secret = run.inputs, run.standing, run.secret
     if inputs.definition is None:
@@ -206,10 +297,16 @@ def _tested(run: Run, gates: GateResult) -> Decision:
         message="The credentials are complete.",
     )
     credentials = (available,) if _credentials_known(run) else ()
-    decided = (*gates.conditions, *credentials)
     ready, *domain = standing.conditions()
+    ready = _with_refusal(run, ready)
+    delivered, binding = yield from deliver(run, ready)
+    if delivered is not None:
+        domain.append(delivered)
+        if ready.status == "True" and delivered.status == "False":
+            ready = ready_condition(delivered)
     if not credentials:
         domain = [condition for condition in domain if condition.status != "True"]
+    decided = (*gates.conditions, *credentials)
     default = standing.held.get(standing.default.test.name)
     fields: dict[str, Any] = {}
     if default is not None and standing.default.test.name in run.made:
@@ -218,8 +315,6 @@ def _tested(run: Run, gates: GateResult) -> Decision:
             fields["identity"] = None
         elif default.last_result == "Success":
             fields["identity"] = run.identity
-    if secret is not None:
-        fields["credential"] = CredentialStatus(id=secret.uid, secret_resource_version=secret.version)
     due = standing.next_time()
     decision = _decide(
         inputs,
@@ -235,14 +330,84 @@ def _tested(run: Run, gates: GateResult) -> Decision:
         tests=standing.statuses(),
         history=[*run.history, *inputs.instance.status.history][:MAX_HISTORY],
         next_test_time=timestamp(due) if due else None,
+        binding=binding,
         **fields,
+        **_credential_fields(run),
     )
     # Status has whole seconds; what is done every ten of them must not be done a second early.
     return replace(
-        decision,
-        due=due,
+        _with_kept(run, decision),
+        due=earliest((due, attention(decision.status, inputs.now), _next_look(run))),
         made=tuple(standing.held[name] for name in run.made),
         fingerprint=run.fingerprint if standing.refused() else None,
+    )
+
+
+def _with_refusal(run: Run, ready: Condition) -> Condition:
+    """Say of a connection that works when authorising it anew came to nothing."""
+    refusal = run.keeper.record.refusal if run.keeper is not None else None
+    if refusal is None or ready.status != "True":
+        return ready
+    words = f"Authorising it anew came to nothing ({refusal.reason}): {refusal.message}"
+    return ready.model_copy(update={"message": f"{ready.message} {words}"})
+
+
+def _credential_fields(run: Run) -> dict[str, Any]:
+    """Return what status says of the credentials, and take note of a warning; nothing where they were not looked at."""
+    if run.keeper is not None:
+        return _token_fields(run)
+    if run.secret is None:
+        return {}
+    ends_at = None
+    if run.credentials is not None:
+        ends_at = run.passed.method_type.ends_at(run.passed.settings, run.credentials)
+    known = CredentialStatus(
+        id=run.secret.uid, expires_at=written(ends_at), secret_resource_version=run.secret.version
+    )
+    return {"credential": _warned(run, known), "authorization": None}
+
+
+def _token_fields(run: Run) -> dict[str, Any]:
+    """Return what status says of tokens."""
+    keeper = run.keeper
+    if keeper is None:
+        return {}
+    tokens = keeper.tokens
+    known = CredentialStatus(
+        id=keeper.stored.uid or None,
+        expires_at=written(tokens.expires_at) if tokens is not None else None,
+        renews_at=written(keeper.renews_at()),
+        authorization_expires_at=written(keeper.record.consent_ends_at) if tokens is not None else None,
+        scopes=list(tokens.scopes or ()) if tokens is not None else [],
+        secret_resource_version=run.secret.version if run.secret is not None else None,
+    )
+    handled = keeper.record.handled or run.inputs.instance.status.last_handled_authorize
+    return {
+        "credential": _warned(run, known),
+        "authorization": run.kept.authorization,
+        "last_handled_authorize": handled,
+    }
+
+
+def _warned(run: Run, known: CredentialStatus) -> CredentialStatus:
+    status, notice = told(run.inputs.instance.status.credential, known, run.inputs.now)
+    if notice is not None:
+        run.notices.append(notice)
+    return status
+
+
+def _next_look(run: Run) -> datetime | None:
+    return next_look(run.keeper, run.kept.authorization) if run.keeper is not None else None
+
+
+def _with_kept(run: Run, decision: Decision) -> Decision:
+    """Add what has happened to tokens."""
+    return replace(
+        decision,
+        due=earliest((decision.due, attention(decision.status, run.inputs.now), _next_look(run))),
+        consent=run.consent.result if run.consent is not None else None,
+        renewal=run.keeper.result if run.keeper is not None else None,
+        notices=tuple(run.notices),
     )
 
 

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import orjson
 
 from integration_hub.auth.flow import Credentials
+from integration_hub.auth.tokens import TokenMethod, token_method
 from integration_hub.model.base import REQUEST_ANNOTATION
 from integration_hub.model.instance import VerdictChange
-from integration_hub.probe.diagnose import diagnose
+from integration_hub.model.reasons import REASONS, Reason
+from integration_hub.model.tokens import Tokens
+from integration_hub.probe.diagnose import Diagnosis, diagnose
+from integration_hub.reconcile.authentication import Kept
+from integration_hub.reconcile.consent import Consent
 from integration_hub.reconcile.execute import Exchanges
 from integration_hub.reconcile.gates import PlannedTest, Ready
-from integration_hub.reconcile.inputs import Inputs, SecretAnswer
+from integration_hub.reconcile.inputs import Inputs, Notice, SecretAnswer
+from integration_hub.reconcile.keeper import Keeper
 from integration_hub.reconcile.schedule import Pace, phase_of
 from integration_hub.reconcile.standing import standing_of
 from integration_hub.reconcile.times import parse_timestamp, timestamp
@@ -35,6 +42,13 @@ class Run:
         """Whether a person waits: for a test that was asked for, or for the first verdict about a change."""
         self.secret: SecretAnswer | None = None
         """The Secret, once it was read."""
+        self.credentials: Credentials | None = None
+        """What the auth method needs of it, with tokens where it keeps some."""
+        self.keeper: Keeper | None = None
+        """Of methods that keep tokens, once they were looked at."""
+        self.consent: Consent | None = None
+        self.kept = Kept()
+        self.notices: list[Notice] = []
         self.fingerprint = inputs.tested_fingerprint
         """Of the credentials that the default test was last made with."""
         self.made: list[str] = []
@@ -45,6 +59,16 @@ class Run:
         """Who the default test says we are."""
         self._seconds = 0.0
         """How long all tests have taken."""
+
+    @property
+    def method(self) -> TokenMethod | None:
+        """The auth method as one that keeps tokens; None where it does not."""
+        return token_method(self.passed.method_type, self.passed.settings)
+
+    def missing_scopes(self, tokens: Tokens) -> tuple[str, ...]:
+        """Return the scopes that are required and were not granted. What was not told was granted (RFC 6749 5.1)."""
+        required = self.keeper.rules.required_scopes if self.keeper is not None else ()
+        return tuple(scope for scope in required if tokens.scopes is not None and scope not in tokens.scopes)
 
     def due(self) -> list[PlannedTest]:
         """Return the tests to make now, in the suite's order."""
@@ -78,9 +102,7 @@ class Run:
         seconds = sum(outcome.seconds for outcome in exchanges.outcomes)
         self._seconds += seconds
         now = self.inputs.now + timedelta(seconds=self._seconds)
-        diagnosis = diagnose(
-            planned.plan, exchanges.outcomes, now=now, credentials=credentials, sent=exchanges.sent
-        )
+        diagnosis = self.diagnose(planned, exchanges, credentials, now)
         before = standing.before.get(test.name)
         result = Result(diagnosis, now, seconds)
         status = judge(test, result, held=standing.held.get(test.name), before=before)
@@ -93,6 +115,27 @@ class Run:
             self.history.insert(0, change)
         if test.default:
             self.identity = diagnosis.identity
+
+    def diagnose(
+        self, planned: PlannedTest, exchanges: Exchanges, credentials: Credentials, now: datetime
+    ) -> Diagnosis:
+        """Return what a test's exchanges mean. One that succeeds without a scope that is required fails for that."""
+        diagnosis = diagnose(
+            planned.plan, exchanges.outcomes, now=now, credentials=credentials, sent=exchanges.sent
+        )
+        missing = self.missing_scopes(credentials.tokens) if credentials.tokens is not None else ()
+        if diagnosis.result != "Success" or not missing:
+            return diagnosis
+        names = ", ".join(f"'{scope}'" for scope in missing)
+        word = "scope" if len(missing) == 1 else "scopes"
+        return replace(
+            diagnosis,
+            result="Failure",
+            reason=Reason.INSUFFICIENT_SCOPE,
+            message=f"The token was granted without the {word} {names}.",
+            hint=REASONS[Reason.INSUFFICIENT_SCOPE].remedy,
+            identity=None,
+        )
 
     def put_off(self, tests: Sequence[PlannedTest], seconds: float) -> None:
         """Let tests be made so many seconds later."""

@@ -19,8 +19,8 @@ from integration_hub.adapters.kube import ApiError, KubeClient
 from integration_hub.model.base import API_VERSION, GROUP
 from integration_hub.model.conditions import truncated
 from integration_hub.runtime.metrics import Metrics
+from integration_hub.shell.done import Announcement
 from integration_hub.shell.keys import Key
-from integration_hub.shell.reconciler import Announcement
 
 log = structlog.get_logger("integration_hub.events")
 

@@ -21,6 +21,7 @@ from integration_hub.runtime.callback_url import default_url
 from integration_hub.runtime.events import EventPoster
 from integration_hub.runtime.feed import WATCHED, Feed
 from integration_hub.runtime.health import HealthServer
+from integration_hub.runtime.keys import KeyWatch
 from integration_hub.runtime.metrics import Metrics
 from integration_hub.runtime.outage import hint
 from integration_hub.runtime.queue import WorkQueue
@@ -29,7 +30,7 @@ from integration_hub.runtime.timetable import Timetable
 from integration_hub.runtime.workers import Workers
 from integration_hub.shell.consent import ConsentDesk
 from integration_hub.shell.keys import Key, Priority
-from integration_hub.wiring import build_engine
+from integration_hub.wiring import Storage, build_engine
 
 log = structlog.get_logger("integration_hub.operator")
 
@@ -54,6 +55,8 @@ class Options:
     timing: Timing = field(default_factory=Timing)
     limits: Limits = field(default_factory=Limits)
     """Of each external host."""
+    storage: Storage = field(default_factory=Storage)
+    """Of keys and of what waits to be stored."""
     workers: int = 40
     """Reconciles at once, beside those that wait for a slow external system."""
     listen: tuple[str, int] = ("127.0.0.1", 8080)
@@ -73,7 +76,9 @@ class Operator:
     def __init__(self, options: Options) -> None:
         """Build the parts; nothing runs and no socket is open before `run`."""
         self._options = options
-        self._engine = build_engine(options.connection, options.policy, options.timing, options.limits)
+        self._engine = build_engine(
+            options.connection, options.policy, options.timing, options.limits, options.storage
+        )
         self._store, self._kube = self._engine.store, self._engine.kube
         self._queue = WorkQueue(places=options.workers, aside=ASIDE)
         self._metrics = Metrics()
@@ -94,7 +99,10 @@ class Operator:
             alive=[self._dead_task],
             ready=[self._unsynced, *(reflector.problem for reflector in self._reflectors)],
         )
-        self._desk = ConsentDesk(self._instance_of, lambda key: self._queue.add(key, Priority.USER))
+        self._keys = KeyWatch(self._engine.keyring, self._kube, self._wake_all)
+        self._desk = self._engine.reconciler.desk = ConsentDesk(
+            self._store.key_of_uid, lambda key: self._queue.add(key, Priority.USER)
+        )
         self._callback: CallbackServer | None = None
         self.callback_url: str | None = None
         """Where browsers come back to, once that is known; None where they cannot."""
@@ -128,6 +136,7 @@ class Operator:
             self._spawn(f"reflector-{reflector.resource.plural}", reflector.run())
         self._spawn("timetable", self._timetable.run())
         self._spawn("events", self._poster.run())
+        self._spawn("keys", self._keys.run())
         for number in range(self._options.workers + ASIDE):
             self._spawn(f"worker-{number}", self._workers.run())
 
@@ -162,9 +171,12 @@ class Operator:
             what = "browsers that come back from a sign-in ('off' does without)"
             raise CannotStartError(_cannot_listen(host, port, error, "--callback-listen", what)) from error
         self.callback_url = self._options.callback_url or default_url(host, port)
+        self._engine.reconciler.redirect_uri = self.callback_url or ""
 
-    def _instance_of(self, uid: str) -> Key | None:
-        return next((key for key, record in self._store.instances.items() if record.uid == uid), None)
+    def _wake_all(self) -> None:
+        """Have every instance looked at again."""
+        for key in self._store.instances:
+            self._queue.add(key, Priority.INPUT)
 
     async def _sync(self) -> None:
         """Fill the store before the first worker starts; wait as long as the API server or the CRDs are missing."""

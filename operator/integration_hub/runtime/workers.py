@@ -15,9 +15,10 @@ from integration_hub.runtime.metrics import Metrics
 from integration_hub.runtime.queue import QueueClosed, WorkQueue
 from integration_hub.runtime.timetable import Timetable
 from integration_hub.shell import sensitive
+from integration_hub.shell.done import Announcement, Done
 from integration_hub.shell.keys import Key, Priority
 from integration_hub.shell.outside import OvertakenError
-from integration_hub.shell.reconciler import Announcement, Done, Reconciler
+from integration_hub.shell.reconciler import Reconciler
 
 log = structlog.get_logger("integration_hub.workers")
 
@@ -130,8 +131,13 @@ class Workers:
             )
         if done.made:
             self._metrics.keep_tests(key.namespace, key.name, done.tests)
-        if done.announcement is not None:
-            self._announce(done.announcement)
+        for announcement in (done.announcement, *done.notices):
+            if announcement is not None:
+                self._announce(announcement)
+        if done.renewal is not None:
+            self._metrics.count_renewal(done.definition, done.renewal)
+        if done.consent is not None:
+            self._metrics.count_consent(done.definition, done.consent)
         if done.due is None:
             self._timetable.drop(key)
         else:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final, Protocol
 
 import structlog
 from pydantic import ValidationError
@@ -15,75 +16,76 @@ from pydantic import ValidationError
 from integration_hub.adapters.kube import DEFINITIONS, INSTANCES, ApiError, KubeClient
 from integration_hub.adapters.traffic import Traffic
 from integration_hub.model import conditions as c
-from integration_hub.model.base import ObjectMeta
 from integration_hub.model.conditions import Condition, merge_conditions
 from integration_hub.model.definition import DefinitionStatus
 from integration_hub.model.instance import InstanceStatus, IntegrationInstance, TestStatus
 from integration_hub.model.reasons import REASONS, Course, Reason
-from integration_hub.reconcile.definition import definition_status, listed, parse_violation
+from integration_hub.reconcile.definition import CheckedDefinition, definition_status, listed, parse_violation
 from integration_hub.reconcile.gates import undecided
 from integration_hub.reconcile.inputs import (
     Answer,
     AskTurn,
+    ConsentResult,
     Decision,
     Effect,
     Inputs,
+    KeepBinding,
+    Notice,
+    ReadRecord,
     ReadSecret,
     Send,
     Timing,
+    WriteRecord,
 )
 from integration_hub.reconcile.pipeline import reconcile
 from integration_hub.reconcile.summary import kstatus_conditions, ready_condition, says_the_same, summarise
 from integration_hub.reconcile.times import timestamp
 from integration_hub.shell import sensitive
+from integration_hub.shell.binding import BindingKeeper
+from integration_hub.shell.consent import ConsentDesk, ConsentOutcome
+from integration_hub.shell.consent import ConsentResult as ConsentTold
+from integration_hub.shell.done import Announcement, Done
 from integration_hub.shell.hands import ask_turn, send
 from integration_hub.shell.keys import Key
 from integration_hub.shell.merge_patch import merge_patch
 from integration_hub.shell.outside import Outside
 from integration_hub.shell.store import InstanceRecord, Store, record_of
+from integration_hub.shell.undisturbed import undisturbed
+from integration_hub.shell.vault import Owner, Vault
 
 log = structlog.get_logger("integration_hub.reconcile")
 audit = structlog.get_logger("integration_hub.audit")
 
 
-@dataclass(frozen=True, slots=True)
-class Announcement:
-    """That an object's Ready reason changed: what an Event says."""
+class Farewell(Protocol):
+    """Sees to what must be done before an object may go."""
 
-    kind: str
-    namespace: str
-    name: str
-    uid: str
-    warning: bool
-    reason: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """What a reconcile leads to."""
-
-    due: datetime | None = None
-    announcement: Announcement | None = None
-    reason: str = ""
-    definition: str = ""
-    made: tuple[TestStatus, ...] = ()
-    tests: tuple[str, ...] = ()
-    """Names of all tests of an instance."""
-    postponed: bool = False
-    wrote: bool = False
+    async def attend(  # noqa: PLR0913, PLR0917
+        self,
+        key: Key,
+        record: InstanceRecord,
+        raw: dict[str, Any],
+        instance: IntegrationInstance,
+        definition: CheckedDefinition | None,
+        now: datetime,
+    ) -> Done | None:
+        """Do what is due; None where there is nothing, and the object is reconciled as always."""
+        ...
 
 
 class Reconciler:
     """Reconciles one key at a time; remembers of each instance what went wrong last, and with which credentials."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts that it acts through, by name
         self,
         store: Store,
         kube: KubeClient,
         traffic: Traffic,
         timing: Timing,
         *,
+        vault: Vault,
+        binder: BindingKeeper,
+        farewell: Farewell | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """`clock` returns the moment of now, in UTC."""
@@ -91,7 +93,14 @@ class Reconciler:
         self._kube = kube
         self._traffic = traffic
         self._timing = timing
+        self._vault = vault
+        self._binder = binder
+        self._farewell = farewell
         self._clock = clock
+        self.redirect_uri = ""
+        """Where the callback server is reached from a browser; '' where there is none."""
+        self.desk: ConsentDesk | None = None
+        """Where browsers' answers are handed in."""
         self._seen: set[Key] = set()
         """Instances that were reconciled since the start."""
         self.outside = Outside()
@@ -109,6 +118,8 @@ class Reconciler:
         self._unsure.discard(key)
         self._unwritten.pop(key, None)
         self._fingerprints.pop(key, None)
+        if self.desk is not None:
+            self.desk.forget(key)
 
     async def reconcile(self, key: Key) -> Done:
         """Bring one object's status up to date. ApiError where the API server could not be asked or told."""
@@ -139,15 +150,32 @@ class Reconciler:
 
     async def _reconcile_instance(self, key: Key, record: InstanceRecord) -> Done:
         raw = record.raw()
-        if raw["metadata"].get("deletionTimestamp"):
+        if raw["metadata"].get("deletionTimestamp") and not raw["metadata"].get("finalizers"):
             return Done()
         resumed = self._resume(key, record, raw)
         try:
             instance = IntegrationInstance.model_validate(raw)
         except ValidationError as error:
             return await self._refuse_unreadable(key, record, error)
-        inputs = self._gather(key, instance)
-        decision = await self._tell(inputs)
+        definition = self._store.definitions.get(instance.spec.definition_ref.name)
+        if self._farewell is not None:
+            checked = definition.checked if definition else None
+            attended = await self._farewell.attend(key, record, raw, instance, checked, self._clock())
+            if attended is not None:
+                return attended
+        if instance.metadata.deletion_timestamp:
+            return Done()
+        return await self._decide(key, record, self._gather(key, instance), resumed=resumed)
+
+    async def _decide(self, key: Key, record: InstanceRecord, inputs: Inputs, *, resumed: bool) -> Done:
+        """Have the story told, and write what it comes to."""
+        try:
+            decision = await self._tell(inputs)
+        except BaseException:
+            if inputs.consent is not None:
+                # What cannot be asked for again is held, and stored when it can be; else it may be brought again.
+                self._settle(key, ConsentOutcome("pending" if self._vault.holds(record.uid) else "busy"))
+            raise
         self._seen.add(key)
         if decision.made:
             self._remember_refused(key, decision.fingerprint)
@@ -156,21 +184,59 @@ class Reconciler:
             decision = replace(decision, write=True, reason_changed=told)
         for made in decision.made:
             _audit(key, inputs, decision, made)
+        if decision.renewal is not None:
+            _audit_renewal(key, inputs, decision)
+        ready = decision.status.condition(c.READY)
+        consent = self._tell_browser(key, inputs, decision, ready)
         if not decision.write:
             self._store.put_unwritten_status(key, decision.status.to_wire())
         else:
             await self._write(key, record, decision.status.to_wire())
-        ready = decision.status.condition(c.READY)
         return Done(
             due=decision.due,
             announcement=_announcement(key, record.uid, ready) if decision.reason_changed and ready else None,
+            notices=tuple(_notice(key, record.uid, notice) for notice in decision.notices),
             reason=ready.reason if ready else "",
             definition=record.definition,
             made=decision.made,
             tests=tuple(test.name for test in decision.status.tests),
             postponed=decision.postponed,
             wrote=decision.write,
+            renewal=decision.renewal,
+            consent=consent,
         )
+
+    def _settle(self, key: Key, outcome: ConsentOutcome) -> None:
+        if self.desk is not None:
+            self.desk.settle(key, outcome)
+
+    def _tell_browser(
+        self, key: Key, inputs: Inputs, decision: Decision, ready: Condition | None
+    ) -> str | None:
+        """Tell whoever waits in a browser what came of it; return that in one word, for metrics."""
+        if inputs.consent is None:
+            return None
+        connected = ready is not None and ready.status == "True"
+        result, counted = (
+            _FATES[decision.consent] if decision.consent is not None else ("outdated", "expired")
+        )
+        if decision.consent is ConsentResult.TAKEN and not connected:
+            result, counted = "not-connected", "failed"
+        spec = inputs.definition.spec if inputs.definition is not None else None
+        self._settle(
+            key,
+            ConsentOutcome(
+                result,
+                reason=ready.reason if ready is not None else "",
+                message=ready.message if ready is not None else "",
+                namespace=key.namespace,
+                name=key.name,
+                display_name=inputs.instance.display_name,
+                system=spec.display_name if spec is not None else "",
+                identity=decision.status.identity or "",
+            ),
+        )
+        return counted
 
     def _resume(self, key: Key, record: InstanceRecord, raw: dict[str, Any]) -> bool:
         """Go on from a status that was decided and could not be written; tell whether there is one.
@@ -215,7 +281,7 @@ class Reconciler:
     def _gather(self, key: Key, instance: IntegrationInstance) -> Inputs:
         name = instance.spec.definition_ref.name
         definition = self._store.definitions.get(name)
-        reference = instance.spec.auth.secret_ref
+        reference, binding = instance.spec.auth.secret_ref, instance.spec.binding
         return Inputs(
             instance=instance,
             definition=definition.checked if definition else None,
@@ -227,6 +293,13 @@ class Reconciler:
             timing=self._timing,
             fingerprint_key=self._fingerprint_key,
             tested_fingerprint=self._fingerprints.get(key),
+            random=secrets.token_bytes,
+            redirect_uri=self.redirect_uri,
+            record_version=self._store.record_version(key),
+            binding_version=self._store.secret_version(key.namespace, binding.secret_name)
+            if binding
+            else None,
+            consent=self.desk.take(key) if self.desk is not None else None,
         )
 
     async def _tell(self, inputs: Inputs) -> Decision:
@@ -237,18 +310,31 @@ class Reconciler:
         """
         sensitive.in_use.set(())
         story = reconcile(inputs)
+        leaving = False
         try:
             effect = next(story)
             while True:
-                effect = story.send(await self._perform(inputs.instance.metadata, effect))
+                if leaving and not isinstance(effect, WriteRecord):
+                    raise asyncio.CancelledError
+                if _must_end(effect):
+                    sensitive.in_use.set(
+                        effect.sensitive if isinstance(effect, Send) else sensitive.in_use.get()
+                    )
+                    answer, cancelled = await undisturbed(self._perform(inputs.instance, effect))
+                    leaving = leaving or cancelled
+                else:
+                    answer = await self._perform(inputs.instance, effect)
+                effect = story.send(answer)
         except StopIteration as end:
             decision: Decision = end.value
             return decision
         finally:
             story.close()
 
-    async def _perform(self, about: ObjectMeta, effect: Effect) -> Answer:
+    async def _perform(self, instance: IntegrationInstance, effect: Effect) -> Answer:
+        about, reference = instance.metadata, instance.spec.auth.secret_ref
         key = Key(INSTANCES.plural, about.namespace, about.name)
+        owner = Owner(about.namespace, about.name, about.uid)
         match effect:
             case AskTurn():
                 return ask_turn(self._traffic, effect, key)
@@ -264,6 +350,12 @@ class Reconciler:
                 # A token that was asked for is paid for: only the test itself may be abandoned.
                 async with self.outside.waiting(key, may_end=effect.request.purpose == "test"):
                     return await send(self._traffic, effect, key)
+            case ReadRecord():
+                return await self._vault.read(owner)
+            case WriteRecord():
+                return await self._vault.write(owner, effect)
+            case KeepBinding():
+                return await self._binder.keep(owner, effect, source=reference.name if reference else None)
 
     async def _write(self, key: Key, record: InstanceRecord, status: dict[str, Any]) -> None:
         """Write what differs. ApiError passes through, but for an object that is gone."""
@@ -357,6 +449,45 @@ def _announcement(key: Key, uid: str, ready: Condition) -> Announcement:
         warning=course in {Course.STALLED, Course.RETRYING},
         reason=ready.reason,
         message=ready.message,
+    )
+
+
+_FATES: Final[dict[ConsentResult, tuple[ConsentTold, str | None]]] = {
+    ConsentResult.TAKEN: ("connected", "connected"),
+    ConsentResult.REFUSED: ("refused", "refused"),
+    ConsentResult.UNKNOWN: ("unknown-link", None),
+    ConsentResult.OUTDATED: ("outdated", "expired"),
+}
+"""What a browser is told of a consent, and as what it counts: not at all what anybody can send."""
+
+
+def _must_end(effect: Effect) -> bool:
+    """Tell whether an effect must not be left in the middle: what it brings could not be asked for again."""
+    return isinstance(effect, WriteRecord) or (isinstance(effect, Send) and effect.request.purpose != "test")
+
+
+def _notice(key: Key, uid: str, notice: Notice) -> Announcement:
+    return Announcement(
+        kind=INSTANCES.kind,
+        namespace=key.namespace,
+        name=key.name,
+        uid=uid,
+        warning=notice.warning,
+        reason=notice.reason,
+        message=notice.message,
+    )
+
+
+def _audit_renewal(key: Key, inputs: Inputs, decision: Decision) -> None:
+    """Write one line for every attempt to come by tokens: whose, and how it ended; never a value."""
+    credential = decision.status.credential
+    audit.info(
+        "tokens asked for",
+        instance=str(key),
+        uid=inputs.instance.metadata.uid,
+        definition=inputs.instance.spec.definition_ref.name,
+        record_uid=credential.id if credential else None,
+        result=decision.renewal,
     )
 
 

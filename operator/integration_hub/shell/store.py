@@ -22,10 +22,11 @@ import orjson
 from integration_hub.adapters.kube import DEFINITIONS, INSTANCES
 from integration_hub.credentials.lifetime import act_by
 from integration_hub.model import conditions as c
-from integration_hub.model.base import REQUEST_ANNOTATION
+from integration_hub.model.base import AUTHORIZE_ANNOTATION, REQUEST_ANNOTATION
 from integration_hub.reconcile.definition import CheckedDefinition, check_definition
 from integration_hub.reconcile.times import parse_timestamp
 from integration_hub.shell.keys import Key, Priority, Wake
+from integration_hub.shell.record_names import record_name, uid_of_record
 
 SecretName = tuple[str, str]
 DisplayName = tuple[str, str]
@@ -52,7 +53,10 @@ class InstanceRecord:
     display_name: str
     definition: str
     secret: str
+    binding: str
+    """Name of the Secret for workloads, '' where none is wanted."""
     request: str
+    authorize: str
     ready: str
     status_json: bytes
     object_json: bytes
@@ -90,6 +94,7 @@ class Store:
         """Start with nothing known."""
         self.instances: dict[Key, InstanceRecord] = {}
         self.definitions: dict[str, DefinitionRecord] = {}
+        self._by_uid: dict[str, Key] = {}
         self._secrets: dict[SecretName, int] = {}
         self._by_definition: defaultdict[str, set[Key]] = defaultdict(set)
         self._by_secret: defaultdict[SecretName, set[Key]] = defaultdict(set)
@@ -110,10 +115,13 @@ class Store:
         if known is not None and known.uid == new.uid and known.status_json == new.status_json:
             new.unwritten_json = known.unwritten_json
         self.instances[key] = new
+        if known is not None:
+            self._by_uid.pop(known.uid, None)
+        self._by_uid[new.uid] = key
         rivals = self._relink(key, known, new)
         if known is None or known.uid != new.uid or restored:
             return [Wake(key, priority), *rivals]
-        if (known.generation, known.request) != (new.generation, new.request):
+        if _wishes(known) != _wishes(new):
             return [Wake(key, Priority.USER), *rivals]
         # Somebody else wrote the status: look again, so that it tells the truth.
         return [Wake(key, Priority.INPUT)] if known.status_json != new.status_json else []
@@ -124,8 +132,7 @@ class Store:
         known = self.instances.get(key)
         if known is not None and known.uid == raw["metadata"]["uid"]:
             new = record_of(raw)
-            same = new.generation == known.generation and new.request == known.request
-            if same and new.version > known.version:
+            if _wishes(new) == _wishes(known) and new.version > known.version:
                 self.instances[key] = new
             # Else somebody changed the object meanwhile: the watch brings that, or has brought it, as news of its own.
 
@@ -140,6 +147,7 @@ class Store:
         known = self.instances.pop(key, None)
         if known is None:
             return []
+        self._by_uid.pop(known.uid, None)
         # Itself too: a reconcile that is under way may leave something behind that the next one clears.
         return [Wake(key, Priority.INPUT), *self._relink(key, known, None)]
 
@@ -198,9 +206,12 @@ class Store:
         return self._wakes(self._by_secret.get(name, ()), priority)
 
     def remove_secret(self, namespace: str, name: str) -> list[Wake]:
-        """Forget a deleted Secret; whoever uses it must say so."""
+        """Forget a deleted Secret; whoever uses it must say so, and so must whose record it was."""
         if self._secrets.pop((namespace, name), None) is None:
             return []
+        owner = self._by_uid.get(uid_of_record(name) or "")
+        if owner is not None:
+            return [Wake(owner, Priority.INPUT)]
         return self._wakes(self._by_secret.get((namespace, name), ()), Priority.INPUT)
 
     # Questions
@@ -209,6 +220,15 @@ class Store:
         """Return the last seen resourceVersion of a Secret, None where there is none."""
         version = self._secrets.get((namespace, name))
         return None if version is None else str(version)
+
+    def record_version(self, key: Key) -> str | None:
+        """Return the last seen resourceVersion of what the operator keeps for an instance, None where there is none."""
+        known = self.instances.get(key)
+        return self.secret_version(key.namespace, record_name(known.uid)) if known is not None else None
+
+    def key_of_uid(self, uid: str) -> Key | None:
+        """Return the instance of that `metadata.uid`."""
+        return self._by_uid.get(uid)
 
     def versions(self, plural: str) -> dict[Key, int]:
         """Return the keys and resourceVersions of all objects known of a resource, as a copy."""
@@ -256,12 +276,14 @@ class Store:
 
     def _link(self, key: Key, record: InstanceRecord) -> None:
         self._by_definition[record.definition].add(key)
-        self._by_secret[key.namespace, record.secret].add(key)
+        for name in _secrets_of(record):
+            self._by_secret[key.namespace, name].add(key)
         insort(self._by_display_name[_display_name(key, record)], _seniority(key, record))
 
     def _unlink(self, key: Key, record: InstanceRecord) -> None:
         _discard(self._by_definition, record.definition, key)
-        _discard(self._by_secret, (key.namespace, record.secret), key)
+        for secret in _secrets_of(record):
+            _discard(self._by_secret, (key.namespace, secret), key)
         name = _display_name(key, record)
         same = self._by_display_name[name]
         del same[bisect_left(same, _seniority(key, record))]
@@ -283,6 +305,8 @@ def definition_key(name: str) -> Key:
     return Key(DEFINITIONS.plural, "", name)
 
 
+_WISHES = (REQUEST_ANNOTATION, AUTHORIZE_ANNOTATION)
+
 _METADATA = (
     "name",
     "namespace",
@@ -300,9 +324,10 @@ def record_of(raw: Mapping[str, Any]) -> InstanceRecord:
     """Return what is kept of an instance as the API server shows it."""
     metadata, spec, status = raw["metadata"], raw.get("spec") or {}, raw.get("status") or {}
     kept: dict[str, Any] = {name: metadata[name] for name in _METADATA if metadata.get(name) is not None}
-    request = (metadata.get("annotations") or {}).get(REQUEST_ANNOTATION, "")
-    if request:
-        kept["annotations"] = {REQUEST_ANNOTATION: request}
+    annotations: dict[str, str] = metadata.get("annotations") or {}
+    wishes = {name: annotations[name] for name in _WISHES if annotations.get(name)}
+    if wishes:
+        kept["annotations"] = wishes
     conditions: list[dict[str, Any]] = status.get("conditions") or []
     ready = next((item for item in conditions if item.get("type") == c.READY), {})
     return InstanceRecord(
@@ -313,7 +338,9 @@ def record_of(raw: Mapping[str, Any]) -> InstanceRecord:
         display_name=spec.get("displayName") or metadata["name"],
         definition=(spec.get("definitionRef") or {}).get("name", ""),
         secret=((spec.get("auth") or {}).get("secretRef") or {}).get("name", ""),
-        request=request,
+        binding=(spec.get("binding") or {}).get("secretName", ""),
+        request=wishes.get(REQUEST_ANNOTATION, ""),
+        authorize=wishes.get(AUTHORIZE_ANNOTATION, ""),
         ready=ready.get("status", "Unknown"),
         status_json=_packed(status),
         object_json=_packed({"metadata": kept, "spec": spec}),
@@ -332,8 +359,18 @@ def _packed(value: Mapping[str, Any]) -> bytes:
     return bytes(memoryview(orjson.dumps(value)))
 
 
-def _links(key: Key, record: InstanceRecord) -> tuple[str, str, DisplayName, Seniority]:
-    return record.definition, record.secret, _display_name(key, record), _seniority(key, record)
+def _wishes(record: InstanceRecord) -> tuple[int, str, str]:
+    """Return what a person changes: the spec, and requests by annotation."""
+    return record.generation, record.request, record.authorize
+
+
+def _secrets_of(record: InstanceRecord) -> set[str]:
+    """Return the names of the Secrets that an instance names."""
+    return {record.secret, record.binding} - {""}
+
+
+def _links(key: Key, record: InstanceRecord) -> tuple[str, set[str], DisplayName, Seniority]:
+    return record.definition, _secrets_of(record), _display_name(key, record), _seniority(key, record)
 
 
 def _display_name(key: Key, record: InstanceRecord) -> DisplayName:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,21 +21,24 @@ from integration_hub.adapters.spool import Spool
 from integration_hub.auth.flow import CredentialProblem
 from integration_hub.credentials.envelope import Random
 from integration_hub.credentials.record import CredentialRecord, RecordError, from_fields, to_fields
-from integration_hub.credentials.sealed import Binding, UnreadableError, open_fields, seal_fields
+from integration_hub.credentials.sealed import Binding, UnreadableError, key_number, open_fields, seal_fields
 from integration_hub.model.base import API_VERSION, GROUP
 from integration_hub.model.reasons import Reason
 from integration_hub.reconcile.inputs import RecordAnswer, SecretAnswer, SecretState, WriteRecord
 from integration_hub.shell.keyring_source import KeyringSource, KeyringUnavailableError
+from integration_hub.shell.record_names import record_name
 
 RECORD_TYPE = f"{GROUP}/credential"
 RECORD_OF_LABEL = f"{GROUP}/credential-of"
-RECORD_PREFIX = "hub-credential-"
 LABELS = {"app.kubernetes.io/managed-by": "integration-hub"}
 
 MAX_CONFLICTS = 5
 """Writes that somebody else's got in the way of, before it is looked at anew."""
 PATIENCE = (0.2, 0.5, 1.0, 2.0, 4.0)
 """Seconds between tries to store what cannot be asked for again, while the API server does not answer."""
+
+LOOK_AGAIN_SECONDS = 2.0
+"""Between readings of the keyring."""
 
 _FORBIDDEN, _CONFLICT, _NOT_FOUND = 403, 409, 404
 
@@ -65,16 +69,6 @@ class _Held:
     attempt: str
 
 
-def record_name(uid: str) -> str:
-    """Return the name of the Secret that holds an instance's record."""
-    return RECORD_PREFIX + uid
-
-
-def uid_of_record(name: str) -> str | None:
-    """Return the UID of the instance whose record a Secret of that name is, None where it is none."""
-    return name.removeprefix(RECORD_PREFIX) if name.startswith(RECORD_PREFIX) else None
-
-
 class Vault:
     """Records of all instances. One reconcile at a time reads and writes that of its instance."""
 
@@ -86,6 +80,8 @@ class Vault:
         self._keyring = keyring
         self._random = random
         self._spool = spool or Spool(None)
+        self._looked = -LOOK_AGAIN_SECONDS
+        """When the keyring was last read for the sake of a record, by the loop's clock."""
         self._held: dict[str, _Held] = {}
         """By the instance's UID."""
 
@@ -93,12 +89,18 @@ class Vault:
         """Open a record as it is now, once what is held of it was stored. ApiError where the API server cannot tell."""
         held = self._held.get(owner.uid) or await self._spooled(owner.uid)
         secret = await self._kube.read_secret(owner.namespace, record_name(owner.uid))
+        if self._lacks_key(secret):
+            await self._look_for_keys()
         if held is None:
             return self._opened(owner, secret)
         return await self._settle(owner, held, secret)
 
     async def write(self, owner: Owner, effect: WriteRecord) -> RecordAnswer:
         """Store a record. ApiError where the API server cannot tell; what cannot be asked for again is held then."""
+        try:
+            keyring = self._keyring.current()
+        except KeyringUnavailableError:
+            await self._look_for_keys()
         try:
             keyring = self._keyring.current()
         except KeyringUnavailableError as error:
@@ -109,6 +111,10 @@ class Vault:
         if (effect.record.tokens, effect.record.candidate) != (before.tokens, before.candidate):
             await self._hold(owner.uid, held)
         return await self._store(owner, held, effect.base)
+
+    def holds(self, uid: str) -> bool:
+        """Tell whether something is held of an instance that is not known to be stored."""
+        return uid in self._held
 
     async def forget(self, uid: str) -> None:
         """Drop what is held of an instance that was deleted."""
@@ -218,6 +224,23 @@ class Vault:
         return await self._kube.replace_secret(owner.namespace, manifest)
 
     # Opening
+
+    def _lacks_key(self, secret: SecretAnswer) -> bool:
+        """Tell whether a record is under a key that is not known here: perhaps the keyring has a new one."""
+        number = key_number(secret.data) if secret.state is SecretState.FOUND else None
+        try:
+            return number is not None and number not in self._keyring.current().numbers
+        except KeyringUnavailableError:
+            return True
+
+    async def _look_for_keys(self) -> None:
+        """Read the keyring again; not at each of many records that nothing can open."""
+        now = asyncio.get_running_loop().time()
+        if now < self._looked + LOOK_AGAIN_SECONDS:
+            return
+        self._looked = now
+        with suppress(KeyringUnavailableError):  # whoever needs it is told by `current`
+            await self._keyring.refresh()
 
     def _opened(self, owner: Owner, secret: SecretAnswer) -> RecordAnswer:
         name = record_name(owner.uid)

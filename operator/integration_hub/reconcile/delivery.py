@@ -1,0 +1,103 @@
+"""What workloads get: the credentials that were last proven, and never any that are of no use."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+
+from integration_hub.credentials.binding import binding_data, binding_type
+from integration_hub.model import conditions as c
+from integration_hub.model.conditions import Condition
+from integration_hub.model.instance import BindingStatus
+from integration_hub.model.reasons import DEAD_CREDENTIALS, REASONS, Reason
+from integration_hub.reconcile.inputs import Answer, BindingAnswer, Effect, Inputs, KeepBinding
+from integration_hub.reconcile.run import Run
+
+Delivery = tuple[Condition | None, BindingStatus | None]
+
+
+def deliver(run: Run, ready: Condition) -> Generator[Effect, Answer, Delivery]:
+    """Bring the Secret for workloads up to date, and say how it stands."""
+    yield from drop_former(run.inputs)
+    binding = run.inputs.instance.spec.binding
+    if binding is None:
+        return None, None
+    data = _data(run, ready)
+    if data is None:
+        return carried(run.inputs)
+    answer = yield KeepBinding(
+        binding.secret_name, binding_type(run.inputs.instance.spec.definition_ref.name), data
+    )
+    if not isinstance(answer, BindingAnswer):
+        raise TypeError("a binding was to be kept")
+    if answer.problem is not None:
+        return _condition("False", answer.problem.reason, answer.problem.message), None
+    status = BindingStatus(name=binding.secret_name)
+    if _is_withdrawn(run, ready):
+        return _condition(
+            "False", Reason.BINDING_WITHDRAWN, REASONS[Reason.BINDING_WITHDRAWN].meaning
+        ), status
+    return _condition("True", Reason.DELIVERED, f"Secret '{binding.secret_name}' is up to date."), status
+
+
+def carried(inputs: Inputs) -> Delivery:
+    """Return how the Secret for workloads stood, where nothing is known that would change it."""
+    if inputs.instance.spec.binding is None:
+        return None, None
+    before = inputs.instance.status
+    return before.condition(c.DELIVERED), before.binding
+
+
+def drop_former(inputs: Inputs) -> Generator[Effect, Answer, None]:
+    """Take away the Secret of a name that spec.binding does not have any more."""
+    before, binding = inputs.instance.status.binding, inputs.instance.spec.binding
+    if before is not None and (binding is None or binding.secret_name != before.name):
+        yield KeepBinding(before.name, "", None)
+
+
+def is_missing(inputs: Inputs) -> bool:
+    """Tell whether the Secret for workloads was taken away by somebody."""
+    binding = inputs.instance.spec.binding
+    return (
+        binding is not None and inputs.instance.status.binding is not None and inputs.binding_version is None
+    )
+
+
+def _data(run: Run, ready: Condition) -> Mapping[str, str] | None:
+    """Return what workloads get; None where what they have stays."""
+    inputs, passed = run.inputs, run.passed
+    if inputs.definition is None or inputs.definition.spec is None:
+        return None
+    if _is_withdrawn(run, ready):
+        delivered: Mapping[str, str] = {}
+    elif run.credentials is None or not (ready.status == "True" or _was_renewed(run)):
+        return None
+    else:
+        delivered = passed.method_type.delivered(passed.settings, run.credentials)
+    return binding_data(
+        type_=inputs.instance.spec.definition_ref.name,
+        provider=inputs.definition.spec.vendor or "",
+        uri=passed.base_url,
+        delivered=delivered,
+    )
+
+
+def _is_withdrawn(run: Run, ready: Condition) -> bool:
+    """Tell whether there is nothing that a workload could use: tokens are gone, or what there is was refused."""
+    if ready.status == "True":
+        return False
+    return run.kept.problem is not None or ready.reason in DEAD_CREDENTIALS
+
+
+def _was_renewed(run: Run) -> bool:
+    """Tell whether tokens were renewed that had been proven: what workloads have ends soon."""
+    keeper = run.keeper
+    return (
+        keeper is not None and keeper.result == "renewed" and run.inputs.instance.status.binding is not None
+    )
+
+
+def _condition(status: str, reason: str, message: str) -> Condition:
+    told = {"True": "True", "False": "False"}[status]
+    return Condition.model_validate(
+        {"type": c.DELIVERED, "status": told, "reason": reason, "message": message}
+    )

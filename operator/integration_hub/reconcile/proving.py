@@ -1,0 +1,117 @@
+"""Tests that decide about tokens: new ones before they take the place of the old, and old ones that are refused."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import replace
+
+from integration_hub.auth.flow import CredentialProblem, Credentials
+from integration_hub.credentials.record import Ending
+from integration_hub.model.http import Outcome
+from integration_hub.model.reasons import Reason
+from integration_hub.model.tokens import Tokens
+from integration_hub.reconcile.authentication import Kept, go_on
+from integration_hub.reconcile.consent import Consent
+from integration_hub.reconcile.execute import Exchanges, make_test
+from integration_hub.reconcile.gates import PlannedTest
+from integration_hub.reconcile.inputs import Answer, Effect, Notice, Postponed
+from integration_hub.reconcile.keeper import TOO_FRESH, Keeper, Renewal
+from integration_hub.reconcile.run import Run
+
+_UNAUTHORIZED = 401
+
+
+def prove_candidate(
+    run: Run, keeper: Keeper, consent: Consent, credentials: Credentials
+) -> Generator[Effect, Answer, Kept]:
+    """Test new tokens. They take the place of those in use, unless they fail and those still do.
+
+    Where nobody could tell, the tokens in use stay for now and the new ones are tested again.
+    """
+    kept, planned = run.kept, run.standing.default
+    tokens = kept.tokens
+    if tokens is None:
+        raise ValueError("there is no candidate")
+    with_tokens = credentials.with_tokens(tokens)
+    exchanges = yield from make_test(
+        planned, run.passed, with_tokens, run.inputs.context, urgent=True, fresh=True
+    )
+    if isinstance(exchanges, Postponed):
+        return Kept(postponed=exchanges) if kept.fallback is None else Kept(kept.fallback)
+    diagnosis = run.diagnose(planned, exchanges, with_tokens, run.inputs.now)
+    if diagnosis.result == "Unknown" and kept.fallback is not None:
+        return Kept(kept.fallback)
+    if diagnosis.result == "Success" or kept.fallback is None:
+        problem = yield from keeper.promote(tokens, handled=consent.wanted or keeper.record.handled)
+        if problem is not None:
+            return Kept(problem=problem)
+        # Verdicts so far are about other tokens.
+        run.standing.forget()
+        run.take(planned, exchanges, with_tokens)
+        return Kept(tokens)
+    message = f"The new authorization does not work, and the one before stays in use. {diagnosis.message}"
+    trouble = yield from consent.refuse(diagnosis.reason, message)
+    if trouble is not None and trouble.problem is not None:
+        return Kept(problem=trouble.problem)
+    run.notices.append(Notice(Reason.AUTHORIZATION_FAILED, message, warning=True))
+    return Kept(kept.fallback)
+
+
+def heal(
+    run: Run, planned: PlannedTest, exchanges: Exchanges, credentials: Credentials
+) -> Generator[Effect, Answer, Exchanges | Kept | Postponed]:
+    """Where tokens in use are refused before their time, renew them and test once more.
+
+    Returns the exchanges to go by: those that came in, those of the second test, or those of the renewal where that
+    got nowhere. Kept where a person must consent anew.
+    """
+    keeper, consent, tokens = run.keeper, run.consent, credentials.tokens
+    if (
+        keeper is None
+        or consent is None
+        or tokens is None
+        or keeper.fresh
+        or not _is_refused(exchanges.outcomes)
+    ):
+        return exchanges
+    if run.inputs.now - tokens.obtained_at < TOO_FRESH or keeper.tokens is None:
+        return exchanges
+    if keeper.renewable(tokens) and not keeper.may_send(tokens):
+        return exchanges
+    trouble = yield from keeper.renew() if keeper.renewable(tokens) else _end(keeper)
+    if trouble is not None and trouble.problem is not None:
+        return (yield from go_on(keeper, consent))
+    renewed = keeper.usable
+    if trouble is not None or renewed is None:
+        return (trouble.exchanges if trouble is not None else None) or exchanges
+    run.credentials = credentials.with_tokens(renewed)
+    return (
+        yield from make_test(
+            planned, run.passed, run.credentials, run.inputs.context, urgent=run.urgent, fresh=True
+        )
+    )
+
+
+def _end(keeper: Keeper) -> Generator[Effect, Answer, Renewal | None]:
+    """Take note that tokens are of no use that nobody but a person can renew."""
+    message = "The external system does not accept the token any more (HTTP 401), and there is none to renew it with."
+    ending = Ending(Reason.REAUTHENTICATION_REQUIRED, message, keeper.inputs.now)
+    problem = yield from keeper.write(replace(keeper.record, ending=ending))
+    return Renewal(problem=problem or CredentialProblem(Reason.REAUTHENTICATION_REQUIRED, message))
+
+
+def _are_old(keeper: Keeper, tokens: Tokens) -> bool:
+    """Tell whether tokens in use have been so for a while: new ones that are refused are so for another cause."""
+    return (
+        keeper.tokens is not None and not keeper.fresh and keeper.inputs.now - tokens.obtained_at >= TOO_FRESH
+    )
+
+
+def _is_refused(outcomes: tuple[Outcome, ...]) -> bool:
+    last = outcomes[-1]
+    return last.purpose == "test" and last.response is not None and last.response.status == _UNAUTHORIZED
+
+
+def in_use(tokens: Tokens | None, credentials: Credentials) -> Credentials:
+    """Return the credentials with the tokens to test with."""
+    return credentials.with_tokens(tokens) if tokens is not None else credentials

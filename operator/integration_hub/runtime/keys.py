@@ -1,0 +1,61 @@
+"""Watching the keyring: when it has a new key, records are wrapped anew, and who could not be opened is tried again."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable
+
+import structlog
+
+from integration_hub.adapters.kube import ApiError, KubeClient
+from integration_hub.shell.keyring_source import KeyringSource, KeyringUnavailableError
+from integration_hub.shell.rewrap import rewrap_all
+
+LOOK_SECONDS = 30.0
+"""Between looks at the keyring. Who meets a record under a key that is not known here looks at once (`shell.vault`)."""
+
+log = structlog.get_logger("integration_hub.keyring")
+
+
+class KeyWatch:
+    """Looks at the keyring from time to time."""
+
+    def __init__(self, keyring: KeyringSource, kube: KubeClient, wake_all: Callable[[], object]) -> None:
+        """`wake_all` has every instance looked at again."""
+        self._keyring = keyring
+        self._kube = kube
+        self._wake_all = wake_all
+        self._wrapped = False
+        """Whether all records are under the key of now, as far as this operator knows."""
+
+    async def run(self) -> None:
+        """Look for ever. What cannot be done now is done at the next look."""
+        told = ""
+        while True:
+            try:
+                if await self._keyring.refresh():
+                    self._wrapped = False
+                    self._wake_all()
+                if not self._wrapped:
+                    await self._wrap()
+                told = ""
+            except KeyringUnavailableError as error:
+                if str(error) != told:
+                    told = str(error)
+                    log.warning("there are no keys to seal credentials with", error=told)
+            except ApiError as error:
+                log.warning("cannot wrap records anew yet; will try again", error=str(error))
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _wrap(self) -> None:
+        """Wrap every record under the newest key: those that an operator before this one has left, too."""
+        report = await rewrap_all(self._kube, self._keyring.current(), secrets.token_bytes)
+        self._wrapped = not report.left
+        if report.done or report.left or report.unreadable:
+            log.info(
+                "records wrapped anew",
+                done=report.done,
+                left=len(report.left),
+                unreadable=len(report.unreadable),
+            )
