@@ -340,3 +340,11 @@ async def test_who_may_not_list_secrets_is_told_so_at_once(powerless: Path) -> N
         await rewrap_all(client, NEW, secrets.token_bytes)
     await client.close()
     assert refused.value.status == 403
+
+
+async def test_a_secret_that_only_looks_like_a_record_is_passed_over(
+    kube: KubeClient, namespace: str, no_records: None
+) -> None:
+    for name in ("hub-credential-of-mine", "my-hub-credential"):
+        await kube.create_secret(namespace, manifest(name, envelope=b"{}"))
+    assert (await rewrap_all(kube, NEW, secrets.token_bytes)).seen == 0

@@ -30,8 +30,12 @@ async def kube(control_plane: ControlPlaneInfo) -> AsyncIterator[KubeClient]:
 @pytest.fixture
 async def no_records(kube: KubeClient) -> None:
     """No records of other tests: what is tried here walks over those of all namespaces."""
-    objects, _, _ = await kube.list_page(SECRETS)
-    found = [raw["metadata"] for raw in objects if _place_of(raw["metadata"])]
+    token, found = "", []
+    while True:
+        objects, token, _ = await kube.list_page(SECRETS, token)
+        found += [raw["metadata"] for raw in objects if _place_of(raw["metadata"])]
+        if not token:
+            break
     await asyncio.gather(
         *(kube.delete_secret(each["namespace"], each["name"], uid=each["uid"]) for each in found)
     )

@@ -16,7 +16,8 @@ from integration_hub.credentials.keyring import Keyring
 from integration_hub.credentials.sealed import Binding, key_number, open_fields, seal_fields
 from integration_hub.devcluster import ControlPlaneInfo
 from integration_hub.shell.keyring_source import SecretKeyring, data_of, encoded
-from integration_hub.shell.rewrap import RECORD_OF, Place
+from integration_hub.shell.record_names import record_name
+from integration_hub.shell.rewrap import Place
 from support.hub_command import user_kubeconfig
 from support.ports import free_port
 
@@ -56,12 +57,12 @@ class Records:
 
     def _place(self) -> Place:
         uid = str(uuid4())
-        return Place(self.namespace, f"hub-credential-{uid}", uid)
+        return Place(self.namespace, record_name(uid), uid)
 
     async def _create(self, place: Place, keyring: Keyring, fields: dict[str, bytes]) -> None:
         data = seal_fields(fields, Binding(*place), keyring, secrets.token_bytes)
         secret = manifest(place.name, **data) | {"type": "integrationhub.dev/credential"}
-        secret["metadata"]["labels"] = {RECORD_OF: place.uid, "a-users": "label"}
+        secret["metadata"]["labels"] = {"integrationhub.dev/credential-of": place.uid, "a-users": "label"}
         await self.kube.create_secret(place.namespace, secret)
 
     async def raw(self, place: Place) -> dict[str, Any]:

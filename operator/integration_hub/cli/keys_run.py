@@ -28,7 +28,7 @@ from integration_hub.shell.rewrap import Usage, rewrap_all, usage_of_keys
 DONE, FAILED, USAGE, COULD_NOT_ASK, INTERRUPTED = 0, 1, 2, 3, 130
 
 SETTLED = timedelta(minutes=10)
-"""After which every operator has heard of a new key: it lists all Secrets as often, whatever a watch has lost."""
+"""After which every operator has heard of a new key, also one that has lost the API server for a while."""
 FAREWELL_SECONDS = 0.1
 """For TLS connections to say goodbye; aiohttp closes them without waiting for that."""
 

@@ -1,7 +1,7 @@
 """A walk over all sealed records: counting what is under which key, and wrapping what is under an older one anew.
 
-It looks only at what is there, so whoever begins again goes on where the last one stopped. It lists names and labels by
-pages and reads a few records at a time; what a record says is never opened on the way.
+It looks only at what is there, so whoever begins again goes on where the last one stopped. It lists names by pages and
+reads a few records at a time; what is sealed in a record is never opened on the way.
 """
 
 from __future__ import annotations
@@ -18,10 +18,9 @@ from integration_hub.credentials.envelope import Random
 from integration_hub.credentials.keyring import Keyring
 from integration_hub.credentials.sealed import Binding, UnreadableError, Wrapping, rewrap, wrapping_of
 from integration_hub.shell.keyring_source import data_of, encoded
+from integration_hub.shell.record_names import uid_of_record
 
-RECORD_OF = "integrationhub.dev/credential-of"
-"""Label of a record's Secret: the UID of the instance whose it is."""
-_NAME = re.compile(r"hub-credential-([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})", re.ASCII)
+_UID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 AT_ONCE = 4
 """Records that are read or written at a time: a rotation is in no hurry, and the API server has other work."""
 ATTEMPTS = 5
@@ -203,7 +202,8 @@ async def _pages(kube: KubeClient) -> AsyncIterator[list[Place]]:
 
 
 def _place_of(metadata: Mapping[str, Any]) -> Place | None:
-    """Return a record's place; None for other Secrets. Labels can be taken off, and a name stays what it is."""
-    named = _NAME.fullmatch(metadata["name"])
-    uid = named[1] if named else (metadata.get("labels") or {}).get(RECORD_OF)
-    return Place(metadata["namespace"], metadata["name"], uid) if uid is not None else None
+    """Return a record's place; None for other Secrets. Known by its name: a label can be taken off, a name cannot."""
+    uid = uid_of_record(metadata["name"])
+    if uid is None or not _UID.fullmatch(uid):
+        return None
+    return Place(metadata["namespace"], metadata["name"], uid)
