@@ -17,6 +17,7 @@ from integration_hub.auth.flow import Credentials
 from integration_hub.model import conditions as c
 from integration_hub.model.http import (
     Certificate,
+    ClientCertificate,
     Failure,
     FailureKind,
     HttpRequest,
@@ -30,6 +31,7 @@ from integration_hub.probe.diagnose import Diagnosis, diagnose, spread, unknown
 from integration_hub.probe.diagnosis_table import TABLE
 from integration_hub.probe.plan import ProbePlan
 from support.builders import CANARY, NOW, answered, failed, plan
+from support.certificates import Authority
 
 PLAN = plan()
 HOST = "eu.acme.example"
@@ -167,6 +169,64 @@ class TestWithoutAnAnswer:
 
     def test_the_table_covers_what_there_is(self) -> None:
         assert set(FAILURES) == set(FailureKind)
+
+
+def shown_by_us() -> HttpRequest:
+    pair = Authority("Test Authority").issue("hub", end=timedelta(days=1), for_server=False)
+    return replace(PLAN.request, client_certificate=ClientCertificate(pair.chain, pair.key))
+
+
+class TestWithACertificateOfOurs:
+    REFUSED = failed(FailureKind.TLS_CLIENT_CERTIFICATE, "the host says that it was revoked")
+
+    def test_a_refusal_is_one_of_ours(self) -> None:
+        diagnosis = tell(self.REFUSED, sent=shown_by_us())
+        assert diagnosis.reason is Reason.CREDENTIALS_REJECTED
+        assert diagnosis.message == (
+            f"The client certificate cannot be used with {HOST}:443: the host says that it was revoked."
+        )
+        assert letters(diagnosis) == ("T", "F", "U")
+        assert ended_at(diagnosis).name == "tls"
+
+    def test_without_one_it_is_the_wish_for_one(self) -> None:
+        assert tell(self.REFUSED, sent=PLAN.request).reason is Reason.CLIENT_CERTIFICATE_REQUIRED
+
+    def test_one_that_has_ended_is_named_so_whatever_the_host_says(self) -> None:
+        later = datetime.now(UTC) + timedelta(days=2)
+        diagnosis = diagnose(PLAN, (self.REFUSED,), now=later, sent=shown_by_us())
+        assert diagnosis.reason is Reason.CREDENTIALS_EXPIRED
+        assert diagnosis.message == f"{HOST}:443 refuses the client certificate, which has expired."
+
+    @pytest.mark.parametrize(
+        ("way", "doubted"),
+        [
+            (Transport(tls_version="TLSv1.3"), True),
+            (Transport(tls_version="TLSv1.3", reused=True), False),
+            (Transport(tls_version="TLSv1.2"), False),
+            (Transport(), False),
+        ],
+    )
+    def test_hanging_up_may_be_a_refusal_where_that_comes_after_the_handshake(
+        self, way: Transport, doubted: bool
+    ) -> None:
+        lost = replace(failed(FailureKind.CONNECTION_LOST), transport=way)
+        diagnosis = tell(lost, sent=shown_by_us())
+        assert diagnosis.reason is Reason.CONNECTION_LOST
+        assert ("refuse a client certificate" in diagnosis.message) == doubted
+        assert "certificate" not in tell(lost, sent=PLAN.request).message
+
+    @pytest.mark.parametrize(
+        ("title", "reason"),
+        [
+            ("400 The SSL certificate error", Reason.CREDENTIALS_REJECTED),
+            ("400 No required SSL certificate was sent", Reason.CLIENT_CERTIFICATE_REQUIRED),
+            ("400 Bad Request", Reason.REQUEST_INVALID),
+        ],
+    )
+    def test_what_nginx_says_of_it_is_read(self, title: str, reason: Reason) -> None:
+        # As ngx_http_special_response.c has it
+        page = f"<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>400 Bad Request</h1>"
+        assert tell(raw(page.encode(), 400, {"content-type": "text/html"})).reason is reason
 
 
 class TestStatuses:

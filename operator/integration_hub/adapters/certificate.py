@@ -107,22 +107,33 @@ async def presented(policy: EgressPolicy, address: str, *, port: int, host: str)
         AddressRefusedError: the policy forbids the address.
 
     """
-    loop = asyncio.get_running_loop()
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    made = checked_socket(policy, (family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (address, port)))
-    try:
-        made.setblocking(False)  # noqa: FBT003 - socket's own
-        await loop.sock_connect(made, (address, port))
-    except BaseException:
-        made.close()
-        raise
-    transport, _ = await loop.create_connection(
+    made = await connected(policy, address, port)
+    transport, _ = await asyncio.get_running_loop().create_connection(
         asyncio.Protocol, sock=made, ssl=_unverifying_context(), server_hostname=host
     )
     try:
         return _presented(transport.get_extra_info("ssl_object"))
     finally:
         transport.abort()
+
+
+async def connected(policy: EgressPolicy, address: str, port: int) -> socket.socket:
+    """Return a socket that is connected to an address which was looked up before.
+
+    Raises:
+        OSError: nobody can be reached there.
+        AddressRefusedError: the policy forbids the address.
+
+    """
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    made = checked_socket(policy, (family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (address, port)))
+    try:
+        made.setblocking(False)  # noqa: FBT003 - socket's own
+        await asyncio.get_running_loop().sock_connect(made, (address, port))
+    except BaseException:
+        made.close()
+        raise
+    return made
 
 
 def _presented(tls: ssl.SSLObject) -> Presented:

@@ -23,6 +23,7 @@ from yarl import URL
 from integration_hub import __version__
 from integration_hub.adapters import tls
 from integration_hub.adapters.certificate import presented
+from integration_hub.adapters.client_certificate import CertificateUnusableError, overheard, refusal
 from integration_hub.adapters.connector import WatchedConnector
 from integration_hub.adapters.egress import (
     DEFAULT_PORTS,
@@ -42,7 +43,7 @@ from integration_hub.model.http import Failure, FailureKind, HttpRequest, HttpRe
 USER_AGENT = f"integration-hub-operator/{__version__}"
 
 LOOK_SECONDS = 2.0
-"""How long a certificate that was not accepted may take to be shown once more."""
+"""How long it may take to see once more a certificate that was not accepted, or to hear why ours was not."""
 
 LOOKUP_SHARE = 0.6
 """How much of the time to connect a name's lookup may take. The rest is for connecting, so the two can be
@@ -73,6 +74,11 @@ OWN_HEADERS = frozenset(
 """Headers that follow from the request; one that is given is left out, because two opinions about framing are
 how requests are smuggled. Accept-Encoding is always 'identity': answers are small, and decoding is one more
 thing to attack."""
+
+_CONTEXT_FAULTS: dict[type[ValueError], FailureKind] = {
+    tls.TrustInvalidError: FailureKind.TRUST_INVALID,
+    CertificateUnusableError: FailureKind.TLS_CLIENT_CERTIFICATE,
+}
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _HEADER_VALUE_REFUSED = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -135,9 +141,9 @@ class HttpClient:
         if isinstance(target, Failure):
             return Outcome(None, target, 0.0, request.purpose)
         try:
-            context = tls.client_context(ca_bundle)
-        except tls.TrustInvalidError as error:
-            failure = Failure(FailureKind.TRUST_INVALID, _origin(target), str(error))
+            context = tls.client_context(ca_bundle, request.client_certificate)
+        except (tls.TrustInvalidError, CertificateUnusableError) as error:
+            failure = Failure(_CONTEXT_FAULTS[type(error)], _origin(target), str(error))
             return Outcome(None, failure, 0.0, request.purpose)
         async with self._slots:
             journey = self._told_journey(target, on_progress) if on_progress else Journey()
@@ -149,6 +155,8 @@ class HttpClient:
                 answer = await self._exchange(request, target, headers, context, journey)
             except (aiohttp.ClientError, AddressRefusedError, OSError) as error:
                 answer = fault(error, journey)
+                if request.client_certificate is not None:
+                    answer = refusal(error, answer)
                 if answer is None:
                     raise
                 not_accepted = isinstance(error, aiohttp.ClientConnectorCertificateError)
@@ -158,9 +166,11 @@ class HttpClient:
             transport = journey.ended(ended)
             if isinstance(answer, HttpResponse):
                 return Outcome(answer, None, ended - started, request.purpose, transport)
+            left = min(LOOK_SECONDS, started + (self._timeout.total or LOOK_SECONDS) - ended)
             if not_accepted:
-                left = started + (self._timeout.total or LOOK_SECONDS) - ended
-                answer, transport = await self._look(target, answer, transport, min(LOOK_SECONDS, left))
+                answer, transport = await self._look(target, answer, transport, left)
+            elif request.client_certificate is not None and _may_be_refusal(answer, transport):
+                answer = await self._listen(target, answer, transport, context, left)
         failure = Failure(answer[0], _origin(target), answer[1])
         return Outcome(None, failure, ended - started, request.purpose, transport)
 
@@ -221,6 +231,23 @@ class HttpClient:
         if answer == tls.ISSUER_UNKNOWN and shown.is_incomplete:
             answer = tls.ISSUER_NOT_SENT
         return answer, replace(transport, certificate=shown.certificate, tls_version=shown.tls_version)
+
+    async def _listen(
+        self, target: URL, answer: Fault, transport: Transport, context: ssl.SSLContext, seconds: float
+    ) -> Fault:
+        """Return what the host says of the certificate that it was shown, if it says anything in time."""
+        try:
+            async with asyncio.timeout(seconds):
+                said = await overheard(
+                    self._policy,
+                    transport.address,
+                    port=target.port or 0,
+                    host=target.raw_host or "",
+                    context=context,
+                )
+        except (OSError, AddressRefusedError):
+            return answer
+        return said or answer
 
     def _session(self, *, pooled: bool) -> aiohttp.ClientSession:
         """Return the session whose connections are reused, or the one that makes one for each request."""
@@ -303,6 +330,15 @@ def _refusal(
     if scheme == "http" and not policy.allow_http:
         return FailureKind.SCHEME_NOT_ALLOWED, "the operator does not allow plain http"
     return None
+
+
+def _may_be_refusal(answer: Fault, transport: Transport) -> bool:
+    """Tell whether a host that hung up may have done so because of the certificate that it was shown."""
+    return (
+        answer[0] is FailureKind.CONNECTION_LOST
+        and transport.tls_version == "TLSv1.3"
+        and not transport.reused
+    )
 
 
 def _oversized(limit: int, *, decoded: bool) -> Fault:

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import secrets
 import ssl
+from collections import OrderedDict
 from functools import lru_cache
+from hashlib import blake2b
+from time import monotonic
 
+from integration_hub.adapters.client_certificate import show
 from integration_hub.adapters.journey import UNDER_WAY
 from integration_hub.config.pem import UNREADABLE, certificates, pem_fault
-from integration_hub.model.http import FailureKind
+from integration_hub.model.http import ClientCertificate, FailureKind
 
 Fault = tuple[FailureKind, str]
+
+MAX_SHOWING = 32
+"""Contexts with a certificate of ours that are kept. With the system's trust one costs as much as without."""
+IDLE_SECONDS = 900.0
+"""How long such a context is kept that is not used. Most connections are tested more often."""
 
 # X509_V_ERR_* of OpenSSL's x509_vfy.h, which Python does not name. The words are ours, not the certificate's.
 CERTIFICATE_FAULTS: dict[int, Fault] = {
@@ -136,22 +146,79 @@ def handshake_fault(error: ssl.SSLError, *, agreed: bool = False) -> Fault:
     return found or (FailureKind.TLS_FAILED, reason.replace("_", " ").lower())
 
 
-def client_context(ca_bundle: str | None = None) -> ssl.SSLContext:
+def client_context(
+    ca_bundle: str | None = None, certificate: ClientCertificate | None = None
+) -> ssl.SSLContext:
     """Return the context that trusts the given PEM bundle and nothing else; without one, the system's trust.
 
-    The same bundle gives the same context: the connection pool tells connections apart by it.
+    The same bundle and certificate give the same context, and another certificate another one: the connection pool
+    tells connections apart by it, so none on which we proved to be somebody is used by anybody else.
 
     Raises:
         TrustInvalidError: the bundle is not one or more PEM certificates.
+        CertificateUnusableError: TLS cannot work with the certificate.
 
     """
-    return _context(ca_bundle or "")
+    if certificate is None:
+        return _context(ca_bundle or "")
+    return _SHOWING.context(ca_bundle or "", certificate)
+
+
+class _Showing:
+    """Contexts with a certificate of ours, those used last at the end.
+
+    They are known by a digest that is worth nothing outside of this process. What they hold is a private key, so one
+    that nobody has used for a while, as after a rotation, is let go.
+    """
+
+    def __init__(self) -> None:
+        self._key = secrets.token_bytes(32)
+        self._contexts: OrderedDict[bytes, tuple[ssl.SSLContext, float]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._contexts)
+
+    def context(self, ca_bundle: str, certificate: ClientCertificate) -> ssl.SSLContext:
+        now = monotonic()
+        digest = self._digest(ca_bundle, certificate.certificate, certificate.private_key)
+        kept = self._contexts.pop(digest, None)
+        # Made before any other is let go: where that fails, nothing has changed.
+        context = kept[0] if kept else _showing(ca_bundle, certificate)
+        self._contexts[digest] = context, now
+        while len(self._contexts) > MAX_SHOWING or self._oldest() < now - IDLE_SECONDS:
+            self._contexts.popitem(last=False)
+        return context
+
+    def _oldest(self) -> float:
+        return next(iter(self._contexts.values()))[1]
+
+    def _digest(self, *parts: str) -> bytes:
+        digest = blake2b(key=self._key, digest_size=32)
+        for part in parts:
+            encoded = part.encode("utf-8", "surrogatepass")
+            # With its length before each part, no two lists of parts run together into the same bytes.
+            digest.update(len(encoded).to_bytes(8, "big"))
+            digest.update(encoded)
+        return digest.digest()
+
+
+_SHOWING = _Showing()
+
+
+def _showing(ca_bundle: str, certificate: ClientCertificate) -> ssl.SSLContext:
+    context = _new_context(ca_bundle)
+    show(context, certificate)
+    return context
 
 
 # A context for a small bundle costs 17 KB and 0.3 ms, the one for the system's trust 830 KB and 20 ms.
 # Thousands of instances share a few authorities, and a context that was dropped is only made again.
 @lru_cache(maxsize=256)
 def _context(ca_bundle: str) -> ssl.SSLContext:
+    return _new_context(ca_bundle)
+
+
+def _new_context(ca_bundle: str) -> ssl.SSLContext:
     context = WatchedContext(ssl.PROTOCOL_TLS_CLIENT)  # verifies chain and host name
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.options |= ssl.OP_NO_RENEGOTIATION

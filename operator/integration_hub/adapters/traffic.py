@@ -219,7 +219,7 @@ class Traffic:
 
 
 def _parts(request: HttpRequest, rules: Sequence[HostRule], ca_bundle: str | None) -> Iterator[bytes]:
-    """Yield everything that is sent or trusted. Lists say how long they are, and what may be absent whether it is."""
+    """Yield everything that is sent, shown or trusted. Lists say how long they are, and what may be absent if it is."""
     texts = [request.purpose, request.method.upper(), request.url, str(len(request.query))]
     texts += (text for pair in request.query for text in pair)
     texts.append(str(len(request.headers)))
@@ -227,6 +227,8 @@ def _parts(request: HttpRequest, rules: Sequence[HostRule], ca_bundle: str | Non
     texts.append(str(len(rules)))
     texts += map(repr, rules)
     texts += ["", ""] if ca_bundle is None else ["trusts", ca_bundle]
+    shown = request.client_certificate
+    texts += ["", "", ""] if shown is None else ["shows", shown.certificate, shown.private_key]
     texts.append("" if request.body is None else "body")
     for text in texts:
         yield text.encode("utf-8", "surrogatepass")

@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Final, NamedTuple
 
-from integration_hub.model.http import FailureKind
+from integration_hub.auth.custom.certificate_pair import pair_end
+from integration_hub.model.http import ClientCertificate, FailureKind
 from integration_hub.model.instance import StageName, TestResult
 from integration_hub.model.reasons import COULD_NOT_TELL, REASONS, SELECTABLE, Reason
 from integration_hub.probe import answer_codes as codes
@@ -54,6 +55,29 @@ def _looks(form: Form) -> Callable[[Facts], bool]:
 
 def _says_oauth(*known: str) -> Callable[[Facts], bool]:
     return lambda facts: facts.says_oauth(*known)
+
+
+def _says_page(title: bytes) -> Callable[[Facts], bool]:
+    return lambda facts: _has_status(400)(facts) and title in facts.body
+
+
+def _is_ours_refused(facts: Facts) -> bool:
+    return facts.kind is FailureKind.TLS_CLIENT_CERTIFICATE and _shown(facts) is not None
+
+
+def _has_ours_ended(facts: Facts) -> bool:
+    shown = _shown(facts)
+    end = pair_end(shown.certificate) if shown else None
+    return end is not None and end < facts.now
+
+
+def _may_ours_be_refused(facts: Facts) -> bool:
+    way = facts.last.transport
+    return _shown(facts) is not None and way.tls_version == "TLSv1.3" and not way.reused
+
+
+def _shown(facts: Facts) -> ClientCertificate | None:
+    return facts.sent.client_certificate if facts.sent else None
 
 
 _ANSWERED: Final = "{host} answered {request} with {status}"
@@ -196,6 +220,20 @@ BEFORE_AN_ANSWER: Final[Sequence[Row]] = (
     ),
     Row(
         "tls",
+        Reason.CREDENTIALS_EXPIRED,
+        "the host refuses the certificate that we show it, and that one's last day has passed",
+        lambda facts: _is_ours_refused(facts) and _has_ours_ended(facts),
+        "{host} refuses the client certificate, which has expired.",
+    ),
+    Row(
+        "tls",
+        Reason.CREDENTIALS_REJECTED,
+        "the host ends the connection with an alert about the certificate that we show it",
+        _is_ours_refused,
+        "The client certificate cannot be used with {host}: {detail}.",
+    ),
+    Row(
+        "tls",
         Reason.CLIENT_CERTIFICATE_REQUIRED,
         "the host ends the connection with the alert that it wants a certificate of ours",
         _fails(FailureKind.TLS_CLIENT_CERTIFICATE),
@@ -228,6 +266,14 @@ BEFORE_AN_ANSWER: Final[Sequence[Row]] = (
         "the request was sent and no complete answer came in time",
         _fails(FailureKind.RESPONSE_TIMEOUT),
         "{host} accepted the connection and then did not answer {request} in time.",
+    ),
+    Row(
+        "request",
+        Reason.CONNECTION_LOST,
+        "the same as in the next row, on a new connection of TLS 1.3 on which we show a certificate",
+        lambda facts: facts.kind is FailureKind.CONNECTION_LOST and _may_ours_be_refused(facts),
+        "The connection to {host} ended before the answer to {request} began, as some hosts end it that refuse a client"
+        " certificate.",
     ),
     Row(
         "request",
@@ -428,6 +474,20 @@ TOKEN: Final[Sequence[Row]] = (
 """A flow ended at its token URL, though that answered (RFC 6749 section 5.2)."""
 
 REFUSALS: Final[Sequence[Row]] = (
+    Row(
+        "request",
+        Reason.CREDENTIALS_REJECTED,
+        "HTTP 400, and nginx's page that says that it could not verify the certificate that we show it",
+        _says_page(b"<title>400 The SSL certificate error</title>"),
+        _ANSWERED + ": it does not accept the client certificate.",
+    ),
+    Row(
+        "request",
+        Reason.CLIENT_CERTIFICATE_REQUIRED,
+        "HTTP 400, and nginx's page that says that it was shown no certificate",
+        _says_page(b"<title>400 No required SSL certificate was sent</title>"),
+        _ANSWERED + ": it wants a client certificate.",
+    ),
     Row(
         "request",
         Reason.CLOCK_SKEW,
