@@ -27,7 +27,7 @@ _TYPE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}", re.ASCII)
 _MAX_SCOPES: Final = 200
 _MAX_FIELDS: Final = 100
 _MIN_SHARED: Final = 8
-"""A code shorter than this is part of a secret by chance."""
+"""What is shorter stands in another text by chance."""
 
 _PLACES: Final[Mapping[str, Sequence[str]]] = {
     "accessToken": ("access_token",),
@@ -230,14 +230,11 @@ def _first(found: Mapping[str, Any], places: Iterable[str]) -> Any:
 
 
 def _at(value: Any, place: str) -> Any:
-    """Return what is at 'a.b.0.c', None where nothing is."""
+    """Return what is at 'a.b.c', None where nothing is."""
     for step in place.split("."):
-        if isinstance(value, Mapping):
-            value = value.get(step)
-        elif isinstance(value, list) and step.isascii() and step.isdigit() and int(step[:6]) < len(value):
-            value = value[int(step[:6])]
-        else:
+        if not isinstance(value, Mapping):
             return None
+        value = value.get(step)
     return value
 
 
@@ -248,7 +245,10 @@ def _code_in(error: Any) -> str:
 
 
 def _repeats(secrets: Iterable[str], text: str) -> bool:
-    """Tell whether a text from an answer has a secret in it, or is a good part of one."""
+    """Tell whether a text from an answer is a secret, has one in it, or is a good part of one."""
     return any(
-        secret in text or (len(text) >= _MIN_SHARED and text in secret) for secret in secrets if secret
+        secret == text
+        or (len(secret) >= _MIN_SHARED and secret in text)
+        or (len(text) >= _MIN_SHARED and text in secret)
+        for secret in secrets
     )

@@ -16,6 +16,9 @@ LIFETIME: Final = timedelta(minutes=1)
 """Of a token that is sent at once. Some systems refuse one that lives longer than a minute."""
 ACCESS_LIFETIME: Final = timedelta(hours=1)
 
+_HEADERS: Final = {"keyId": "kid", "certificateThumbprint": "x5t#S256"}
+"""RFC 7515 sections 4.1.4 and 4.1.8."""
+
 
 def algorithm_of(setup_jwt: Any) -> str:
     """Return the algorithm that the settings `jwt` name."""
@@ -64,8 +67,7 @@ def _grant_claims(setup: Setup, for_whom: str) -> dict[str, Any]:
 def _signed(setup: Setup, claims: dict[str, Any], lifetime: timedelta) -> str:
     issued = int(setup.context.now.timestamp())
     header = {"alg": algorithm_of(setup.jwt)}
-    if setup.jwt.get("keyId"):
-        header["kid"] = setup.jwt["keyId"]
+    header |= {name: setup.jwt[setting] for setting, name in _HEADERS.items() if setup.jwt.get(setting)}
     times = {
         "iat": issued,
         "exp": issued + int(_lifetime(setup, lifetime).total_seconds()),

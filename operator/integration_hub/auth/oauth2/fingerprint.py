@@ -24,7 +24,7 @@ def fingerprint(setup: Setup) -> str:
         "server": [settings.get(name) for name in ("issuer", "authorizationURL", "tokenURL")],
         "device": settings.get("deviceAuthorizationURL"),
         "client": setup.client_id,
-        "scopes": sorted(setup.scopes),
+        "scopes": [settings.get("scopeParameter"), *sorted(setup.scopes)],
         "targets": setup.target_parameters(),
         "parameters": settings.get("authorizationParameters", {}),
     }

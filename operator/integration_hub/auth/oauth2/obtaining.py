@@ -91,7 +91,7 @@ def _by_refresh_token(setup: Setup, token: str, before: Tokens) -> Steps[Tokens 
         *(setup.scope_parameters() if setup.grant == REFRESH_TOKEN else ()),
         *setup.target_parameters(),
     ]
-    if setup.settings.get("refresh", {}).get("redirectURI"):
+    if setup.settings.get("refresh", {}).get("redirectURI") and setup.context.redirect_uri:
         parameters.append(("redirect_uri", setup.context.redirect_uri))
     further = {
         **setup.settings.get("tokenParameters", {}),

@@ -133,7 +133,7 @@ SCHEMA: Final[Mapping[str, Any]] = {
             "minItems": 1,
             "maxItems": 10,
             "description": "Parameter 'resource', once for each entry: whom the tokens are for (RFC 8707).",
-            "items": {"type": "string", "pattern": "^[^\\x00-\\x20\\x7f]{1,1000}$"},
+            "items": {"type": "string", "pattern": "^[^\\x00-\\x1f\\x7f]{1,1000}$"},
         },
         "tokenRequestEncoding": {
             "enum": ["form", "json"],
@@ -203,6 +203,9 @@ SCHEMA: Final[Mapping[str, Any]] = {
                     "description": "From 'iat' to 'exp'. Default: 1m; for signedJWT 1h.",
                 },
                 "keyId": _text("The header 'kid', where the system has several keys of the client."),
+                "certificateThumbprint": _text(
+                    "The header 'x5t#S256': SHA-256 of the certificate that the system knows, in base64url."
+                ),
                 "claims": _texts("Further claims of the grant's token, by name."),
                 "scopeClaim": _word(
                     "Claim that the scopes go into, separated as scopeSeparator says, instead of a parameter."
@@ -231,5 +234,6 @@ TEMPLATES: Final[Mapping[str, Place]] = {
     "jwt.subject": Place.TEXT,
     "jwt.audience": Place.TEXT,
     "jwt.keyId": Place.TEXT,
+    "jwt.certificateThumbprint": Place.TEXT,
     "jwt.claims.*": Place.TEXT,
 }
