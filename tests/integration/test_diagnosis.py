@@ -26,7 +26,7 @@ from integration_hub.adapters.http import HttpClient
 from integration_hub.adapters.traffic import Traffic
 from integration_hub.auth.flow import Credentials, Flow
 from integration_hub.auth.methods import METHODS
-from integration_hub.model.http import HttpRequest, HttpResponse, Outcome
+from integration_hub.model.http import ClientCertificate, HttpRequest, HttpResponse, Outcome
 from integration_hub.model.reasons import COULD_NOT_TELL, Reason
 from integration_hub.probe.diagnose import Diagnosis, diagnose
 from integration_hub.probe.diagnosis_table import TABLE, Finding, find
@@ -101,6 +101,16 @@ class World:
 
 def api_key(credentials: Credentials) -> StepsOf:
     return lambda request: METHODS["apiKey"].flow({"prefix": "Bearer"}, credentials, request, CONTEXT)
+
+
+def showing(start: timedelta = -DAY, end: timedelta = DAY) -> StepsOf:
+    """The flow of a method that proves who we are in the handshake, to hosts that do not know the authority."""
+    pair = Authority("Clients").issue("hub", start=start, end=end, for_server=False)
+
+    def steps(request: HttpRequest) -> Generator[HttpRequest, HttpResponse, None]:
+        yield replace(request, client_certificate=ClientCertificate(pair.chain, pair.key))
+
+    return steps
 
 
 def two_steps(token_url: str) -> StepsOf:
@@ -437,6 +447,18 @@ SCENARIOS: Sequence[Scenario] = (
         at_port(lambda world: fault_server.alerting_port(world.identity.outdated_server_context())),
     ),
     Scenario(
+        "a certificate of ours whose time is over",
+        R.CREDENTIALS_EXPIRED,
+        "tls",
+        at_port(wanting_a_certificate, steps_of=showing(start=-2 * DAY, end=-DAY)),
+    ),
+    Scenario(
+        "a certificate of ours that the host does not know",
+        R.CREDENTIALS_REJECTED,
+        "tls",
+        at_port(wanting_a_certificate, steps_of=showing()),
+    ),
+    Scenario(
         "a host that wants our certificate",
         R.CLIENT_CERTIFICATE_REQUIRED,
         "tls",
@@ -458,6 +480,12 @@ SCENARIOS: Sequence[Scenario] = (
         R.RESPONSE_TIMEOUT,
         "request",
         served(fault_server.silent, secure=True, connect_timeout=1.2, total_timeout=1.3),
+    ),
+    Scenario(
+        "hanging up on the request and, for all we know, on our certificate",
+        R.CONNECTION_LOST,
+        "request",
+        served(fault_server.closing_at_once, secure=True, steps_of=showing()),
     ),
     Scenario("hanging up on the request", R.CONNECTION_LOST, "request", served(fault_server.closing_at_once)),
     Scenario("SSH", R.NOT_HTTP, "request", served(answering_then_closing(b"SSH-2.0-OpenSSH_9.2\r\n"))),
@@ -555,6 +583,10 @@ SCENARIOS: Sequence[Scenario] = (
         served(said(UNAUTHORIZED, {}, 'WWW-Authenticate: Basic realm="Acme"')),
     ),
     Scenario("a wrong token", R.CREDENTIALS_REJECTED, "request", served(REJECTED)),
+    Scenario("nginx that cannot verify our certificate", R.CREDENTIALS_REJECTED, "request",
+             served(page(BAD_REQUEST, "<title>400 The SSL certificate error</title>"))),
+    Scenario("nginx that was shown no certificate", R.CLIENT_CERTIFICATE_REQUIRED, "request",
+             served(page(BAD_REQUEST, "<title>400 No required SSL certificate was sent</title>"))),
     Scenario("a wrong token, said with 200", R.CREDENTIALS_REJECTED, "request",
              served(said(OK, {"ok": False, "error": "invalid_auth"}))),
     Scenario("a missing permission", R.PERMISSION_DENIED, "request", served(said(FORBIDDEN, {}))),
@@ -744,4 +776,5 @@ def evidence(exchange: Exchange) -> object:
         exchange.plan.test.model_dump_json(),
         tuple(sorted(exchange.credentials.items())),
         exchange.sent.headers.get("Authorization", "").partition(" ")[0],
+        exchange.sent.client_certificate and exchange.sent.client_certificate.certificate,
     )

@@ -270,7 +270,7 @@ BEFORE_AN_ANSWER: Final[Sequence[Row]] = (
     Row(
         "request",
         Reason.CONNECTION_LOST,
-        "the same as in the next row, on a new connection of TLS 1.3 on which we show a certificate",
+        "the connection ended before the first byte of an answer, was new, of TLS 1.3, and showed our certificate",
         lambda facts: facts.kind is FailureKind.CONNECTION_LOST and _may_ours_be_refused(facts),
         "The connection to {host} ended before the answer to {request} began, as some hosts end it that refuse a client"
         " certificate.",
