@@ -172,6 +172,18 @@ def test_every_page_says_what_next_and_how_to_see_more(outcome: ConsentOutcome) 
             ("You, or an administrator of Acme", "no new access was given", "hub authorize billing -n shop"),
         ),
         (
+            ConsentOutcome("not-connected", Reason.TEST_PENDING, "It waits for its turn.", **WHERE),
+            200,
+            "You have signed in, but the connection does not work yet",
+            ("is kept", "It waits for its turn."),
+        ),
+        (
+            ConsentOutcome("refused", Reason.CONNECTED, "Connected to acme as ann.", **WHERE),
+            200,
+            "Not authorised",
+            ("Acme gave no new access", "works as before", "hub authorize billing -n shop"),
+        ),
+        (
             ConsentOutcome("refused", Reason.AUTHORIZATION_FAILED, "Its error is invalid_scope.", **WHERE),
             200,
             "Not authorised",

@@ -16,7 +16,7 @@ from typing import Literal
 from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
-from integration_hub.model.reasons import REASONS, Reason
+from integration_hub.model.reasons import REASONS, Course, Reason
 from integration_hub.shell.consent import ConsentOutcome, ConsentResult
 from integration_hub.shell.exchange import one_line
 
@@ -121,6 +121,8 @@ class _Seen:
     reason: str
     message: str
     remedy: str
+    course: Course | None
+    """Of the reason, where it is a known one."""
 
     @property
     def called(self) -> str:
@@ -167,6 +169,7 @@ def _seen(outcome: ConsentOutcome) -> _Seen:
         reason=one_line(outcome.reason),
         message=one_line(outcome.message),
         remedy=REASONS[Reason(outcome.reason)].remedy if known else "",
+        course=REASONS[Reason(outcome.reason)].course if known else None,
     )
 
 
@@ -194,14 +197,17 @@ def _connected(seen: _Seen) -> Page:
 
 
 def _not_connected(seen: _Seen) -> Page:
+    waits = seen.course is Course.WAITING
+    yet = "" if seen.course is Course.STALLED else " yet"
     return Page(
         200,
-        "bad",
-        "You have signed in, but the connection does not work",
+        "wait" if waits else "bad",
+        f"You have signed in, but the connection does not work{yet}",
         tuple(
             sentence
             for sentence in (
-                f"Your consent has arrived and is kept. The test of {seen.called} that followed did not succeed.",
+                "Your consent has arrived and is kept.",
+                "" if waits else f"The test of {seen.called} that followed did not succeed.",
                 seen.message,
             )
             if sentence
@@ -221,33 +227,39 @@ def _not_connected(seen: _Seen) -> Page:
 
 
 def _refused(seen: _Seen) -> Page:
-    declined = seen.reason in {"", Reason.AUTHORIZATION_DENIED}
-    said = (
-        (
-            f"You, or an administrator of {seen.system}, did not allow the connection to use it.",
-            "Nothing has changed, and no new access was given.",
-        )
-        if declined
-        else (f"{_sentence(seen.system)} did not complete the sign-in.",)
-    )
-    remedy = "" if declined else seen.remedy
+    works = seen.course is Course.GOOD
     return Page(
         200,
         "bad",
         "Not authorised",
-        tuple(sentence for sentence in (*said, seen.message) if sentence),
+        tuple(sentence for sentence in _what_was_refused(seen) if sentence),
         tuple(
             sentence
             for sentence in (
-                remedy,
+                "" if works else seen.remedy,
                 "If this was a mistake, or another account may allow it, sign in again with a new link.",
             )
             if sentence
         ),
-        seen.facts(("Reason", seen.reason)),
+        seen.facts(("Reason", "" if works else seen.reason)),
         seen.again(),
         seen.connection,
     )
+
+
+def _what_was_refused(seen: _Seen) -> tuple[str, ...]:
+    if seen.course is Course.GOOD:
+        return (
+            f"{_sentence(seen.system)} gave no new access: it was declined, or what was given does not work.",
+            "Nothing has changed: the connection works as before.",
+        )
+    if seen.reason in {"", Reason.AUTHORIZATION_DENIED}:
+        return (
+            f"You, or an administrator of {seen.system}, did not allow the connection to use it.",
+            "Nothing has changed, and no new access was given.",
+            seen.message,
+        )
+    return (f"{_sentence(seen.system)} did not complete the sign-in.", seen.message)
 
 
 def _unknown_link(_seen: _Seen) -> Page:
