@@ -109,7 +109,7 @@ def give_back(inputs: Inputs) -> Story:
         return _unable(answer.problem)
     held = tuple(_worth_giving_back(answer.record, inputs.now))
     if not held:
-        return _vanished(inputs.instance) if answer.record is None else Attempt()
+        return _vanished(inputs) if answer.record is None else Attempt()
     gates = pass_gates(inputs)
     if gates.passed is None:
         return Attempt(problem=gates.conditions[-1].message, lasting=True)
@@ -188,12 +188,16 @@ def _worth_giving_back(record: CredentialRecord | None, now: datetime) -> Iterat
             yield tokens
 
 
-def _vanished(instance: IntegrationInstance) -> Attempt:
-    """Say of a record that is not there that it is missing, where it is known to have been there."""
-    credential = instance.status.credential
-    if credential is None or credential.id is None:
+def _vanished(inputs: Inputs) -> Attempt:
+    """Say of a record that is not there that it is missing, where the status tells that there were tokens in it."""
+    status = inputs.instance.status
+    credential, awaited = status.credential, status.authorization is not None
+    keeps_none = inputs.definition is not None and wants_finalizer(inputs) is None
+    if credential is None or credential.id is None or keeps_none:
         return Attempt()
-    name = record_name(instance.metadata.uid)
+    if awaited and credential.expires_at is None:
+        return Attempt()  # nobody has consented yet
+    name = record_name(inputs.instance.metadata.uid)
     return Attempt(problem=f"Secret '{name}', which held them, is gone.", lasting=True)
 
 
