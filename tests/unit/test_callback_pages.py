@@ -249,6 +249,24 @@ def test_characters_that_nobody_sees_reach_no_page() -> None:
     assert not {"\u202e", "\x00", "\x1b", "\u200b"} & set(html)
 
 
+def test_a_page_for_a_link_of_before_does_not_lead_to_the_link_of_now() -> None:
+    message = (
+        "The external system says 'access_denied'. Open https://login.example.com/authorize?state=canary"
+    )
+    for more in ("", " and type the code CANARY."):
+        outcome = ConsentOutcome("refused", Reason.AUTHORIZATION_DENIED, message + more, **WHERE)
+        html = render(consent_page(outcome))
+        assert "access_denied" in html
+        assert "canary" not in html.lower()
+
+
+def test_a_remedy_names_the_connection_that_the_page_is_about() -> None:
+    outcome = ConsentOutcome("refused", Reason.AUTHORIZATION_FAILED, **WHERE)
+    text = " ".join(consent_page(outcome).next)
+    assert "'hub authorize billing -n shop'" in text
+    assert "NAME" not in text
+
+
 # Colours
 
 
@@ -268,9 +286,9 @@ def test_all_colours_can_be_told_apart_by_light_and_by_dark() -> None:
         dict(re.findall(r"--([a-z]+): (#[0-9a-f]{6});", block))
         for block in re.findall(r":root \{(.*?)\}", style(), re.DOTALL)
     ]
-    assert [len(palette) for palette in palettes] == [9, 9], "light and dark name the same colours"
+    assert [len(palette) for palette in palettes] == [8, 8], "light and dark name the same colours"
     for palette in palettes:
-        for name in ("text", "muted", "good", "bad", "wait", "plain", "focus"):
+        for name in ("text", "muted", "good", "bad", "wait", "plain"):
             assert contrast(palette[name], palette["page"]) >= 4.5, name
         assert contrast(palette["text"], palette["code"]) >= 4.5
     used = set(chain.from_iterable(re.findall(r"var\(--([a-z]+)\)", line) for line in style().splitlines()))
