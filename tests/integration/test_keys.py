@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import re
 import secrets
+import shlex
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from conftest import ROOT
 from integration_hub.adapters.kube import SECRETS, ApiError, KubeClient
 from integration_hub.adapters.kubeconfig import load
 from integration_hub.credentials.keyring import new_keyring, with_new_key, without
-from integration_hub.devcluster import ControlPlaneInfo
+from integration_hub.credentials.sealed import UnreadableError
+from integration_hub.devcluster import ControlPlane, ControlPlaneInfo
 from integration_hub.shell.keyring_source import (
     KeyringUnavailableError,
     SecretKeyring,
@@ -348,3 +353,49 @@ async def test_a_secret_that_only_looks_like_a_record_is_passed_over(
     for name in ("hub-credential-of-mine", "my-hub-credential"):
         await kube.create_secret(namespace, manifest(name, envelope=b"{}"))
     assert (await rewrap_all(kube, NEW, secrets.token_bytes)).seen == 0
+
+
+# What docs/keys.md tells people to type
+
+
+def typed(cluster: ControlPlane, folder: Path, namespace: str, words: str) -> None:
+    """Do what a block of the page says that begins with these words; its namespace is the test's."""
+    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "docs" / "keys.md").read_text(), re.DOTALL)
+    [block] = [block for block in blocks if block.startswith(words)]
+    kubectl = f'kubectl() {{ {shlex.join(cluster.kubectl_command())} "$@"; }}'
+    script = f"set -eu\n{kubectl}\n{block.replace('-n integration-hub', f'-n {namespace}')}"
+    done = subprocess.run(["sh", "-c", script], cwd=folder, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+
+
+async def test_a_keyring_that_was_backed_up_is_restored_over_the_one_that_was_made_since(
+    kube: KubeClient, cluster: ControlPlane, namespace: str, records: Records, tmp_path: Path
+) -> None:
+    name = "integration-hub-keyring"
+    one = SecretKeyring(kube, namespace, name, secrets.token_bytes)
+    await one.refresh()
+    [place] = await records.add(one.current())
+    typed(cluster, tmp_path, namespace, "kubectl get secret")
+    raw = await kube.read(SECRETS, namespace, name)
+    await kube.delete_secret(namespace, name, uid=raw["metadata"]["uid"])
+
+    restarted = SecretKeyring(kube, namespace, name, secrets.token_bytes)
+    await restarted.refresh()
+    with pytest.raises(UnreadableError, match="another key-1"):
+        await records.opened(place, restarted.current())
+    typed(cluster, tmp_path, namespace, "kubectl apply")
+    assert await restarted.refresh() is True
+    assert restarted.current() == one.current()
+    assert await records.opened(place, restarted.current()) == FIELDS
+    annotations = (await kube.read(SECRETS, namespace, name))["metadata"]["annotations"]
+    assert list(annotations) == ["integrationhub.dev/key-1-since"], "no key stands in an annotation"
+
+
+async def test_a_keyring_that_a_person_makes_is_taken(
+    kube: KubeClient, cluster: ControlPlane, namespace: str, tmp_path: Path
+) -> None:
+    typed(cluster, tmp_path, namespace, "openssl rand")
+    one = SecretKeyring(kube, namespace, "integration-hub-keyring", secrets.token_bytes)
+    await one.refresh()
+    assert one.current().numbers == (1,)
+    assert "POST secrets" not in kube.calls

@@ -104,6 +104,7 @@ def test_a_field_does_not_open_under_the_name_of_another() -> None:
     data = sealed()
     exchanged = data | {"tokens": data["pending"], "pending": data["tokens"]}
     assert why_not(exchanged).kind == Unreadable.ALTERED
+    assert "its entry 'pending' was changed" in str(why_not(data | {"pending": data["tokens"]}))
 
 
 def test_a_field_of_an_older_write_does_not_open() -> None:

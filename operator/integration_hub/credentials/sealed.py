@@ -115,10 +115,7 @@ def open_fields(data: Mapping[str, bytes], binding: Binding, keyring: Keyring) -
     envelope = _read(data)
     data_key = _unwrapped(envelope, binding, keyring)
     _refuse_other_fields(envelope, data)
-    try:
-        return {name: opened(data_key, data[name], _field_place(binding, name)) for name in envelope.fields}
-    except AlteredError:
-        raise _altered() from None
+    return {name: _opened_field(data_key, data[name], binding, name) for name in envelope.fields}
 
 
 def rewrap(
@@ -204,13 +201,18 @@ def _unwrapped(envelope: _Envelope, binding: Binding, keyring: Keyring) -> bytes
     try:
         return opened(keyring.keys[key], envelope.data_key, place)
     except AlteredError:
-        raise _altered() from None
+        raise UnreadableError(
+            Unreadable.ALTERED, "it was changed, or copied from another object, since the operator wrote it"
+        ) from None
 
 
-def _altered() -> UnreadableError:
-    return UnreadableError(
-        Unreadable.ALTERED, "it was changed, or copied from another object, since the operator wrote it"
-    )
+def _opened_field(data_key: bytes, sealed: bytes, binding: Binding, name: str) -> bytes:
+    try:
+        return opened(data_key, sealed, _field_place(binding, name))
+    except AlteredError:
+        raise UnreadableError(
+            Unreadable.ALTERED, f"its entry '{name}' was changed, or put there from elsewhere or from before"
+        ) from None
 
 
 def _refuse_other_fields(envelope: _Envelope, data: Mapping[str, bytes]) -> None:
