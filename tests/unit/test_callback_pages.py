@@ -13,7 +13,7 @@ from typing import get_args
 
 import pytest
 
-from integration_hub.model.reasons import REASONS, Reason
+from integration_hub.model.reasons import Reason
 from integration_hub.runtime.callback_url import default_url, url_problem
 from integration_hub.runtime.pages import (
     HOME,
@@ -163,7 +163,13 @@ def test_every_page_says_what_next_and_how_to_see_more(outcome: ConsentOutcome) 
             ConsentOutcome("not-connected", Reason.PERMISSION_DENIED, "Acme says 403.", **WHERE),
             200,
             "You have signed in, but the connection does not work",
-            ("is kept", "Acme says 403.", REASONS[Reason.PERMISSION_DENIED].remedy, "PermissionDenied"),
+            (
+                "is kept",
+                "Acme says 403.",
+                "Grant the credential the permission",
+                "'hub test billing -n shop'",
+                "PermissionDenied",
+            ),
         ),
         (
             ConsentOutcome("refused", Reason.AUTHORIZATION_DENIED, **WHERE),
