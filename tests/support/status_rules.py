@@ -15,7 +15,7 @@ from integration_hub.model.instance import InstanceStatus, StageName, TestStatus
 from integration_hub.model.reasons import COULD_NOT_TELL, REASONS, Course, Reason
 
 ABNORMAL = (c.RECONCILING, c.STALLED)
-KNOWN = {c.READY, *ABNORMAL, *c.DOMAIN_CONDITIONS}
+KNOWN = {c.READY, c.DELIVERED, *ABNORMAL, *c.DOMAIN_CONDITIONS}
 STAGES: tuple[str, ...] = get_args(StageName)
 MAX_HISTORY = 10
 MAX_TEST_BYTES = 4096
@@ -46,7 +46,11 @@ def _course(status: InstanceStatus) -> Course:
 
 
 def _first_not_true(status: InstanceStatus) -> str | None:
-    told = [x for x in map(status.condition, c.DOMAIN_CONDITIONS) if x and x.reason != Reason.NOT_YET_KNOWN]
+    told = [
+        x
+        for x in map(status.condition, (*c.DOMAIN_CONDITIONS, c.DELIVERED))
+        if x and x.reason != Reason.NOT_YET_KNOWN
+    ]
     return next((x.reason for x in told if x.status != "True"), None)
 
 

@@ -30,6 +30,8 @@ class Kept:
     """Why there are none."""
     failed: Exchanges | None = None
     """Requests for tokens that went wrong, where there are none to go on with."""
+    said: str = ""
+    """What the method says of them."""
     postponed: Postponed | None = None
     is_candidate: bool = False
     """Whether `tokens` take the place of those in use only once they were tested."""
@@ -109,12 +111,12 @@ def _outcome(keeper: Keeper, trouble: Renewal | None) -> Kept:
         # They have ended, and it is too early to ask for others: an answer was lost a moment ago.
         return Kept(postponed=Postponed(LOST_PAUSE.total_seconds()))
     if trouble.exchanges is not None:
-        return Kept(failed=trouble.exchanges)
+        return Kept(failed=trouble.exchanges, said=trouble.said)
     return Kept(postponed=trouble.postponed or Postponed(LOST_PAUSE.total_seconds()))
 
 
 def _with(kept: Kept, shown: Authorization | None) -> Kept:
-    return Kept(kept.tokens, kept.problem, kept.failed, kept.postponed, authorization=shown)
+    return replace(kept, authorization=shown)
 
 
 def _is_of_now(keeper: Keeper) -> bool:

@@ -150,7 +150,7 @@ class Consent:
         )
         ended = yield from drive(steps, keeper.wire)
         if not isinstance(ended.result, ConsentAttempt):
-            return self._no_offer(ended.result, Renewal(ended.exchanges, ended.postponed))
+            return self._no_offer(ended.result, Renewal(ended.exchanges, postponed=ended.postponed))
         attempt = replace(
             ended.result, generation=self.inputs.instance.metadata.generation, expires_at=now + LINK_SHOWN
         )
@@ -164,7 +164,7 @@ class Consent:
         steps = keeper.method.start_device(keeper.passed.settings, keeper.credentials, self.inputs.context)
         ended = yield from drive(steps, keeper.wire)
         if not isinstance(ended.result, DeviceCode):
-            return self._no_offer(ended.result, Renewal(ended.exchanges, ended.postponed))
+            return self._no_offer(ended.result, Renewal(ended.exchanges, postponed=ended.postponed))
         device = replace(ended.result, next_poll=self.inputs.now + timedelta(seconds=ended.result.interval))
         problem = yield from keeper.write(replace(keeper.record, device=device, attempts=()))
         return Renewal(problem=problem) if problem else None

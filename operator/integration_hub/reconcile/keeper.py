@@ -53,6 +53,8 @@ class Renewal:
 
     exchanges: Exchanges | None = None
     """For the diagnosis to explain."""
+    said: str = ""
+    """The method's own words, where they say more than the diagnosis can."""
     postponed: Postponed | None = None
     problem: CredentialProblem | None = None
 
@@ -170,7 +172,8 @@ class Keeper:
     def _planned(self, tokens: Tokens) -> datetime | None:
         """Return when tokens are renewed, if all goes well."""
         moment = renewal_time(tokens, self.rules.refresh_share, phase_of(self.inputs.instance))
-        return None if moment is None else max(moment, tokens.obtained_at + SHORTEST)
+        # To the second, as status has it: else it would be due there before it is here.
+        return None if moment is None else max(moment, tokens.obtained_at + SHORTEST).replace(microsecond=0)
 
     def renewable(self, tokens: Tokens) -> bool:
         """Tell whether the operator can renew tokens without a person."""
@@ -277,7 +280,10 @@ class Keeper:
             problem = yield from self.write(replace(self.record, intent=None), attempt=attempt)
             if problem is not None:
                 return Renewal(problem=problem)
-        return Renewal(ended.exchanges, ended.postponed)
+        said = result.message if isinstance(result, TokenRefused) else ""
+        if said and ended.exchanges is None:
+            return Renewal(problem=CredentialProblem(Reason.AUTHORIZATION_FAILED, said))
+        return Renewal(ended.exchanges, said, ended.postponed)
 
     def _refused(
         self, ended: Ended[Tokens | TokenRefused], refused: TokenRefused

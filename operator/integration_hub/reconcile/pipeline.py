@@ -98,7 +98,7 @@ def _with_tokens(run: Run, gates: GateResult, method: TokenMethod) -> Story:
     if run.kept.postponed is not None:
         return _postponed(run, gates, run.kept.postponed.seconds)
     if run.kept.failed is not None:
-        run.take(run.standing.default, run.kept.failed, credentials)
+        run.take(run.standing.default, run.kept.failed, credentials, said=run.kept.said)
         return (yield from _tested(run, gates))
     run.credentials = in_use(run.kept.tokens, credentials)
     due = [planned for planned in run.due() if planned.test.name not in run.made]
@@ -156,7 +156,7 @@ def _unable(run: Run, gates: GateResult) -> Story:
     if run.kept.problem is not None:
         return (yield from _withheld(run, gates, run.kept.problem))
     if run.kept.failed is not None and run.credentials is not None:
-        run.take(run.standing.default, run.kept.failed, run.credentials)
+        run.take(run.standing.default, run.kept.failed, run.credentials, said=run.kept.said)
         return (yield from _tested(run, gates))
     seconds = run.kept.postponed.seconds if run.kept.postponed is not None else SHORT_WAIT_SECONDS
     return _postponed(run, gates, seconds)

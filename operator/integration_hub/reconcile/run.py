@@ -96,13 +96,16 @@ class Run:
         known = {planned.test.name for planned in due}
         return [planned for planned in self.standing.due(self.inputs.now) if planned.test.name not in known]
 
-    def take(self, planned: PlannedTest, exchanges: Exchanges, credentials: Credentials) -> None:
-        """Take in how a test ended."""
+    def take(
+        self, planned: PlannedTest, exchanges: Exchanges, credentials: Credentials, *, said: str = ""
+    ) -> None:
+        """Take in how a test ended. `said` takes the place of what the diagnosis says of it."""
         test, standing = planned.test, self.standing
         seconds = sum(outcome.seconds for outcome in exchanges.outcomes)
         self._seconds += seconds
         now = self.inputs.now + timedelta(seconds=self._seconds)
         diagnosis = self.diagnose(planned, exchanges, credentials, now)
+        diagnosis = replace(diagnosis, message=said) if said else diagnosis
         before = standing.before.get(test.name)
         result = Result(diagnosis, now, seconds)
         status = judge(test, result, held=standing.held.get(test.name), before=before)

@@ -1,0 +1,630 @@
+"""Tokens through their life: consent, renewal, refusal, and the operator's death at every step of the way."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from integration_hub.credentials.record import Intent
+from integration_hub.model.base import AUTHORIZE_ANNOTATION
+from integration_hub.model.http import FailureKind
+from integration_hub.model.tokens import ConsentAnswer
+from integration_hub.reconcile.inputs import ConsentResult, Send, WriteRecord
+from integration_hub.reconcile.pipeline import reconcile
+from support.builders import found, instance
+from support.token_world import CLIENT, UID, DiedError, Provider, World, oauth
+
+
+class TestConsent:
+    def test_without_tokens_a_person_is_asked_with_a_link(self) -> None:
+        world = World()
+        world.run()
+        assert world.ready == ("Unknown", "AuthorizationRequired")
+        assert world.link().startswith("https://eu.acme.example/authorize?")
+        assert world.provider.token_requests == 0
+
+    def test_what_the_browser_brings_is_exchanged_stored_tested_and_used(self) -> None:
+        world = World()
+        world.connect()
+        assert world.decision is not None
+        assert world.decision.consent is ConsentResult.TAKEN
+        assert world.status.authorization is None
+        assert world.status.identity == "ops@acme.example"
+        kinds = [type(effect).__name__ for effect in world.effects]
+        # The state is used up before the code is; the tokens are stored before they are used, and again once proven.
+        assert kinds[:7] == [
+            "ReadSecret",
+            "ReadRecord",
+            "WriteRecord",
+            "Send",
+            "WriteRecord",
+            "Send",
+            "WriteRecord",
+        ]
+
+    def test_a_state_is_good_for_once(self) -> None:
+        world = World()
+        world.run()
+        state = world.state()
+        world.bring(code="good-code")
+        decision = world.bring(code="other-code", state=state)
+        assert decision.consent is ConsentResult.UNKNOWN
+        assert world.ready == ("True", "Connected")
+
+    def test_a_made_up_state_changes_nothing(self) -> None:
+        world = World()
+        world.run()
+        link = world.link()
+        decision = world.bring(code="x", state=f"{UID.replace('-', '')}.{'A' * 43}")
+        assert decision.consent is ConsentResult.UNKNOWN
+        assert world.link() == link
+        assert world.provider.token_requests == 0
+
+    def test_a_link_of_before_a_change_is_outdated_and_a_new_one_is_shown(self) -> None:
+        world = World()
+        world.run()
+        state = world.state()
+        world.change(description="Another one")
+        decision = world.bring(code="good-code", state=state)
+        assert decision.consent is ConsentResult.OUTDATED
+        assert world.state() != state
+        assert world.provider.token_requests == 0
+
+    def test_a_link_is_renewed_and_the_one_before_still_works_for_a_while(self) -> None:
+        world = World()
+        world.run()
+        first = world.state()
+        world.pass_time(minutes=21)
+        world.run()
+        assert world.state() != first
+        decision = world.bring(code="good-code", state=first)
+        assert decision.consent is ConsentResult.TAKEN
+        assert world.ready == ("True", "Connected")
+
+    def test_a_link_ends(self) -> None:
+        world = World()
+        world.run()
+        first = world.state()
+        world.pass_time(minutes=31)
+        decision = world.bring(code="good-code", state=first)
+        assert decision.consent is ConsentResult.OUTDATED
+
+    @pytest.mark.parametrize(
+        ("error", "reason"),
+        [
+            ("access_denied", "AuthorizationDenied"),
+            ("invalid_scope", "AuthorizationFailed"),
+            ("server_error", "AuthorizationFailed"),
+        ],
+    )
+    def test_a_refusal_is_told_with_its_code_and_a_new_link(self, error: str, reason: str) -> None:
+        world = World()
+        world.run()
+        before = world.state()
+        world.bring(error=error)
+        assert world.ready == ("Unknown", reason)
+        condition = world.status.condition("Ready")
+        assert condition is not None
+        assert error in condition.message
+        assert world.state() != before
+
+    def test_a_client_that_the_token_url_refuses_is_told(self) -> None:
+        world = World()
+        world.run()
+        world.provider.refuses = "invalid_client"
+        world.bring(code="good-code")
+        assert world.ready == ("Unknown", "AuthorizationFailed")
+        condition = world.status.condition("Ready")
+        assert condition is not None
+        assert "client" in condition.message
+
+    def test_other_scopes_ask_for_consent_again(self) -> None:
+        world = World()
+        world.connect()
+        world.change(auth={"secretRef": {"name": "acme-key"}, "scopes": ["write"]})
+        world.run()
+        assert world.ready == ("Unknown", "AuthorizationRequired")
+        assert "write" in world.link()
+
+    def test_another_client_secret_asks_for_nothing(self) -> None:
+        world = World()
+        world.connect()
+        world.secret = found("8", **(CLIENT | {"clientSecret": "another-secret-77"}))
+        world.run()
+        assert world.ready == ("True", "Connected")
+
+    def test_a_scope_that_was_not_granted_is_named(self) -> None:
+        world = World(
+            raw=instance(uid=UID, auth={"secretRef": {"name": "acme-key"}, "scopes": ["write"]}),
+            provider=Provider(scope="read"),
+        )
+        world.run()
+        world.bring(code="good-code")
+        assert world.ready == ("False", "InsufficientScope")
+        condition = world.status.condition("Ready")
+        assert condition is not None
+        assert "'write'" in condition.message
+
+    def test_without_a_callback_it_says_what_is_missing(self) -> None:
+        world = World()
+        story = reconcile(replace(world.given(), redirect_uri=""))
+        try:
+            effect = next(story)
+            while True:
+                effect = story.send(world.perform(effect))
+        except StopIteration as end:
+            ready = end.value.status.condition("Ready")
+        assert (ready.status, ready.reason) == ("False", "AuthorizationUnavailable")
+        assert "--callback-url" in ready.message
+
+
+class TestAgain:
+    def test_the_old_tokens_stay_in_use_until_the_new_ones_are_proven(self) -> None:
+        world = World()
+        world.connect()
+        old = world.record.tokens
+        world.annotate(AUTHORIZE_ANNOTATION, "again-1")
+        world.run()
+        assert world.ready == ("True", "Connected")
+        assert world.status.authorization is not None
+        assert world.record.tokens == old
+        world.bring(code="second-code")
+        assert world.ready == ("True", "Connected")
+        assert world.status.authorization is None
+        assert world.record.tokens != old
+        assert world.status.last_handled_authorize == "again-1"
+
+    def test_new_tokens_that_do_not_work_are_dropped(self) -> None:
+        world = World()
+        world.connect()
+        old = world.record.tokens
+        world.annotate(AUTHORIZE_ANNOTATION, "again-1")
+        world.run()
+        world.provider.api_status = 403
+        decision = world.bring(code="second-code")
+        assert [notice.reason for notice in decision.notices] == ["AuthorizationFailed"]
+        assert world.record.tokens == old
+        assert world.record.candidate is None
+        assert world.status.last_handled_authorize == "again-1"
+
+    def test_a_refusal_leaves_the_old_tokens_in_use_and_is_told(self) -> None:
+        world = World()
+        world.connect()
+        world.annotate(AUTHORIZE_ANNOTATION, "again-1")
+        world.run()
+        world.bring(error="access_denied")
+        assert world.ready == ("True", "Connected")
+        assert world.status.authorization is None
+        condition = world.status.condition("Ready")
+        assert condition is not None
+        assert "access_denied" in condition.message
+
+
+class TestRenewal:
+    def test_tokens_are_renewed_before_they_end_and_only_then(self) -> None:
+        world = World()
+        world.connect()
+        before = world.record.tokens
+        world.pass_time(minutes=40)
+        world.run()
+        assert world.record.tokens == before
+        world.pass_time(minutes=13)
+        decision = world.run()
+        assert decision.renewal == "renewed"
+        assert world.record.tokens != before
+        assert len(world.provider.shown) == 1
+        assert world.ready == ("True", "Connected")
+
+    def test_the_intent_is_stored_before_and_the_answer_before_it_is_used(self) -> None:
+        world = World()
+        world.connect()
+        world.pass_time(minutes=53)
+        world.run()
+        told = [
+            "intent" if effect.record.intent else "tokens"
+            for effect in world.effects
+            if isinstance(effect, WriteRecord)
+        ]
+        sent = [effect.request.purpose for effect in world.effects if isinstance(effect, Send)]
+        assert told == ["intent", "tokens"]
+        assert sent[0] == "token"
+
+    def test_the_decision_comes_back_in_time_to_renew(self) -> None:
+        world = World()
+        world.connect()
+        assert world.decision is not None
+        assert world.decision.due is not None
+        for _ in range(200):
+            world.now = max(world.now, world.decision.due)
+            world.run()
+            assert world.ready == ("True", "Connected")
+            assert world.decision.due is not None
+            assert world.decision.due > world.now
+        assert len(world.provider.shown) == len(set(world.provider.shown))
+        assert len(world.provider.shown) > 5
+
+    @pytest.mark.parametrize("down", [FailureKind.CONNECTION_REFUSED, FailureKind.HOST_NOT_FOUND])
+    def test_a_token_url_that_is_down_costs_nothing_while_the_access_token_lives(
+        self, down: FailureKind
+    ) -> None:
+        world = World()
+        world.connect()
+        world.pass_time(minutes=53)
+        world.provider.down = down
+        world.run()
+        assert world.ready == ("True", "Connected")
+        world.pass_time(minutes=10)
+        world.run()
+        assert world.ready[1] in {"ConnectionRefused", "HostNotFound"}
+        world.provider.down = None
+        world.pass_time(minutes=10)
+        world.run()
+        assert world.ready == ("True", "Connected")
+        assert world.provider.shown == list(dict.fromkeys(world.provider.shown))
+
+    @pytest.mark.parametrize("code", ["invalid_grant", "expired_token"])
+    def test_a_refresh_token_that_is_refused_asks_for_consent_with_the_code(self, code: str) -> None:
+        world = World()
+        world.connect()
+        world.pass_time(minutes=53)
+        world.provider.refuses = code
+        world.run()
+        assert world.ready[1] == "ReauthenticationRequired"
+        condition = world.status.condition("Ready")
+        assert condition is not None
+        assert code in condition.message
+        assert world.status.authorization is not None
+        world.provider.refuses = None
+        world.run()
+        assert len(world.provider.shown) == 0
+        world.bring(code="second-code")
+        assert world.ready == ("True", "Connected")
+
+    def test_an_access_token_that_is_refused_before_its_time_is_renewed_at_once(self) -> None:
+        world = World()
+        world.connect()
+        world.provider.access.clear()
+        world.pass_time(minutes=12)
+        world.run()
+        assert world.ready == ("True", "Connected")
+        assert len(world.provider.shown) == 1
+
+    def test_a_token_without_end_or_refresh_that_is_refused_asks_for_consent(self) -> None:
+        world = World(provider=Provider(life=None, refresh=False))
+        world.connect()
+        world.provider.access.clear()
+        world.pass_time(minutes=12)
+        world.run()
+        assert world.ready[1] == "ReauthenticationRequired"
+        assert world.status.authorization is not None
+
+    def test_a_new_token_that_is_refused_is_not_renewed(self) -> None:
+        world = World()
+        world.run()
+        world.provider.api_status = 401
+        world.bring(code="good-code")
+        assert world.ready == ("False", "CredentialsRejected")
+        assert world.provider.shown == []
+
+    def test_a_refresh_token_that_somebody_else_has_renewed_is_adopted(self) -> None:
+        world = World()
+        world.connect()
+        mine = world.record.tokens
+        other = World(of=world.of, raw=world.raw, provider=world.provider, now=world.now)
+        other.fields, other.version = world.fields, world.version
+        world.pass_time(minutes=53)
+        story_effects = 0
+
+        def somebody_else() -> None:
+            other.now = world.now
+            other.run()
+
+        perform = world.perform
+
+        def perform_late(effect: Any) -> Any:
+            nonlocal story_effects
+            if isinstance(effect, WriteRecord) and story_effects == 0:
+                story_effects = 1
+                somebody_else()
+                world.fields, world.version = other.fields, other.version
+            return perform(effect)
+
+        world.perform = perform_late  # type: ignore[method-assign]
+        world.run()
+        world.run()
+        assert world.ready == ("True", "Connected")
+        assert world.record.tokens != mine
+        assert len(world.provider.shown) == 1
+
+
+class TestLostAnswers:
+    def test_grace_sends_it_once_more_and_no_third_time(self) -> None:
+        world = World(of=oauth(refresh={"reuse": "grace"}), provider=Provider(grace=False, rotates=False))
+        world.connect()
+        world.provider.lose_answers = 10
+        world.pass_time(minutes=53)
+        for _ in range(30):
+            world.run()
+            world.pass_time(minutes=2)
+        assert len(world.provider.shown) == 2
+        assert world.ready[1] == "ReauthenticationRequired"
+
+    def test_strict_does_not_send_it_again(self) -> None:
+        world = World(of=oauth(refresh={"reuse": "strict"}))
+        world.connect()
+        world.provider.lose_answers = 1
+        world.pass_time(minutes=53)
+        for _ in range(5):
+            world.run()
+            world.pass_time(minutes=2)
+        assert len(world.provider.shown) == 1
+        assert world.ready[1] == "ReauthenticationRequired"
+
+    def test_reusable_goes_on_until_an_answer_comes(self) -> None:
+        world = World(of=oauth(refresh={"reuse": "reusable"}), provider=Provider(rotates=False))
+        world.connect()
+        world.provider.lose_answers = 5
+        world.pass_time(minutes=53)
+        for _ in range(30):
+            world.run()
+            world.pass_time(minutes=2)
+        assert world.ready == ("True", "Connected")
+
+
+POLICIES = {
+    "grace": Provider(grace=True),
+    "strict": Provider(grace=False),
+    "reusable": Provider(rotates=False),
+}
+
+
+class TestDeath:
+    """The operator dies before or after each effect of a renewal, and another one takes over."""
+
+    @pytest.mark.parametrize("moment", ["die_before", "die_after"])
+    @pytest.mark.parametrize("policy", POLICIES)
+    def test_no_refresh_token_is_lost_that_the_provider_lets_recover(self, policy: str, moment: str) -> None:
+        ends = set()
+        for number in range(20):
+            world = self._world(policy)
+            world.pass_time(minutes=53)
+            try:
+                world.run(**{moment: number})  # type: ignore[arg-type]
+            except DiedError:
+                pass
+            else:
+                break  # all effects of the story have been tried
+            for _ in range(10):
+                world.run()
+                world.pass_time(minutes=1)
+            ends.add(world.ready)
+            most = {"grace": 2, "strict": 1, "reusable": 9}[policy]
+            assert (
+                max((world.provider.shown.count(token) for token in world.provider.shown), default=0) <= most
+            )
+            assert len(world.provider.shown) <= 3, "no endless loop"
+            if policy != "strict":
+                assert world.ready == ("True", "Connected"), number
+            else:
+                assert world.ready in {("True", "Connected"), ("False", "ReauthenticationRequired")} or (
+                    world.ready[1] == "ReauthenticationRequired"
+                )
+        else:
+            pytest.fail("the story never ends")
+        assert ("True", "Connected") in ends
+
+    @pytest.mark.parametrize("moment", ["die_before", "die_after"])
+    def test_a_death_in_the_middle_of_consent_leaves_a_way_to_consent(self, moment: str) -> None:
+        for number in range(20):
+            world = World()
+            world.run()
+            state = world.state()
+            world.provider.codes.add("good-code")
+            try:
+                world.run(ConsentAnswer(state, code="good-code"), **{moment: number})  # type: ignore[arg-type]
+            except DiedError:
+                pass
+            else:
+                return
+            world.run()
+            if world.ready != ("True", "Connected"):
+                assert world.ready[1] == "AuthorizationRequired", number
+                world.bring(code="second-code")
+            assert world.ready == ("True", "Connected"), number
+        pytest.fail("the story never ends")
+
+    @staticmethod
+    def _world(policy: str) -> World:
+        world = World(of=oauth(refresh={"reuse": policy}), provider=replace(POLICIES[policy]))
+        world.provider.codes, world.provider.access, world.provider.shown = set(), set(), []
+        world.connect()
+        return world
+
+
+class TestByItself:
+    def test_client_credentials_need_nobody(self) -> None:
+        world = World(of=oauth("clientCredentials"))
+        world.run()
+        assert world.ready == ("True", "Connected")
+        assert world.status.authorization is None
+        assert world.status.credential is not None
+        assert world.status.credential.renews_at is not None
+
+    def test_they_survive_a_restart_without_asking_again(self) -> None:
+        world = World(of=oauth("clientCredentials"))
+        world.run()
+        world.started = False
+        world.pass_time(minutes=11)
+        world.run()
+        world.pass_time(minutes=11)
+        world.run()
+        assert world.provider.token_requests == 1
+
+    def test_another_client_secret_is_proven_at_once(self) -> None:
+        world = World(of=oauth("clientCredentials"))
+        world.run()
+        world.secret = found("8", **(CLIENT | {"clientSecret": "another-secret-77"}))
+        world.provider.refuses = "invalid_client"
+        world.run()
+        assert world.ready == ("False", "TokenClientRejected")
+        asked = world.provider.token_requests
+        world.run()
+        assert world.provider.token_requests == asked, "a refused client is not tried again and again"
+
+    def test_a_record_that_somebody_deleted_is_made_anew(self) -> None:
+        world = World(of=oauth("clientCredentials"))
+        world.run()
+        world.fields, world.version = {}, 0
+        world.run()
+        assert world.ready == ("True", "Connected")
+        assert world.provider.token_requests == 2
+
+    def test_a_refresh_token_of_the_secret_is_used_once(self) -> None:
+        provider = Provider(current="given-refresh")
+        world = World(
+            of=oauth("refreshToken", refresh={"reuse": "strict"}),
+            provider=provider,
+            secret=found(**CLIENT, refreshToken="given-refresh"),
+        )
+        world.run()
+        assert world.ready == ("True", "Connected")
+        world.pass_time(minutes=53)
+        world.run()
+        world.pass_time(minutes=53)
+        world.run()
+        assert len(provider.shown) == len(set(provider.shown)) == 3
+        assert world.ready == ("True", "Connected")
+
+    def test_a_refresh_token_of_the_secret_that_is_refused_is_not_tried_again_until_it_is_another(
+        self,
+    ) -> None:
+        provider = Provider(current="the-right-one")
+        world = World(
+            of=oauth("refreshToken"), provider=provider, secret=found(**CLIENT, refreshToken="a-wrong-one")
+        )
+        for _ in range(5):
+            world.run()
+            world.pass_time(minutes=15)
+        assert world.ready == ("False", "ReauthenticationRequired")
+        assert provider.shown == ["a-wrong-one"]
+        provider.dead = False
+        world.secret = found("8", **CLIENT, refreshToken="the-right-one")
+        world.run()
+        assert world.ready == ("True", "Connected")
+
+
+class TestDevice:
+    def test_a_code_is_shown_polled_and_taken(self) -> None:
+        world = World(of=oauth("deviceCode"))
+        world.run()
+        assert world.ready == ("Unknown", "AuthorizationRequired")
+        shown = world.status.authorization
+        assert shown is not None
+        assert (shown.url, shown.user_code) == ("https://eu.acme.example/activate", "ABCD-EFGH")
+        for _ in range(3):
+            world.pass_time(seconds=5)
+            world.run()
+            assert world.ready == ("Unknown", "AuthorizationRequired")
+        assert world.decision is not None
+        assert not world.decision.write, "waiting costs no writes"
+        world.provider.device = "granted"
+        world.pass_time(seconds=5)
+        world.run()
+        assert world.ready == ("True", "Connected")
+
+    def test_it_is_not_polled_more_often_than_allowed(self) -> None:
+        world = World(of=oauth("deviceCode"))
+        world.run()
+        asked = world.provider.token_requests
+        world.run()
+        assert world.provider.token_requests == asked
+
+    def test_slow_down_is_heeded(self) -> None:
+        world = World(of=oauth("deviceCode"))
+        world.run()
+        world.provider.device = "slow_down"
+        world.pass_time(seconds=5)
+        world.run()
+        asked = world.provider.token_requests
+        world.provider.device = "granted"
+        world.pass_time(seconds=6)
+        world.run()
+        assert world.provider.token_requests == asked
+        world.pass_time(seconds=5)
+        world.run()
+        assert world.ready == ("True", "Connected")
+
+    def test_a_denial_is_told_and_a_new_code_shown(self) -> None:
+        world = World(of=oauth("deviceCode"))
+        world.run()
+        world.provider.device = "access_denied"
+        world.pass_time(seconds=5)
+        world.run()
+        assert world.ready == ("Unknown", "AuthorizationDenied")
+        assert world.status.authorization is not None
+
+    def test_a_code_that_ended_is_replaced(self) -> None:
+        world = World(of=oauth("deviceCode"))
+        world.run()
+        world.pass_time(minutes=11)
+        world.run()
+        assert world.ready == ("Unknown", "AuthorizationRequired")
+        assert world.provider.token_requests == 2
+
+
+class TestDelivery:
+    def bound(self, **provider: Any) -> World:
+        return World(
+            raw=instance(
+                uid=UID, auth={"secretRef": {"name": "acme-key"}}, binding={"secretName": "for-apps"}
+            ),
+            provider=Provider(**provider),
+        )
+
+    def test_workloads_get_the_token_that_was_proven_and_no_refresh_token(self) -> None:
+        world = self.bound()
+        world.connect()
+        tokens = world.record.tokens
+        assert tokens is not None
+        assert world.bindings["for-apps"]["accessToken"] == tokens.access_token
+        assert tokens.refresh_token not in world.bindings["for-apps"].values()
+        assert "client-secret-5d1f" not in world.bindings["for-apps"].values()
+        assert world.status.binding is not None
+        assert world.status.binding.name == "for-apps"
+
+    def test_a_renewed_token_is_delivered(self) -> None:
+        world = self.bound()
+        world.connect()
+        world.pass_time(minutes=53)
+        world.run()
+        assert world.record.tokens is not None
+        assert world.bindings["for-apps"]["accessToken"] == world.record.tokens.access_token
+
+    def test_a_dead_token_is_taken_back(self) -> None:
+        world = self.bound()
+        world.connect()
+        world.pass_time(minutes=53)
+        world.provider.refuses = "invalid_grant"
+        world.run()
+        assert "accessToken" not in world.bindings["for-apps"]
+
+    def test_another_name_takes_the_former_secret_away(self) -> None:
+        world = self.bound()
+        world.connect()
+        world.change(binding={"secretName": "other"})
+        world.run()
+        assert set(world.bindings) == {"other"}
+
+
+def test_an_intent_shows_no_token() -> None:
+    world = World()
+    world.connect()
+    world.pass_time(minutes=53)
+    world.provider.lose_answers = 1
+    world.run()
+    intent = world.record.intent
+    assert isinstance(intent, Intent)
+    assert world.provider.shown[0] not in repr(intent)
+    assert world.provider.shown[0] not in repr(world.record)
