@@ -1,0 +1,225 @@
+"""Signatures of AWS before servers that none of us wrote and that verify each one: S3, IAM and STS, over TLS.
+
+The definition is the one of docs/auth-methods.md, as it stands there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import yaml
+
+from integration_hub.adapters.egress import EgressPolicy, HostRule, parse_cidrs
+from integration_hub.adapters.http import HttpClient
+from integration_hub.auth.credentials import read_credentials
+from integration_hub.auth.flow import AuthContext, Credentials
+from integration_hub.auth.methods import METHODS
+from integration_hub.auth.templates import render_settings
+from integration_hub.model.http import HttpRequest, Outcome
+from integration_hub.model.reasons import Reason
+from integration_hub.probe.diagnose import Diagnosis, diagnose
+from integration_hub.probe.plan import plan_probe
+from integration_hub.reconcile.definition import check_definition
+from support.certificates import Authority
+from support.s3_server import ACCESS_KEY, REGION, TEMPORARY, S3Server, iam_server, require_program, s3_server
+
+CUSTOM = METHODS["custom"]
+DOCS = (Path(__file__).parents[2] / "docs" / "auth-methods.md").read_text(encoding="utf-8")
+(MANIFEST,) = (
+    manifest
+    for block in re.findall(r"```ya?ml\n(.*?)```", DOCS, re.DOTALL)
+    for manifest in yaml.safe_load_all(block)
+    if manifest.get("metadata", {}).get("name") == "s3"
+)
+LOOPBACK = EgressPolicy(parse_cidrs(["127.0.0.0/8"]))
+ANOTHER_SECRET = {**ACCESS_KEY, "secretAccessKey": "another-canary-secret"}
+
+
+class Parties(NamedTuple):
+    authority: Authority
+    s3: S3Server
+    iam: S3Server
+
+
+class Exchange(NamedTuple):
+    diagnosis: Diagnosis
+    outcome: Outcome
+
+    @property
+    def text(self) -> str:
+        assert self.outcome.response is not None, self.outcome.failure
+        return self.outcome.response.body.decode()
+
+    @property
+    def status(self) -> int:
+        assert self.outcome.response is not None, self.outcome.failure
+        return self.outcome.response.status
+
+
+@pytest.fixture(scope="module")
+def parties(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parties]:
+    program, authority = require_program(), Authority("Storage Authority")
+    identity = authority.issue("127.0.0.1")
+    with (
+        s3_server(program, tmp_path_factory.mktemp("s3"), identity) as s3,
+        iam_server(program, tmp_path_factory.mktemp("iam"), identity) as iam,
+    ):
+        yield Parties(authority, s3, iam)
+
+
+async def ask(
+    parties: Parties,
+    values: Mapping[str, str],
+    *,
+    server: S3Server | None = None,
+    settings: Mapping[str, Any] | None = None,
+    request: Mapping[str, Any] | None = None,
+    region: str = REGION,
+    ahead: timedelta = timedelta(),
+) -> Exchange:
+    """Make the documented test, or another request with the same expectations, as the operator makes it."""
+    raw: dict[str, Any] = {"metadata": {"name": "s3"}, "spec": dict(MANIFEST["spec"])}
+    raw["spec"]["trust"] = {"caBundle": parties.authority.pem}
+    if request is not None:
+        raw["spec"]["tests"] = [{**raw["spec"]["tests"][0], "request": request, "expect": {}}]
+    checked = check_definition(raw)
+    assert checked.violations == ()
+    assert checked.spec is not None
+    assert checked.validator is not None
+    config = checked.validator.effective({"endpoint": (server or parties.s3).url, "region": region})
+    assert checked.validator.violations(config) == []
+
+    test = checked.spec.default_test
+    plan = plan_probe(checked.spec, test, test.request, config)
+    rendered = render_settings(CUSTOM, settings or checked.spec.auth_methods[0].settings, config)
+    data = {name: value.encode() for name, value in values.items()}
+    credentials = read_credentials(CUSTOM.secret_keys(rendered), data, secret_name="s")
+    assert isinstance(credentials, Credentials)
+    assert CUSTOM.credential_problem(rendered, credentials) is None
+    now = datetime.now(UTC)
+    (sent,) = CUSTOM.flow(rendered, credentials, plan.request, AuthContext(now=now + ahead))
+    outcome = await send(sent, plan.allowed_hosts, plan.ca_bundle)
+    told = diagnose(plan, [outcome], now=datetime.now(UTC), credentials=credentials, sent=sent)
+    assert not any(value in repr(told) for name, value in values.items() if name != "accessKeyId")
+    return Exchange(told, outcome)
+
+
+async def send(request: HttpRequest, hosts: tuple[str, ...], ca_bundle: str | None) -> Outcome:
+    client = HttpClient(LOOPBACK)
+    try:
+        rules = [HostRule.parse(host) for host in hosts]
+        return await client.send(request, allowed_hosts=rules, ca_bundle=ca_bundle)
+    finally:
+        await client.close()
+
+
+async def test_an_access_key_that_is_known_lists_the_buckets(parties: Parties, bucket: Path) -> None:
+    found = await ask(parties, ACCESS_KEY)
+    assert (found.diagnosis.reason, found.diagnosis.result) == (Reason.CONNECTED, "Success")
+    assert f"<Name>{bucket.name}</Name>" in found.text
+
+
+class Refusal(NamedTuple):
+    code: str
+    reason: Reason
+    values: Mapping[str, str] = ACCESS_KEY
+    region: str = REGION
+    ahead: timedelta = timedelta()
+
+
+REFUSALS = [
+    Refusal("SignatureDoesNotMatch", Reason.CREDENTIALS_REJECTED, values=ANOTHER_SECRET),
+    Refusal(
+        "InvalidAccessKeyId", Reason.CREDENTIALS_REJECTED, values={**ACCESS_KEY, "accessKeyId": "AKIAUNKNOWN"}
+    ),
+    Refusal("AuthorizationHeaderMalformed", Reason.WRONG_REGION, region="us-west-2"),
+    Refusal("RequestTimeTooSkewed", Reason.CLOCK_SKEW, ahead=timedelta(hours=1)),
+    Refusal("RequestTimeTooSkewed", Reason.CLOCK_SKEW, ahead=timedelta(hours=-1)),
+]
+
+
+@pytest.mark.parametrize("refusal", REFUSALS, ids=range(len(REFUSALS)))
+async def test_each_refusal_is_told_by_its_reason(parties: Parties, refusal: Refusal) -> None:
+    found = await ask(parties, refusal.values, region=refusal.region, ahead=refusal.ahead)
+    assert f"<Code>{refusal.code}</Code>" in found.text
+    assert (found.diagnosis.reason, found.diagnosis.result) == (refusal.reason, "Failure")
+
+
+ODD = "a b+c=d&e,f;g:h@i$j!k'l(m)n*o~p-q._r%s\u00e4\u1234"
+AT_HOME = {"awsSigV4": {"service": "s3", "region": REGION}}
+"""Settings that leave the field `region` for something else."""
+
+
+@pytest.fixture
+def bucket(parties: Parties) -> Path:
+    folder = parties.s3.folder / "reports"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+async def test_an_object_of_any_name_is_found(parties: Parties, bucket: Path) -> None:
+    (bucket / ODD).write_text("odd")
+    found = await ask(parties, ACCESS_KEY, request={"path": f"/reports/{ODD.replace('%', '%25')}"})
+    assert (found.status, found.text) == (200, "odd")
+
+
+async def test_a_slash_in_a_value_is_one_in_the_name_of_an_object(parties: Parties, bucket: Path) -> None:
+    (bucket / "below").mkdir(exist_ok=True)
+    (bucket / "below" / ODD).write_text("below")
+    request = {"path": "/reports/{{ config.region }}"}
+    found = await ask(parties, ACCESS_KEY, settings=AT_HOME, request=request, region=f"below/{ODD}")
+    assert (found.status, found.text) == (200, "below")
+
+
+async def test_parameters_of_any_form_are_covered(parties: Parties, bucket: Path) -> None:
+    (bucket / ODD).write_text("odd")
+    query = {"prefix": ODD[:30], "list-type": "2", "delimiter": "/", "encoding-type": "url", "max-keys": "5"}
+    found = await ask(parties, ACCESS_KEY, request={"path": "/reports", "query": query})
+    assert found.status == 200
+    assert "<KeyCount>1</KeyCount>" in found.text
+
+
+async def test_a_body_is_covered(parties: Parties, bucket: Path) -> None:
+    request = {"method": "PUT", "path": "/reports/new.json", "body": {"region": "{{ config.region }}"}}
+    found = await ask(parties, ACCESS_KEY, request=request)
+    assert found.status == 200
+    assert (bucket / "new.json").read_text() == f'{{"region": "{REGION}"}}'
+
+
+WHO = {"path": "/", "query": {"Version": "2011-06-15", "Action": "GetCallerIdentity"}}
+USERS = {
+    "method": "POST", "path": "/", "query": {"Version": "2010-05-08", "Action": "ListUsers"},
+    "headers": {"X-Note": "  two   spaces  "},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("service", "request_", "words"), [("sts", WHO, ":root</Arn>"), ("iam", USERS, "<Users>")]
+)
+async def test_services_other_than_s3_are_satisfied(
+    parties: Parties, service: str, request_: dict[str, Any], words: str
+) -> None:
+    settings = {"awsSigV4": {"service": service}}
+    found = await ask(parties, ACCESS_KEY, server=parties.iam, settings=settings, request=request_)
+    assert found.status == 200
+    assert words in found.text
+
+
+async def test_a_session_token_is_covered_and_makes_temporary_credentials_work(parties: Parties) -> None:
+    settings = {"awsSigV4": {"service": "sts"}}
+    found = await ask(parties, TEMPORARY, server=parties.iam, settings=settings, request=WHO)
+    assert found.status == 200, found.text
+    assert ":assumed-role/reader/hub</Arn>" in found.text
+
+
+async def test_a_session_token_of_another_is_refused(parties: Parties) -> None:
+    settings = {"awsSigV4": {"service": "sts"}}
+    values = {**TEMPORARY, "sessionToken": "canary-of-another"}
+    found = await ask(parties, values, server=parties.iam, settings=settings, request=WHO)
+    assert "<Code>InvalidClientTokenId</Code>" in found.text
+    assert found.diagnosis.result == "Failure"
