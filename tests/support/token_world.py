@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -54,11 +55,20 @@ def oauth(grant: str = "authorizationCode", **settings: Any) -> Raw:
         "deviceAuthorizationURL": "https://eu.acme.example/device",
         "scopes": ["read"],
     } | settings
-    if grant not in {"authorizationCode"}:
+    if grant != "authorizationCode":
         whole.pop("authorizationURL")
     if grant != "deviceCode":
         whole.pop("deviceAuthorizationURL")
     return definition(authMethods=[{"name": "oauth", "type": "oauth2", "settings": whole}])
+
+
+_DEVICE = {
+    "device_code": "device-code-1",
+    "user_code": "ABCD-EFGH",
+    "verification_uri": "https://eu.acme.example/activate",
+    "expires_in": 600,
+    "interval": 5,
+}
 
 
 @dataclass
@@ -126,29 +136,24 @@ class Provider:
         if self.refuses is not None:
             return 400, {"error": self.refuses}
         if urlsplit(request.url).path == "/device":
-            return 200, {
-                "device_code": "device-code-1",
-                "user_code": "ABCD-EFGH",
-                "verification_uri": "https://eu.acme.example/activate",
-                "expires_in": 600,
-                "interval": 5,
-            }
-        match form.get("grant_type"):
-            case "authorization_code":
-                if form["code"] not in self.codes:
-                    return 400, {"error": "invalid_grant"}
-                self.codes.remove(form["code"])
-                self.dead, self.previous = False, None
-                return 200, self._granted(new=True)
-            case "client_credentials":
-                return 200, self._granted(new=False)
-            case "urn:ietf:params:oauth:grant-type:device_code":
-                if self.device != "granted":
-                    return 400, {"error": self.device}
-                return 200, self._granted(new=True)
-            case "refresh_token":
-                return self._refresh(form["refresh_token"])
-        return 400, {"error": "unsupported_grant_type"}
+            return 200, _DEVICE
+        grants: dict[str, Callable[[dict[str, str]], tuple[int, dict[str, Any]]]] = {
+            "authorization_code": self._exchange,
+            "client_credentials": lambda _: (200, self._granted(new=False)),
+            "urn:ietf:params:oauth:grant-type:device_code": lambda _: self._poll(),
+            "refresh_token": lambda form: self._refresh(form["refresh_token"]),
+        }
+        return grants[form["grant_type"]](form)
+
+    def _exchange(self, form: dict[str, str]) -> tuple[int, dict[str, Any]]:
+        if form["code"] not in self.codes:
+            return 400, {"error": "invalid_grant"}
+        self.codes.remove(form["code"])
+        self.dead, self.previous = False, None
+        return 200, self._granted(new=True)
+
+    def _poll(self) -> tuple[int, dict[str, Any]]:
+        return (200, self._granted(new=True)) if self.device == "granted" else (400, {"error": self.device})
 
     def _refresh(self, token: str) -> tuple[int, dict[str, Any]]:
         self.shown.append(token)
@@ -237,17 +242,12 @@ class World:
             while True:
                 number = len(self.effects)
                 self.effects.append(effect)
-                if number == die_before:
-                    raise DiedError
+                self._perhaps_die(number == die_before)
                 answer = self.perform(effect)
-                if number == die_after:
-                    raise DiedError
+                self._perhaps_die(number == die_after)
                 effect = story.send(answer)
         except StopIteration as end:
             self.decision = end.value
-        except DiedError:
-            self.started = False
-            raise
         finally:
             story.close()
         assert self.decision is not None
@@ -257,7 +257,12 @@ class World:
             self.raw["status"] = self.decision.status.to_wire()
         return self.decision
 
-    def perform(self, effect: Effect) -> Answer:
+    def _perhaps_die(self, now: bool) -> None:
+        if now:
+            self.started = False
+            raise DiedError
+
+    def perform(self, effect: Effect) -> Answer:  # noqa: PLR0911 - one for each effect
         """Do what the story asks for."""
         match effect:
             case AskTurn():

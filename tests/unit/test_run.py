@@ -79,6 +79,7 @@ def outside(
                 return secret or found()
             case Send():
                 return ends.get(effect.test, answered())
+        raise AssertionError(f"nothing keeps tokens here, but: {effect}")
 
     return hand
 

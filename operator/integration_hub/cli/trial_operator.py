@@ -9,6 +9,7 @@ from integration_hub.cli.trial_subjects import Access, Subject
 from integration_hub.cli.trial_view import View, verdict_data
 from integration_hub.cli.trial_wish import CODES, COULD_NOT_TELL, Raw, StopError, Wish
 from integration_hub.model.instance import IntegrationInstance, TestStatus
+from integration_hub.model.reasons import Reason
 from integration_hub.reconcile.inputs import Inputs
 from integration_hub.shell.lookup import FORBIDDEN
 from integration_hub.shell.operator_view import agrees, answered, ask, is_current, verdict_of
@@ -19,6 +20,13 @@ WHY_TWO_VERDICTS = (
     " servers, the authorities that they trust, and --allow-cidr and --allow-http may differ. Compare the stages of the"
     " two."
 )
+
+
+_WAY_OUT = {
+    True: "Ask for the right to 'get' it, or let the operator test: leave --no-operator out.",
+    False: "Ask for the right to 'get' it.",
+}
+"""What to do, by whether the operator could test what is to be tested."""
 
 
 class OtherSide:
@@ -77,24 +85,19 @@ class OtherSide:
         return found
 
     async def take_over(self, subject: Subject, trial: Trial) -> Raw:
-        """Show what the operator finds where the person may not read the Secret."""
-        metadata = subject.inputs.instance.metadata
-        reference = subject.inputs.instance.spec.auth.secret_ref
-        secret = f"Secret '{reference.name if reference else ''}' in namespace '{metadata.namespace}'"
+        """Show what the operator finds where only it can test."""
         if not self._wish.operator:
             has_choice = self._wish.file is None and self._wish.entry is None
-            else_ = ", or let the operator test: leave --no-operator out" if has_choice else ""
-            raise StopError(
-                f"You may not read {secret}, which the test needs. Ask for the right to 'get' it{else_}.",
-                COULD_NOT_TELL,
-            )
-        self._view.say(f"You may not read {secret}, so the operator is asked to test.")
+            is_held = trial.verdict.reason == Reason.AUTHORIZATION_REQUIRED
+            way_out = trial.verdict.hint if is_held else _WAY_OUT[has_choice]
+            raise StopError(f"{trial.for_operator}, which the test needs. {way_out}", COULD_NOT_TELL)
+        self._view.say(f"{trial.for_operator}, so the operator is asked to test.")
         self._view.say()
         instance = await self._ask(subject.inputs.instance)
         verdict = verdict_of(instance.status) if instance is not None else None
         if instance is None or verdict is None:
             self._show_earlier(subject.inputs.instance)
-            message = "You may not read the Secret, and the operator has not answered."
+            message = f"{trial.for_operator}, and the operator has not answered."
             nothing = Verdict("Unknown", trial.verdict.reason, message)
             return verdict_data(nothing) | {
                 "tests": [],

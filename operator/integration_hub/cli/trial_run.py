@@ -113,7 +113,7 @@ class Session:
             "definition": instance.spec.definition_ref.name,
             "draft": self.wish.file is not None,
         }
-        if trial.verdict.reason == Reason.SECRET_FORBIDDEN:
+        if trial.for_operator:
             return data | await self._operator.take_over(subject, trial)
         self._refuse_own_mistakes(subject, trial)
         self.view.show_trial(trial)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
@@ -161,6 +162,7 @@ async def inputs_of(
         name_owner=await cluster.name_owner(raw) if cluster is not None else None,
         similar_definitions=await cluster.similar_definitions(wanted) if cluster and missing else (),
         now=now or datetime.now(UTC),
+        random=secrets.token_bytes,
     )
 
 

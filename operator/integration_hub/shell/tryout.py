@@ -14,10 +14,12 @@ from datetime import UTC, datetime
 from integration_hub.adapters.traffic import Traffic
 from integration_hub.auth.credentials import secret_values, sensitive_values
 from integration_hub.auth.flow import AuthContext, CredentialProblem, Credentials
+from integration_hub.auth.tokens import Acquisition, TokenMethod, TokenRefused, token_method
 from integration_hub.config.redaction import redact_text
 from integration_hub.model.http import Failure, FailureKind, HttpResponse, Outcome, Transport
-from integration_hub.model.instance import Stage, TestResult, TestStatus
+from integration_hub.model.instance import IntegrationInstance, Stage, TestResult, TestStatus
 from integration_hub.model.reasons import REASONS, Reason
+from integration_hub.model.tokens import Tokens
 from integration_hub.probe.diagnose import diagnose
 from integration_hub.probe.diagnosis_table import Finding
 from integration_hub.probe.facts import Facts
@@ -26,6 +28,7 @@ from integration_hub.reconcile.execute import Exchanges, make_test, read_secret,
 from integration_hub.reconcile.gates import PlannedTest, Ready, pass_gates
 from integration_hub.reconcile.inputs import Inputs, ReadSecret, SecretAnswer, Send
 from integration_hub.reconcile.standing import Standing
+from integration_hub.reconcile.steps import Ended, Wire, drive
 from integration_hub.reconcile.verdict import Result, judge
 from integration_hub.shell import sensitive
 from integration_hub.shell.exchange import ShownExchange, exposed, public_texts, secrets_in, secrets_of, shown
@@ -93,6 +96,8 @@ class Trial:
     """Names of tests that were not made: none can get through while the default one does not."""
     secret_version: str | None = None
     """resourceVersion of the Secret that was used."""
+    for_operator: str = ""
+    """Why only the operator can test it, as a clause after which ', so the operator is asked to test' can follow."""
     exposed: tuple[str, ...] = ()
     """Paths of the manifest at which a credential stands in clear, for everybody to read who may read the instance."""
 
@@ -147,11 +152,65 @@ class Tryout:
         secret = await self._secret(inputs)
         credentials = use_secret(inputs.instance, passed, secret)
         if isinstance(credentials, CredentialProblem):
-            return Trial(_stopped(credentials.reason, credentials.message), passed.tests)
+            return Trial(
+                _stopped(credentials.reason, credentials.message),
+                passed.tests,
+                for_operator=_why_operator(inputs.instance, credentials),
+            )
+        method = token_method(passed.method_type, passed.settings)
         try:
+            if method is not None:
+                rules = method.token_rules(passed.settings, credentials, inputs.context)
+                if rules.acquisition is not Acquisition.BY_ITSELF or rules.consumes:
+                    return Trial(
+                        _HELD, passed.tests, for_operator="Only the operator holds this connection's tokens"
+                    )
+                obtained = await self._obtain(inputs, passed, method, credentials)
+                if isinstance(obtained, Trial):
+                    return obtained
+                credentials = credentials.with_tokens(obtained)
             return await self._make(inputs, passed, credentials, secret, only)
         finally:
             sensitive.in_use.set(())
+
+    async def _obtain(
+        self, inputs: Inputs, passed: Ready, method: TokenMethod, credentials: Credentials
+    ) -> Tokens | Trial:
+        """Obtain tokens of this test's own, with what the Secret has; a trial that says why there are none."""
+        planned = passed.tests[0]
+        watch = _Watch(self._observer, planned, credentials, self._clock)
+        wire = Wire(
+            planned.plan.allowed_hosts, planned.plan.ca_bundle, sensitive_values(credentials), urgent=True
+        )
+        story = drive(method.obtain(passed.settings, credentials, inputs.context), wire)
+        try:
+            effect = next(story)
+            while True:
+                if not isinstance(effect, Send):
+                    raise TypeError("a token method sends requests and nothing else")
+                effect = story.send(await self._send(effect, planned, watch))
+        except StopIteration as end:
+            ended: Ended[Tokens | TokenRefused] = end.value
+        finally:
+            story.close()
+        if isinstance(ended.result, Tokens):
+            return ended.result
+        if ended.exchanges is None:
+            said = ended.result.message if ended.result is not None else ""
+            return Trial(_stopped(Reason.AUTHORIZATION_FAILED, said), passed.tests)
+        now = self._clock()
+        diagnosis = diagnose(
+            planned.plan, ended.outcomes, now=now, credentials=credentials, sent=ended.exchanges.sent
+        )
+        seconds = sum(outcome.seconds for outcome in ended.outcomes)
+        status = judge(planned.test, Result(diagnosis, now, seconds), held=None, before=None)
+        self._observer.test_began(planned)
+        for stage in diagnosis.stages:
+            watch.ended(stage)
+        tried = Tried(_masked(status, secret_values(credentials)), counts=True, identity=None, exchanges=())
+        self._observer.test_ended(tried)
+        spared = tuple(other.test.name for other in passed.tests[1:])
+        return Trial(_worst([tried]), passed.tests, (tried,), spared)
 
     async def _secret(self, inputs: Inputs) -> SecretAnswer | None:
         story = read_secret(inputs.instance)
@@ -290,6 +349,23 @@ class _Watch:
         if self._told.get(stage.name) != stage.result:
             self._told[stage.name] = stage.result
             self._observer.stage_ended(self._planned, stage)
+
+
+_HELD = Verdict(
+    "Unknown",
+    Reason.AUTHORIZATION_REQUIRED,
+    "This connection works with a person's consent, and only the operator holds the tokens that came of it.",
+    "Apply the connection, consent with 'hub authorize NAME', and let the operator test it: 'hub test NAME'.",
+)
+"""Of a connection whose tokens cannot be obtained here."""
+
+
+def _why_operator(instance: IntegrationInstance, problem: CredentialProblem) -> str:
+    """Return why somebody cannot test a connection, where the operator can."""
+    reference = instance.spec.auth.secret_ref
+    if problem.reason is not Reason.SECRET_FORBIDDEN or reference is None:
+        return ""
+    return f"You may not read Secret '{reference.name}' in namespace '{instance.metadata.namespace}'"
 
 
 _ALL_WELL = Finding(None, "identity", Reason.CONNECTED, "Success", "", None)
