@@ -15,7 +15,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from integration_hub.devcluster import DevClusterError
+from integration_hub.devcluster.errors import GoMissingError
 from integration_hub.devcluster.files import try_lock
 from integration_hub.devcluster.golang import build_environment, find_go
 from integration_hub.devcluster.paths import cache_folder
@@ -41,8 +41,7 @@ def ensure(environ: Mapping[str, str] = os.environ) -> Path:
     """Return the server, building it where it is missing; a second caller waits for the first.
 
     Raises:
-        S3ServerError: Go cannot fetch or build it.
-        DevClusterError: There is no Go, and none can be had.
+        S3ServerError: There is no Go, or it cannot fetch or build it.
 
     """
     target = cached(environ)
@@ -60,7 +59,12 @@ def ensure(environ: Mapping[str, str] = os.environ) -> Path:
 
 
 def _build(draft: Path, environ: Mapping[str, str]) -> Path:
-    toolchain = find_go(GO, cache_folder(environ) / "go", _say)
+    try:
+        toolchain = find_go(GO, cache_folder(environ) / "go", _say)
+    except GoMissingError as error:
+        raise S3ServerError(
+            f"{GO.capitalize()} or newer is needed, and neither on PATH nor to be had"
+        ) from error
     _say(f"fetching and building versitygw {VERSION}, once; this takes a minute or two")
     # Go's own default for its work is /tmp, which is often small and in memory.
     environment = build_environment(environ) | {"GOBIN": str(draft), "GOTMPDIR": str(draft)}
@@ -98,8 +102,8 @@ def main() -> int:
         return 0 if found else 1
     try:
         ensure()
-    except (S3ServerError, DevClusterError, OSError, subprocess.SubprocessError) as error:
-        words = f"An S3 server cannot be had: {str(error).removesuffix('.')}."
+    except (S3ServerError, OSError, subprocess.SubprocessError) as error:
+        words = f"An S3 server cannot be had: {error}."
         if is_ci():
             print(f"{words} CI needs it.", file=sys.stderr)
             return 1

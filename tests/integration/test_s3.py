@@ -5,13 +5,18 @@ The definition is the one of docs/auth-methods.md, as it stands there.
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Iterator, Mapping
+import shutil
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import pytest_asyncio
 import yaml
 
 from integration_hub.adapters.egress import EgressPolicy, HostRule, parse_cidrs
@@ -20,14 +25,24 @@ from integration_hub.auth.credentials import read_credentials
 from integration_hub.auth.flow import AuthContext, Credentials
 from integration_hub.auth.methods import METHODS
 from integration_hub.auth.templates import render_settings
-from integration_hub.model.http import HttpRequest, Outcome
+from integration_hub.model.http import Outcome
 from integration_hub.model.reasons import Reason
 from integration_hub.probe.diagnose import Diagnosis, diagnose
 from integration_hub.probe.plan import plan_probe
 from integration_hub.reconcile.definition import check_definition
 from support.certificates import Authority
-from support.s3_server import ACCESS_KEY, REGION, TEMPORARY, S3Server, iam_server, require_program, s3_server
+from support.s3_server import (
+    ACCESS_KEY,
+    REGION,
+    ROOT,
+    TEMPORARY,
+    S3Server,
+    iam_server,
+    require_program,
+    s3_server,
+)
 
+in_one_loop = pytest.mark.asyncio(loop_scope="module")
 CUSTOM = METHODS["custom"]
 DOCS = (Path(__file__).parents[2] / "docs" / "auth-methods.md").read_text(encoding="utf-8")
 (MANIFEST,) = (
@@ -41,6 +56,7 @@ ANOTHER_SECRET = {**ACCESS_KEY, "secretAccessKey": "another-canary-secret"}
 
 
 class Parties(NamedTuple):
+    client: HttpClient
     authority: Authority
     s3: S3Server
     iam: S3Server
@@ -61,15 +77,18 @@ class Exchange(NamedTuple):
         return self.outcome.response.status
 
 
-@pytest.fixture(scope="module")
-def parties(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parties]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def parties(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Parties]:
     program, authority = require_program(), Authority("Storage Authority")
     identity = authority.issue("127.0.0.1")
     with (
         s3_server(program, tmp_path_factory.mktemp("s3"), identity) as s3,
         iam_server(program, tmp_path_factory.mktemp("iam"), identity) as iam,
     ):
-        yield Parties(authority, s3, iam)
+        client = HttpClient(LOOPBACK)
+        yield Parties(client, authority, s3, iam)
+        await client.close()
+        await asyncio.sleep(0.25)  # aiohttp returns before its TLS connections have said goodbye
 
 
 async def ask(
@@ -103,21 +122,14 @@ async def ask(
     assert CUSTOM.credential_problem(rendered, credentials) is None
     now = datetime.now(UTC)
     (sent,) = CUSTOM.flow(rendered, credentials, plan.request, AuthContext(now=now + ahead))
-    outcome = await send(sent, plan.allowed_hosts, plan.ca_bundle)
+    rules = [HostRule.parse(host) for host in plan.allowed_hosts]
+    outcome = await parties.client.send(sent, allowed_hosts=rules, ca_bundle=plan.ca_bundle)
     told = diagnose(plan, [outcome], now=datetime.now(UTC), credentials=credentials, sent=sent)
     assert not any(value in repr(told) for name, value in values.items() if name != "accessKeyId")
     return Exchange(told, outcome)
 
 
-async def send(request: HttpRequest, hosts: tuple[str, ...], ca_bundle: str | None) -> Outcome:
-    client = HttpClient(LOOPBACK)
-    try:
-        rules = [HostRule.parse(host) for host in hosts]
-        return await client.send(request, allowed_hosts=rules, ca_bundle=ca_bundle)
-    finally:
-        await client.close()
-
-
+@in_one_loop
 async def test_an_access_key_that_is_known_lists_the_buckets(parties: Parties, bucket: Path) -> None:
     found = await ask(parties, ACCESS_KEY)
     assert (found.diagnosis.reason, found.diagnosis.result) == (Reason.CONNECTED, "Success")
@@ -143,6 +155,7 @@ REFUSALS = [
 ]
 
 
+@in_one_loop
 @pytest.mark.parametrize("refusal", REFUSALS, ids=range(len(REFUSALS)))
 async def test_each_refusal_is_told_by_its_reason(parties: Parties, refusal: Refusal) -> None:
     found = await ask(parties, refusal.values, region=refusal.region, ahead=refusal.ahead)
@@ -162,12 +175,14 @@ def bucket(parties: Parties) -> Path:
     return folder
 
 
+@in_one_loop
 async def test_an_object_of_any_name_is_found(parties: Parties, bucket: Path) -> None:
     (bucket / ODD).write_text("odd")
     found = await ask(parties, ACCESS_KEY, request={"path": f"/reports/{ODD.replace('%', '%25')}"})
     assert (found.status, found.text) == (200, "odd")
 
 
+@in_one_loop
 async def test_a_slash_in_a_value_is_one_in_the_name_of_an_object(parties: Parties, bucket: Path) -> None:
     (bucket / "below").mkdir(exist_ok=True)
     (bucket / "below" / ODD).write_text("below")
@@ -176,6 +191,7 @@ async def test_a_slash_in_a_value_is_one_in_the_name_of_an_object(parties: Parti
     assert (found.status, found.text) == (200, "below")
 
 
+@in_one_loop
 async def test_parameters_of_any_form_are_covered(parties: Parties, bucket: Path) -> None:
     (bucket / ODD).write_text("odd")
     query = {"prefix": ODD[:30], "list-type": "2", "delimiter": "/", "encoding-type": "url", "max-keys": "5"}
@@ -184,6 +200,7 @@ async def test_parameters_of_any_form_are_covered(parties: Parties, bucket: Path
     assert "<KeyCount>1</KeyCount>" in found.text
 
 
+@in_one_loop
 async def test_a_body_is_covered(parties: Parties, bucket: Path) -> None:
     request = {"method": "PUT", "path": "/reports/new.json", "body": {"region": "{{ config.region }}"}}
     found = await ask(parties, ACCESS_KEY, request=request)
@@ -198,6 +215,7 @@ USERS = {
 }  # fmt: skip
 
 
+@in_one_loop
 @pytest.mark.parametrize(
     ("service", "request_", "words"), [("sts", WHO, ":root</Arn>"), ("iam", USERS, "<Users>")]
 )
@@ -210,6 +228,7 @@ async def test_services_other_than_s3_are_satisfied(
     assert words in found.text
 
 
+@in_one_loop
 async def test_a_session_token_is_covered_and_makes_temporary_credentials_work(parties: Parties) -> None:
     settings = {"awsSigV4": {"service": "sts"}}
     found = await ask(parties, TEMPORARY, server=parties.iam, settings=settings, request=WHO)
@@ -217,9 +236,46 @@ async def test_a_session_token_is_covered_and_makes_temporary_credentials_work(p
     assert ":assumed-role/reader/hub</Arn>" in found.text
 
 
+@in_one_loop
 async def test_a_session_token_of_another_is_refused(parties: Parties) -> None:
     settings = {"awsSigV4": {"service": "sts"}}
     values = {**TEMPORARY, "sessionToken": "canary-of-another"}
     found = await ask(parties, values, server=parties.iam, settings=settings, request=WHO)
     assert "<Code>InvalidClientTokenId</Code>" in found.text
     assert found.diagnosis.result == "Failure"
+
+
+class TestWithoutTheServer:
+    """The tool of `make test` with an empty cache, a Go that may fetch nothing, and nothing else on PATH."""
+
+    @staticmethod
+    def run(folder: Path, *words: str, ci: str) -> subprocess.CompletedProcess[str]:
+        go = shutil.which("go")
+        if go is not None:
+            (folder / "bin").mkdir()
+            (folder / "bin" / "go").symlink_to(Path(go).resolve())
+        environment = {
+            "PATH": str(folder / "bin"),
+            "HOME": str(folder),
+            "CI": ci,
+            "GOPROXY": "off",
+            "PIP_NO_INDEX": "1",
+        }
+        tool: list[str | Path] = [sys.executable, ROOT / "tools" / "bootstrap_s3.py", *words]
+        return subprocess.run(tool, capture_output=True, text=True, check=False, timeout=60, env=environment)
+
+    def test_a_person_is_told_and_goes_on(self, tmp_path: Path) -> None:
+        done = self.run(tmp_path, ci="")
+        assert done.returncode == 0, done.stderr
+        assert done.stderr.startswith("An S3 server cannot be had: ")
+        assert done.stderr.endswith("Going on without: the tests of signatures against S3 are skipped.\n")
+        assert done.stderr.count("\n") == 1
+
+    def test_ci_does_not(self, tmp_path: Path) -> None:
+        done = self.run(tmp_path, ci="true")
+        assert done.returncode == 1
+        assert done.stderr.endswith(" CI needs it.\n")
+
+    def test_asking_where_it_is_builds_nothing(self, tmp_path: Path) -> None:
+        assert self.run(tmp_path, "--find", ci="true").returncode == 1
+        assert [path.name for path in tmp_path.iterdir()] in ([], ["bin"])
