@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from integration_hub.model.http import HttpRequest
 from support.auth import CONTEXT
 
 CUSTOM = METHODS["custom"]
+DOCS = (Path(__file__).parents[2] / "docs" / "auth-methods.md").read_text(encoding="utf-8")
 ONE = {"name": "X-Key", "secretKey": "key"}
 
 
@@ -63,6 +66,14 @@ class TestScheme:
             assert not CUSTOM.keeps_tokens(settings)
             with pytest.raises(TypeError, match="keeps no tokens"):
                 CUSTOM.obtain(settings, Credentials({}), CONTEXT)
+
+
+@pytest.mark.parametrize("name", SCHEMES)
+def test_the_documentation_of_a_scheme_names_every_setting(name: str) -> None:
+    section = re.search(rf"^### `{name}`.*?(?=^##|\Z)", DOCS, re.MULTILINE | re.DOTALL)
+    assert section, f"docs/auth-methods.md has no section with `{name}` in its heading"
+    for setting in SCHEMES[name].settings_schema["properties"]:
+        assert re.search(rf"`{setting}[`.\[:]", section.group()), f"{setting} is not documented"
 
 
 def test_texts_configuration_and_keys_are_sent_together() -> None:
