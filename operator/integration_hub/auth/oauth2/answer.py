@@ -129,7 +129,7 @@ def refusal(setup: Setup, response: HttpResponse, shown: Iterable[str] = ()) -> 
 def refused(setup: Setup, code: str, shown: Iterable[str] = ()) -> TokenRefused:
     """Return the refusal with this code; '' in its place where it has another form or repeats a secret."""
     known = _normalised(code) in KNOWN
-    if not _CODE.fullmatch(code) or (not known and _repeats((*setup.secrets(), *shown), code)):
+    if not _CODE.fullmatch(code) or (not known and repeats((*setup.secrets(), *shown), code)):
         code = ""
     own = _same(*setup.settings.get("tokenAnswer", {}).get("endedCodes", ()))
     return TokenRefused(code=code, ended=bool(code) and _normalised(code) in ENDED | own)
@@ -197,7 +197,7 @@ def _refresh_token(setup: Setup, read: Any, previous: Tokens | None) -> tuple[st
 
 def _type_of(told: Any, secrets: Iterable[str]) -> str:
     """Return the type: 'Bearer' however it is written (RFC 6749 section 5.1), and where there is none."""
-    if not isinstance(told, str) or not _TYPE.fullmatch(told) or _repeats(secrets, told):
+    if not isinstance(told, str) or not _TYPE.fullmatch(told) or repeats(secrets, told):
         return "Bearer"
     return "Bearer" if told.lower() == "bearer" else told
 
@@ -211,7 +211,7 @@ def _scopes(
     if not isinstance(told, list):
         return previous.scopes if previous else None
     words = [word for word in told if isinstance(word, str) and _SCOPE.fullmatch(word)]
-    return tuple(dict.fromkeys(word for word in words if not _repeats(secrets, word)))[:_MAX_SCOPES]
+    return tuple(dict.fromkeys(word for word in words if not repeats(secrets, word)))[:_MAX_SCOPES]
 
 
 def _places(setup: Setup, what: str, *, renewing: bool = True) -> list[str]:
@@ -244,7 +244,7 @@ def _code_in(error: Any) -> str:
     return error if isinstance(error, str) else ""
 
 
-def _repeats(secrets: Iterable[str], text: str) -> bool:
+def repeats(secrets: Iterable[str], text: str) -> bool:
     """Tell whether a text from an answer is a secret, has one in it, or is a good part of one."""
     return any(
         secret == text

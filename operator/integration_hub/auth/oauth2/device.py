@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -13,6 +13,7 @@ from integration_hub.auth.oauth2.answer import (
     is_unavailable,
     refusal,
     refused,
+    repeats,
     tokens,
 )
 from integration_hub.auth.oauth2.discovery import server
@@ -94,10 +95,13 @@ _PENDING: Final[dict[str, Callable[[DeviceCode, HttpResponse | None], DevicePend
 def _device_code(setup: Setup, found: Any) -> DeviceCode | TokenRefused:
     device_code, user_code = found.get("device_code"), found.get("user_code")
     address = found.get("verification_uri") or found.get("verification_url")  # Google's name for it
-    texts = isinstance(device_code, str) and isinstance(user_code, str) and device_code
-    if not texts or not _USER_CODE.fullmatch(user_code) or not _is_address(address, device_code):
-        return TokenRefused(message=UNUSABLE)
     complete = found.get("verification_uri_complete")
+    if not isinstance(device_code, str) or not device_code:
+        return TokenRefused(message=UNUSABLE)
+    # A person is shown the rest, so nothing of it may be what nobody is to see.
+    secrets = (*setup.secrets(), device_code)
+    if not _is_user_code(user_code, secrets) or not _is_address(address, secrets):
+        return TokenRefused(message=UNUSABLE)
     interval = _interval(found, INTERVAL)
     lives = min(lifetime(found.get("expires_in")) or LIFETIME, LONGEST)
     now = setup.context.now
@@ -107,7 +111,7 @@ def _device_code(setup: Setup, found: Any) -> DeviceCode | TokenRefused:
         verification_uri=address,
         expires_at=now + lives,
         grant=fingerprint(setup),
-        verification_uri_complete=complete if _is_address(complete, device_code) else None,
+        verification_uri_complete=complete if _is_address(complete, secrets) else None,
         interval=interval,
         next_poll=now + timedelta(seconds=interval),
     )
@@ -118,9 +122,13 @@ def _interval(found: Any, default: float) -> float:
     return min(max(told.total_seconds(), 1.0), MOST) if told else default
 
 
-def _is_address(text: Any, device_code: str) -> bool:
-    """Tell whether a person can be sent there: an address of the web that does not carry the code that is secret."""
-    if not isinstance(text, str) or not _ADDRESS.fullmatch(text) or device_code in text:
+def _is_user_code(text: Any, secrets: Sequence[str]) -> bool:
+    return isinstance(text, str) and bool(_USER_CODE.fullmatch(text)) and not repeats(secrets, text)
+
+
+def _is_address(text: Any, secrets: Sequence[str]) -> bool:
+    """Tell whether a person can be sent there: an address of the web that carries nothing that is secret."""
+    if not isinstance(text, str) or not _ADDRESS.fullmatch(text) or repeats(secrets, text):
         return False
     try:
         parts = urlsplit(text)
