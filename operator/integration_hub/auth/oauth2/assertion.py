@@ -10,6 +10,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, RSAKey
 
 from integration_hub.auth.oauth2.lifetimes import duration
+from integration_hub.auth.oauth2.private_key import load_private_key
 from integration_hub.auth.oauth2.setup import PRIVATE_KEY, Setup
 
 LIFETIME: Final = timedelta(minutes=1)
@@ -73,9 +74,10 @@ def _signed(setup: Setup, claims: dict[str, Any], lifetime: timedelta) -> str:
         "exp": issued + int(_lifetime(setup, lifetime).total_seconds()),
         "jti": _random_text(setup),
     }
+    # Its text was checked with the credentials; joserfc alone would validate an RSA key once more.
+    key: Any = load_private_key(setup.value(PRIVATE_KEY))
     family = ECKey if header["alg"].startswith("ES") else RSAKey
-    key = family.import_key(setup.value(PRIVATE_KEY))
-    return jwt.encode(header, {**claims, **times}, key, algorithms=[header["alg"]])
+    return jwt.encode(header, {**claims, **times}, family.import_key(key), algorithms=[header["alg"]])
 
 
 def _lifetime(setup: Setup, default: timedelta) -> timedelta:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from hashlib import sha256
 from typing import Any, Final
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 LEAST_RSA_BITS: Final = 2048
@@ -56,6 +58,14 @@ _FAULTS: Final[Sequence[tuple[Callable[[str], bool], str]]] = (
 )
 """Checked in this order; the first that holds is reported. Each reads after "The value of the key 'x' "."""
 
+_VALIDATED: Final[set[bytes]] = set()
+"""Digests of keys whose numbers were found to belong together.
+
+To find that out of an RSA key takes 30 ms, in which nothing else is done, and it is asked before every test; a key that
+was sound stays so. Of a digest nobody learns the key.
+"""
+_MOST_VALIDATED: Final = 1000
+
 _GARBLED: Final = "is a private key that is garbled"
 
 
@@ -64,11 +74,20 @@ def key_fault(text: str, algorithm: str) -> str | None:
     fault = next((words for holds, words in _FAULTS if holds(text)), None)
     if fault is not None:
         return fault
+    digest = sha256(text.encode()).digest()
     try:
-        key = load_pem_private_key(text.encode(), password=None)
+        key = load_private_key(text, validated=digest in _VALIDATED)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         return _GARBLED
+    if len(_VALIDATED) >= _MOST_VALIDATED:
+        _VALIDATED.clear()
+    _VALIDATED.add(digest)
     return _ec_fault(key, algorithm) if algorithm in _CURVES else _rsa_fault(key, algorithm)
+
+
+def load_private_key(text: str, *, validated: bool = True) -> PrivateKeyTypes:
+    """Return the key of a PEM text; ValueError, TypeError or UnsupportedAlgorithm where it has none."""
+    return load_pem_private_key(text.encode(), password=None, unsafe_skip_rsa_key_validation=validated)
 
 
 def _rsa_fault(key: Any, algorithm: str) -> str | None:
