@@ -120,7 +120,7 @@ def test_what_was_there_under_the_same_name_is_replaced_whatever_its_case() -> N
 
 
 REFUSED = [
-    ("oauth", {}, "type: is not a known type; known: apiKey, basicAuth"),
+    ("oauth", {}, "type: is not a known type (did you mean 'oauth2'?); known: apiKey, basicAuth, custom, oauth2"),
     ("apiKye", {}, "type: is not a known type (did you mean 'apiKey'?); known: apiKey, basicAuth"),
     ("apiKey", {"nam": "x"}, "settings.nam: is not a known field (did you mean 'name'?)"),
     ("apiKey", {"in": "body"}, "settings.in: must be one of: header, query, cookie"),
