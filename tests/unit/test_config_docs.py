@@ -45,7 +45,9 @@ ROWS = re.findall(r"^\| ([a-z ]+) \| `(.*\{\{.*)` \| `(.*)` \| (.*) \|$", FORMAT
 
 
 def blocks(text: str) -> list[Any]:
-    return [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)]
+    """Return every document of every block."""
+    found = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    return [document for block in found for document in yaml.safe_load_all(block)]
 
 
 def test_the_example_schema_is_accepted_and_usable() -> None:
@@ -97,4 +99,12 @@ def test_the_examples_of_auth_methods_are_accepted() -> None:
     examples = blocks(AUTH)
     assert len(examples) >= 6
     for example in examples:
-        assert settings_violations(example["type"], example["settings"]) == []
+        match example.get("kind"):
+            case None:
+                assert settings_violations(example["type"], example["settings"]) == []
+            case "IntegrationDefinition":
+                assert check_definition(example).violations == ()
+            case "IntegrationInstance":
+                InstanceSpec.model_validate(example["spec"])
+            case kind:
+                assert kind == "Secret"
