@@ -68,6 +68,27 @@ SETTINGS: dict[str, list[dict[str, Any]]] = {
         {"awsSigV4": {"service": "execute-api", "region": "eu-central-1"}},
         {"awsSigV4": {"service": "s3", "accessKeyIdKey": "AWS_ACCESS_KEY_ID"}},
         {"mtls": {}},
+        {
+            "bearer": {
+                "tokenURL": "https://auth.example.com/token",
+                "request": {
+                    "basic": {},
+                    "fields": [{"name": "grant_type", "value": "account_credentials"}],
+                },
+            }
+        },
+        {
+            "bearer": {
+                "tokenURL": "https://{{ config.host }}/login",
+                "request": {
+                    "encoding": "json",
+                    "headers": [{"name": "X-Client", "secretKey": "client"}],
+                    "fields": [{"name": "auth.key", "secretKey": "key"}],
+                },
+                "answer": {"accessToken": "data.token", "expiresAt": "data.until"},
+                "tokenIn": {"header": "X-Session"},
+            }
+        },
     ],
     "oauth2": [
         {
