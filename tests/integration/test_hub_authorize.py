@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import shlex
 import signal
 import subprocess
@@ -17,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from integration_hub.devcluster import ControlPlaneInfo
+from integration_hub.devcluster import ControlPlane, ControlPlaneInfo
 from integration_hub.model.base import AUTHORIZE_ANNOTATION
 from integration_hub.reconcile.times import timestamp
 from support.hub_command import user_kubeconfig
@@ -29,6 +30,8 @@ pytestmark = pytest.mark.cluster
 
 LINK = "https://login.example.com/authorize?response_type=code&client_id=hub&state=s1"
 SECONDS = 60
+
+Kubectl = Callable[..., Any]
 
 REQUIRED = ("Unknown", "AuthorizationRequired", "A person must consent to this connection.")
 CONNECTED = ("True", "Connected", "Connected to acme.example as ann@acme.example.")
@@ -394,3 +397,60 @@ def test_a_browser_that_cannot_be_opened_is_no_failure(person: Person, applied: 
     code, seen = person.on_a_terminal("billing", written=written)
     assert code == 0
     assert "open the link yourself" in seen
+
+
+# The documentation
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "authorize.md"
+DEVICE_PAGE = "https://login.example.com/device"
+
+
+def steps() -> Iterator[tuple[str, str]]:
+    """Yield each command of the page with the output that it shows below."""
+    for block in re.findall(r"(?ms)^```console\n(.*?)^```$", PAGE.read_text(encoding="utf-8")):
+        command, _, output = block.removeprefix("$ ").partition("\n")
+        yield command, output
+
+
+def same_everywhere(text: str) -> str:
+    return re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "TIME", text)
+
+
+def test_the_page_shows_what_is_so(
+    person: Person, applied: Callable[..., Hand], cluster: ControlPlane, tmp_path: Path
+) -> None:
+    hands = {"billing": applied("billing"), "screen": applied("screen")}
+    hands["billing"].write(REQUIRED, shown())
+    hands["screen"].write(REQUIRED, shown(DEVICE_PAGE, code="WDJB-MJHT"))
+    hub = shlex.join([sys.executable, "-m", "integration_hub"])
+    kubectl = shlex.join(cluster.kubectl_command())
+    found = list(steps())
+    assert len(found) == 5
+    for number, (command, promised) in enumerate(found):
+        typed = re.sub("^hub ", f"{hub} ", command)
+        typed = re.sub("^kubectl ", f"{kubectl} ", typed).replace("-n shop", f"-n {person.namespace}")
+        printed = tmp_path / f"printed-{number}"
+        with printed.open("wb") as file:
+            process = subprocess.Popen(
+                ["/bin/sh", "-c", typed], env=person.environment, stdout=file, stderr=subprocess.STDOUT
+            )
+        if command.startswith("hub "):
+            wait_until(printed.read_text, lambda text: "Ctrl-C breaks nothing" in text, "the link")
+            hands[command.split()[2]].write(CONNECTED)
+        assert process.wait(SECONDS) == 0
+        so = printed.read_text().replace(person.namespace, "shop")
+        assert same_everywhere(so) == same_everywhere(promised), (
+            f"the page says of '{command}' what is not so"
+        )
+        if command.startswith("hub authorize billing"):
+            hands["billing"].write(REQUIRED, shown())
+        elif "jsonpath" in command:
+            hands["billing"].write(CONNECTED)
+    assert hands["billing"].wish()
+
+
+def test_the_pages_example_of_an_ingress_is_one(person: Person, kubectl: Kubectl) -> None:
+    (manifest,) = re.findall(r"(?ms)^```yaml\n(.*?)^```$", PAGE.read_text(encoding="utf-8"))
+    here = manifest.replace("namespace: integration-hub", f"namespace: {person.namespace}")
+    kubectl("apply", "--dry-run=server", "--validate=strict", "-f", "-", input=here)
