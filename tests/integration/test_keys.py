@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from conftest import ROOT
+from conftest import ROOT, run_kubectl, service_account_kubeconfig
 from integration_hub.adapters.kube import SECRETS, ApiError, KubeClient
 from integration_hub.adapters.kubeconfig import load
 from integration_hub.credentials.keyring import new_keyring, with_new_key, without
@@ -169,8 +169,21 @@ async def test_a_keyring_that_somebody_deletes_is_put_back(kube: KubeClient, nam
     assert another.current() == one.current(), "what is sealed with it goes on opening"
 
 
-async def test_where_there_is_no_namespace_the_message_says_what_to_do(kube: KubeClient) -> None:
-    nowhere = SecretKeyring(kube, "no-such-namespace", NAME, secrets.token_bytes)
+async def test_a_namespace_that_is_missing_is_made(kube: KubeClient) -> None:
+    name = f"hub-{secrets.token_hex(4)}"
+    one = SecretKeyring(kube, name, NAME, secrets.token_bytes)
+    assert await one.refresh() is True
+    raw = await kube.read(SECRETS, name, NAME)
+    assert raw["metadata"]["namespace"] == name
+
+
+async def test_where_there_is_no_namespace_and_none_may_be_made_the_message_says_what_to_do(
+    cluster: ControlPlane, control_plane: ControlPlaneInfo, tmp_path: Path
+) -> None:
+    run_kubectl(cluster, "apply", "-f", ROOT / "deploy" / "rbac.yaml")
+    file = service_account_kubeconfig(cluster, control_plane, tmp_path / "kubeconfig")
+    client = KubeClient(load(file))
+    nowhere = SecretKeyring(client, "no-such-namespace", NAME, secrets.token_bytes)
     for look in (nowhere.refresh, nowhere.refresh):
         with pytest.raises(KeyringUnavailableError) as unavailable:
             await look()
@@ -178,6 +191,7 @@ async def test_where_there_is_no_namespace_the_message_says_what_to_do(kube: Kub
         assert "--keyring NAMESPACE/NAME" in str(unavailable.value)
     with pytest.raises(KeyringUnavailableError, match="no-such-namespace"):
         nowhere.current()
+    await client.close()
 
 
 async def test_a_name_that_none_can_have_is_said_to_be_wrong(kube: KubeClient, namespace: str) -> None:

@@ -40,6 +40,20 @@ class _CallbackAddressType(_AddressType):
         return _OFF if value == "off" else super().convert(value, param, ctx)
 
 
+class _ObjectType(click.ParamType[tuple[str, str]]):
+    name = "namespace/name"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        if isinstance(value, tuple):
+            return value
+        namespace, separator, name = str(value).partition("/")
+        if not (separator and namespace and name) or "/" in name:
+            self.fail(f"'{value}' is not written as NAMESPACE/NAME", param, ctx)
+        return namespace, name
+
+
 _OFF = ("", 0)
 _DURATION = DurationType()
 _PERIOD = DurationType(least=timedelta(seconds=10))
@@ -115,6 +129,24 @@ _PERIOD = DurationType(least=timedelta(seconds=10))
     help="The same address as browsers reach it, to register at external systems."
     " [default: http://localhost:PORT/oauth/callback, where browsers run on this machine]",
 )
+@click.option(
+    "--keyring",
+    type=_ObjectType(),
+    metavar="NAMESPACE/NAME",
+    help="Secret with the keys that seal what the operator obtains; made where there is none."
+    " [default: integration-hub-keyring in the operator's own namespace]",
+)
+@click.option(
+    "--keyring-files",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder with such keys, in place of the Secret: a volume of a KMS or CSI driver.",
+)
+@click.option(
+    "--spool",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder in which sealed tokens wait while the API server does not answer, so that a restart loses none."
+    " [default: they wait in memory]",
+)
 @click.option("--log-format", type=click.Choice(["json", "console"]), default="console", show_default=True)
 @click.option(
     "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
@@ -134,6 +166,9 @@ def run(  # noqa: PLR0913, PLR0917
     listen: tuple[str, int],
     callback_listen: tuple[str, int],
     callback_url: str | None,
+    keyring: tuple[str, str] | None,
+    keyring_files: Path | None,
+    spool: Path | None,
     log_format: str,
     log_level: str,
 ) -> None:
@@ -143,6 +178,8 @@ def run(  # noqa: PLR0913, PLR0917
     """
     policy = egress_policy(allow_cidrs, allow_http=allow_http)
     _check_callback(callback_listen, callback_url)
+    if keyring is not None and keyring_files is not None:
+        raise click.UsageError("--keyring and --keyring-files exclude each other: keys come from one place.")
     try:
         connection = load(kubeconfig, context)
     except KubeconfigError as error:
@@ -152,6 +189,8 @@ def run(  # noqa: PLR0913, PLR0917
     from integration_hub.runtime import logs  # noqa: PLC0415
     from integration_hub.runtime.lifecycle import run as run_operator  # noqa: PLC0415
     from integration_hub.runtime.operator import CannotStartError, Options  # noqa: PLC0415
+    from integration_hub.shell.keyring_source import DEFAULT_NAME, own_namespace  # noqa: PLC0415
+    from integration_hub.wiring import Storage  # noqa: PLC0415
 
     logs.configure("json" if log_format == "json" else "console", log_level)
     # What keeps the operator from starting is told below, in plain words; of kopf's lines about it only those with a
@@ -163,6 +202,11 @@ def run(  # noqa: PLR0913, PLR0917
         timing=Timing(interval=interval, status_refresh=status_refresh),
         limits=Limits(
             concurrency=host_concurrency, per_second=host_rate, burst=max(host_concurrency, round(host_rate))
+        ),
+        storage=Storage(
+            keyring_secret=keyring or (own_namespace(), DEFAULT_NAME),
+            keyring_files=keyring_files,
+            spool=spool,
         ),
         workers=workers,
         listen=listen,

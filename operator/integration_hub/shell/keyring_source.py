@@ -15,13 +15,15 @@ from typing import Any, Protocol
 
 import structlog
 
-from integration_hub.adapters.kube import SECRETS, ApiError, KubeClient
+from integration_hub.adapters.kube import FIELD_MANAGER, SECRETS, ApiError, KubeClient, Resource
+from integration_hub.adapters.kubeconfig import SERVICE_ACCOUNT
 from integration_hub.credentials.envelope import Random
 from integration_hub.credentials.keyring import Keyring, KeyringError, name_of, new_keyring, parse_keyring
 from integration_hub.reconcile.times import parse_timestamp, timestamp
 
 DEFAULT_NAMESPACE = "integration-hub"
 DEFAULT_NAME = "integration-hub-keyring"
+NAMESPACES = Resource("v1", "namespaces", "Namespace")
 TYPE = "integrationhub.dev/keyring"
 LABELS = {"app.kubernetes.io/managed-by": "integration-hub"}
 MOST_BYTES = 64 * 1024
@@ -30,6 +32,14 @@ MOST_BYTES = 64 * 1024
 _FORBIDDEN, _CONFLICT, _UNPROCESSABLE = 403, 409, 422
 
 log = structlog.get_logger("integration_hub.keyring")
+
+
+def own_namespace() -> str:
+    """Return the namespace that this operator runs in; outside a cluster, the one that it is usually installed in."""
+    try:
+        return (SERVICE_ACCOUNT / "namespace").read_text(encoding="utf-8").strip() or DEFAULT_NAMESPACE
+    except OSError:
+        return DEFAULT_NAMESPACE
 
 
 class KeyringUnavailableError(Exception):
@@ -109,7 +119,7 @@ class SecretKeyring(_Remembered):
         keyring = self._keyring or new_keyring(self._random)
         manifest = keyring_manifest(self._name, keyring)
         try:
-            await self._kube.create_secret(self._namespace, manifest)
+            await self._create(manifest)
         except ApiError as error:
             # Another operator was faster: its keys count, since records may be under them already.
             made = await self._read() if error.status == _CONFLICT else None
@@ -123,6 +133,25 @@ class SecretKeyring(_Remembered):
             keys=keyring.numbers,
         )
         return keyring
+
+    async def _create(self, manifest: Mapping[str, Any]) -> None:
+        """Create the Secret, and its namespace where there is none: on a new cluster the operator comes first."""
+        try:
+            await self._kube.create_secret(self._namespace, manifest)
+        except ApiError as error:
+            if not error.gone:
+                raise
+            missing = error
+        else:
+            return
+        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self._namespace}}
+        try:
+            await self._kube.apply(NAMESPACES, "", namespace, manager=FIELD_MANAGER)
+        except ApiError as error:
+            if error.status == _FORBIDDEN:
+                raise missing from error
+            raise
+        await self._kube.create_secret(self._namespace, manifest)
 
     @property
     def _secret(self) -> str:
