@@ -250,6 +250,14 @@ def test_the_configuration_fills_in_its_part_and_never_a_place() -> None:
     assert request.headers["X-Sig"] == f"acme {{signature {signature}"
 
 
+def test_a_configuration_cannot_have_the_signing_key_sent() -> None:
+    settings = hmac(["{{ config.tenant }}"], value="{{ config.tenant }} {signature}")
+    rendered = render_settings(CUSTOM, settings, {"tenant": "{secret:signingKey}"})
+    (request,) = CUSTOM.flow(rendered, Credentials({"signingKey": "canary"}), ASKED, CONTEXT)
+    signature = openssl(b"{secret:signingKey}", b"canary").hex()
+    assert request.headers["X-Sig"] == f"{{secret:signingKey}} {signature}"
+
+
 def test_what_was_filled_in_is_never_filled_in_again() -> None:
     values = {"signingKey": "k", "keyId": "{secret:other}", "other": "{keyId}"}
     request = sent(hmac(["{secret:other}"], value="{keyId} {signature}"), values, ASKED)
