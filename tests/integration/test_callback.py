@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import re
 import socket
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -30,10 +33,12 @@ from integration_hub.runtime.callback import (
 )
 from integration_hub.shell.consent import ConsentOutcome
 from support.browser import open_page
+from support.hub_command import user_kubeconfig
 from support.instances import Api, definition, instance, secret
 from support.operator_process import OperatorProcess
 from support.ports import free_port
 from support.target_server import TargetServer
+from support.waiting import wait_until
 
 STATE = "0b9a5e1c111142228333944455556666." + "canary-state-Zm9vYmFy_0123456789abcdefghijk"
 CODE = "canary-code-4/0AVG7fiQ"
@@ -598,3 +603,38 @@ def test_the_operator_listens_for_browsers_and_stops_in_time(
     assert uid not in log
     assert "Traceback" not in log
     spare_api.delete(billing)
+
+
+def answer(url: str) -> tuple[int, str]:
+    """Return status and text; status 0 where nothing listens yet."""
+    try:
+        with urllib.request.urlopen(url, timeout=30) as response:
+            return response.status, response.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+    except urllib.error.URLError:
+        return 0, ""
+
+
+def test_an_operator_that_does_not_know_its_instances_yet_calls_no_link_unknown(tmp_path: Path) -> None:
+    """A browser that comes back while the operator restarts has brought something good."""
+    kubeconfig = user_kubeconfig(
+        tmp_path / "kubeconfig",
+        server=f"https://127.0.0.1:{free_port()}",
+        ca_file=tmp_path / "none",
+        token="any",
+    )
+    config = json.loads(kubeconfig.read_text())
+    del config["clusters"][0]["cluster"]["certificate-authority"]
+    kubeconfig.write_text(json.dumps(config))
+    port = free_port()
+    operator = OperatorProcess(kubeconfig, tmp_path / "log", "--callback-listen", f"127.0.0.1:{port}")
+    operator.start(until_ready=False)
+    try:
+        url = f"http://127.0.0.1:{port}/oauth/callback{query(**GOOD)}"
+        status, text = wait_until(lambda: answer(url), lambda seen: seen[0] > 0, "an answer")
+        assert status == 503
+        assert "Your sign-in is still good" in text
+    finally:
+        assert operator.terminate() == 0

@@ -254,7 +254,7 @@ def test_ctrl_c_and_a_time_that_is_over_break_nothing(person: Person, applied: C
 
 
 def test_once_more_asks_by_an_annotation_and_waits_for_its_answer(
-    person: Person, applied: Callable[..., Hand]
+    person: Person, applied: Callable[..., Hand], kubectl: Kubectl
 ) -> None:
     hands = {name: applied(name) for name in ("good", "bad")}
     for hand in hands.values():
@@ -275,6 +275,8 @@ def test_once_more_asks_by_an_annotation_and_waits_for_its_answer(
     assert "Success, Connected" in runs["good"].out
     runs["bad"].ends(1)
     assert "The new consent was refused, or does not work. The one before stays in use" in runs["bad"].out
+    (advised,) = re.findall(r"'kubectl (events .*?)'", runs["bad"].out)
+    kubectl(*advised.split())
     again = person.authorize("good", "--again")
     wait_until(good.wish, lambda wish: wish != good.now()["status"]["lastHandledAuthorize"], "another wish")
     again.interrupt()

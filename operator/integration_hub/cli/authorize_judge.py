@@ -158,13 +158,14 @@ def _handled(before: IntegrationInstance | None, instance: IntegrationInstance, 
     """Judge how a wish for a new consent was fulfilled."""
     if ready.status != "True":
         return _end(ready) if _may_end(ready) else Wait(why=f"{ready.reason}: {ready.message}")
+    name, namespace = instance.metadata.name, instance.metadata.namespace
     if before is not None and not _is_renewed(before, instance):
         return End(
             connected=False,
             reason=Reason.AUTHORIZATION_FAILED,
             message="The new consent was refused, or does not work. The one before stays in use, and works.",
-            hint=f"'kubectl events --for integrationinstance/{instance.metadata.name}' says more. Then run"
-            f" 'hub authorize {instance.metadata.name} --again' to try once more.",
+            hint=f"'kubectl events --for integrationinstance/{name} -n {namespace}' says more. Then run"
+            f" 'hub authorize {name} -n {namespace} --again' to try once more.",
         )
     return End(connected=True, reason=ready.reason, message=ready.message)
 

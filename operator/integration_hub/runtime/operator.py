@@ -15,6 +15,7 @@ from integration_hub.adapters.budget import Limits
 from integration_hub.adapters.egress import EgressPolicy
 from integration_hub.adapters.kube import ApiError
 from integration_hub.adapters.kubeconfig import KubeConnection
+from integration_hub.model.tokens import ConsentAnswer
 from integration_hub.reconcile.inputs import Timing
 from integration_hub.runtime.callback import CallbackServer
 from integration_hub.runtime.callback_url import default_url
@@ -28,7 +29,7 @@ from integration_hub.runtime.queue import WorkQueue
 from integration_hub.runtime.reflector import Reflector
 from integration_hub.runtime.timetable import Timetable
 from integration_hub.runtime.workers import Workers
-from integration_hub.shell.consent import ConsentDesk
+from integration_hub.shell.consent import ConsentDesk, ConsentOutcome
 from integration_hub.shell.keys import Key, Priority
 from integration_hub.wiring import Storage, build_engine
 
@@ -164,7 +165,7 @@ class Operator:
         if self._options.callback_listen is None:
             return
         host, port = self._options.callback_listen
-        self._callback = CallbackServer(self._desk.hand_in, self._options.callback_url)
+        self._callback = CallbackServer(self._hand_in, self._options.callback_url)
         try:
             port = await self._callback.start(host, port)
         except OSError as error:
@@ -172,6 +173,10 @@ class Operator:
             raise CannotStartError(_cannot_listen(host, port, error, "--callback-listen", what)) from error
         self.callback_url = self._options.callback_url or default_url(host, port)
         self._engine.reconciler.redirect_uri = self.callback_url or ""
+
+    async def _hand_in(self, answer: ConsentAnswer) -> ConsentOutcome:
+        """Hand in what a browser has brought; before the store is filled nobody can tell whose it is."""
+        return await self._desk.hand_in(answer) if self._synced else ConsentOutcome("busy")
 
     def _wake_all(self) -> None:
         """Have every instance looked at again."""

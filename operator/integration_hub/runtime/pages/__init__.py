@@ -329,7 +329,9 @@ def _busy(seen: _Seen) -> Page:
         503,
         "wait",
         "Please try again in a moment",
-        ("Too many people finish signing in at this moment, so yours was not taken in yet.",),
+        (
+            "The operator could not take in your sign-in at this moment: it is starting, or has too much to do.",
+        ),
         ("Load this page again in a few seconds. Your sign-in is still good.",),
         seen.facts(),
         seen.look(),
