@@ -23,6 +23,7 @@ from integration_hub.shell.keyring_source import (
     SecretKeyring,
 )
 from integration_hub.shell.reconciler import Reconciler
+from integration_hub.shell.revocation import Revoker
 from integration_hub.shell.store import Store
 from integration_hub.shell.vault import Vault
 
@@ -74,6 +75,7 @@ def build_engine(
         else SecretKeyring(kube, *storage.keyring_secret, secrets.token_bytes)
     )
     vault = Vault(kube, keyring, secrets.token_bytes, spool=Spool(storage.spool))
+    revoker = Revoker(kube, traffic, vault, store)
     reconciler = Reconciler(
         store,
         kube,
@@ -81,5 +83,7 @@ def build_engine(
         timing,
         vault=vault,
         binder=BindingKeeper(kube, keyring=None if storage.keyring_files else storage.keyring_secret),
+        farewell=revoker,
     )
+    revoker.outside = reconciler.outside
     return Engine(store, kube, http, traffic, keyring, reconciler)

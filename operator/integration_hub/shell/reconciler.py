@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -64,8 +64,8 @@ class Farewell(Protocol):
         self,
         key: Key,
         record: InstanceRecord,
-        raw: dict[str, Any],
-        instance: IntegrationInstance,
+        raw: Mapping[str, Any],
+        instance: IntegrationInstance | None,
         definition: CheckedDefinition | None,
         now: datetime,
     ) -> Done | None:
@@ -150,22 +150,26 @@ class Reconciler:
 
     async def _reconcile_instance(self, key: Key, record: InstanceRecord) -> Done:
         raw = record.raw()
-        if raw["metadata"].get("deletionTimestamp") and not raw["metadata"].get("finalizers"):
-            return Done()
         resumed = self._resume(key, record, raw)
-        try:
-            instance = IntegrationInstance.model_validate(raw)
-        except ValidationError as error:
-            return await self._refuse_unreadable(key, record, error)
-        definition = self._store.definitions.get(instance.spec.definition_ref.name)
+        instance, problems = _parsed(raw)
+        attended = await self._attend(key, record, raw, instance)
+        if attended is not None:
+            return attended
+        if instance is None:
+            return await self._refuse_unreadable(key, record, problems)
+        return await self._decide(key, record, self._gather(key, instance), resumed=resumed)
+
+    async def _attend(
+        self, key: Key, record: InstanceRecord, raw: dict[str, Any], instance: IntegrationInstance | None
+    ) -> Done | None:
+        """See to what must be done before the object may go; None where it is reconciled as always."""
         if self._farewell is not None:
-            checked = definition.checked if definition else None
+            definition = self._store.definitions.get(record.definition)
+            checked = definition.checked if definition is not None else None
             attended = await self._farewell.attend(key, record, raw, instance, checked, self._clock())
             if attended is not None:
                 return attended
-        if instance.metadata.deletion_timestamp:
-            return Done()
-        return await self._decide(key, record, self._gather(key, instance), resumed=resumed)
+        return Done() if raw["metadata"].get("deletionTimestamp") else None
 
     async def _decide(self, key: Key, record: InstanceRecord, inputs: Inputs, *, resumed: bool) -> Done:
         """Have the story told, and write what it comes to."""
@@ -370,9 +374,8 @@ class Reconciler:
             return  # the watch tells of the deletion
         self._store.put_own_write(written)
 
-    async def _refuse_unreadable(self, key: Key, record: InstanceRecord, error: ValidationError) -> Done:
+    async def _refuse_unreadable(self, key: Key, record: InstanceRecord, problems: str) -> Done:
         """Say of an object that passed an older or newer CRD why this operator cannot read it."""
-        problems = listed(parse_violation(p) for p in error.errors(include_url=False, include_input=False))
         finding = Condition(
             type=c.CONFIG_VALID, status="False", reason=Reason.SPEC_INVALID, message=f"{problems}."
         )
@@ -421,6 +424,14 @@ class Reconciler:
         changed = before is None or (before.status, before.reason) != (ready.status, ready.reason)
         announcement = _announcement(key, record.checked.uid, ready) if changed else None
         return Done(announcement=announcement, reason=ready.reason, wrote=True)
+
+
+def _parsed(raw: dict[str, Any]) -> tuple[IntegrationInstance | None, str]:
+    """Return the instance, or why it cannot be read."""
+    try:
+        return IntegrationInstance.model_validate(raw), ""
+    except ValidationError as error:
+        return None, listed(parse_violation(p) for p in error.errors(include_url=False, include_input=False))
 
 
 def _ready_of(status: dict[str, Any]) -> tuple[object, object]:
