@@ -21,7 +21,7 @@ from integration_hub.adapters.spool import Spool
 from integration_hub.auth.flow import CredentialProblem
 from integration_hub.credentials.envelope import Random
 from integration_hub.credentials.record import CredentialRecord, RecordError, from_fields, to_fields
-from integration_hub.credentials.sealed import Binding, UnreadableError, key_number, open_fields, seal_fields
+from integration_hub.credentials.sealed import Binding, UnreadableError, open_fields, seal_fields, wrapping_of
 from integration_hub.model.base import API_VERSION, GROUP
 from integration_hub.model.reasons import Reason
 from integration_hub.reconcile.inputs import RecordAnswer, SecretAnswer, SecretState, WriteRecord
@@ -227,11 +227,14 @@ class Vault:
 
     def _lacks_key(self, secret: SecretAnswer) -> bool:
         """Tell whether a record is under a key that is not known here: perhaps the keyring has a new one."""
-        number = key_number(secret.data) if secret.state is SecretState.FOUND else None
+        wrapping = wrapping_of(secret.data) if secret.state is SecretState.FOUND else None
+        if wrapping is None:
+            return False
         try:
-            return number is not None and number not in self._keyring.current().numbers
+            keyring = self._keyring.current()
         except KeyringUnavailableError:
             return True
+        return wrapping.number not in keyring.numbers or keyring.check(wrapping.number) != wrapping.check
 
     async def _look_for_keys(self) -> None:
         """Read the keyring again; not at each of many records that nothing can open."""
