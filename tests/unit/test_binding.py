@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
 import pytest
+import yaml
 
 from integration_hub.auth.api_key import ApiKey
 from integration_hub.auth.basic_auth import BasicAuth
+from integration_hub.auth.custom.aws_sigv4 import AwsSigV4
+from integration_hub.auth.custom.mtls import MutualTls
 from integration_hub.auth.flow import Credentials
+from integration_hub.auth.oauth2 import OAuth2
 from integration_hub.credentials.binding import binding_data, binding_type
+from integration_hub.model.tokens import Tokens
+from integration_hub.shell.refusals import refusals
 
+DOCS = Path(__file__).parents[2] / "docs"
 URI = "https://eu.acme.example/api/v2"
 
 
@@ -95,3 +106,30 @@ def test_user_name_and_password_have_the_specifications_names() -> None:
 
 def test_an_api_key_has_the_name_that_it_has_in_its_own_secret() -> None:
     assert data(**ApiKey().delivered({"prefix": "Bearer"}, Credentials({"apiKey": "k"})))["apiKey"] == "k"
+
+
+# The page
+
+
+def test_the_page_names_what_each_method_delivers() -> None:
+    page = (DOCS / "binding.md").read_text(encoding="utf-8")
+    table = page.partition("And what the auth method yields:")[2].partition("\n\nNever")[0]
+    for delivered in (
+        OAuth2().delivered({}, Credentials({}, tokens=Tokens("a", datetime(2026, 1, 1, tzinfo=UTC), "g"))),
+        BasicAuth().delivered({}, Credentials({"username": "u", "password": "p"})),
+        AwsSigV4().delivered(
+            {"region": "eu-west-1", "service": "s3"},
+            Credentials({"accessKeyId": "a", "secretAccessKey": "s", "sessionToken": "t"}),
+        ),
+        MutualTls().delivered({}, Credentials({"tls.crt": "c", "tls.key": "k"})),
+    ):
+        assert [name for name in delivered if f"`{name}`" not in table] == []
+
+
+@pytest.mark.parametrize("page", ["binding.md", "deletion.md"])
+def test_the_manifests_of_the_pages_pass_the_crd(page: str) -> None:
+    text = (DOCS / page).read_text(encoding="utf-8")
+    documents = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)]
+    ours = [one for one in documents if one.get("kind") == "IntegrationInstance"]
+    assert ours
+    assert [problem for one in ours for problem in refusals("IntegrationInstance", one["spec"])] == []
