@@ -1,166 +1,38 @@
-"""The type oauth2 against Keycloak, over real TLS: each grant, each way to authenticate, what refusals are taken for.
+"""`oauth2` with a party that none of us wrote: every grant and every proof of a client, through the real HTTP client.
 
-Here its steps are driven one by one; tests/e2e/test_consent.py has the whole operator do it.
+What the operator makes of it in a cluster is tested elsewhere; here the method's own steps are driven one by one.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
+import json
 import secrets
 import threading
-from collections.abc import Coroutine, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 import pytest
 from playwright.sync_api import Page
 
 from integration_hub.adapters.egress import EgressPolicy, HostRule, parse_cidrs
 from integration_hub.adapters.http import HttpClient
-from integration_hub.auth.flow import AuthContext, Credentials
-from integration_hub.auth.methods import METHODS, settings_violations
-from integration_hub.auth.oauth2 import OAuth2
+from integration_hub.auth.flow import AuthContext
+from integration_hub.auth.oauth2.link import NO_ISSUER, OTHER_ISSUER
 from integration_hub.auth.tokens import DevicePending, Steps, TokenRefused
-from integration_hub.model.http import HttpRequest
-from integration_hub.model.tokens import ConsentAnswer, ConsentAttempt, Tokens
+from integration_hub.model.http import HttpRequest, HttpResponse
+from integration_hub.model.tokens import ConsentAnswer, ConsentAttempt, DeviceCode, Tokens
 from support.browser import Callback, approve, deny, enter_device_code, fill_in_who, sign_in
-from support.keycloak import (
-    ASSERTION_ISSUER,
-    PASSWORDS,
-    SCOPE,
-    SECRET,
-    UNSPOKEN_SCOPE,
-    KeycloakServer,
-)
+from support.keycloak import ASSERTION_ISSUER, PASSWORDS, SCOPE, SECRET, UNSPOKEN_SCOPE, KeycloakServer
+from support.oauth2 import METHOD, accepted, credentials_of
 from support.waiting import wait_until
 
 pytest_plugins = ["support.signing_in"]
 
 T = TypeVar("T")
-Result = Tokens | TokenRefused
-
-METHOD = OAuth2()
-POLICY = EgressPolicy(parse_cidrs(["127.0.0.0/8"]))
-ALGORITHMS = ("RS256", "ES256")
-
-
-class Wire:
-    """The operator's HTTP client in a loop of its own thread: Playwright has this one's."""
-
-    def __enter__(self) -> Self:
-        self.http = HttpClient(POLICY)
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.run(self._close())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
-
-    async def _close(self) -> None:
-        await self.http.close()
-        await asyncio.sleep(0.2)  # TLS connections say goodbye before they close
-
-
-@dataclass
-class Client:
-    """One client of Keycloak, and the operator's part for it."""
-
-    wire: Wire
-    keycloak: KeycloakServer
-    settings: Mapping[str, Any]
-    secret: Mapping[str, str]
-    redirect_uri: str = ""
-    scopes: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        assert not settings_violations("oauth2", self.settings)
-        assert {key.name for key in METHOD.secret_keys(self.settings) if key.required} == set(self.secret)
-
-    @property
-    def arguments(self) -> tuple[Mapping[str, Any], Credentials]:
-        return self.settings, Credentials(self.secret)
-
-    @property
-    def context(self) -> AuthContext:
-        return AuthContext(datetime.now(UTC), os.urandom, self.redirect_uri, self.scopes)
-
-    def send(self, steps: Steps[T]) -> T:
-        """Send what steps ask for, and return what came of it."""
-        return self.wire.run(self._send(steps))
-
-    async def _send(self, steps: Steps[T]) -> T:
-        rules = [HostRule.parse(self.keycloak.url)]
-        try:
-            request = next(steps)
-            while True:
-                outcome = await self.wire.http.send(request, allowed_hosts=rules, ca_bundle=self.keycloak.ca)
-                assert outcome.response is not None, outcome.failure
-                request = steps.send(outcome.response)
-        except StopIteration as end:
-            result: T = end.value
-            return result
-
-    def obtain(self) -> Result:
-        return self.send(METHOD.obtain(*self.arguments, self.context))
-
-    def refresh(self, tokens: Tokens) -> Result:
-        return self.send(METHOD.refresh(*self.arguments, tokens, self.context))
-
-    def revoke(self, tokens: Tokens) -> TokenRefused | None:
-        return self.send(METHOD.revoke(*self.arguments, tokens, self.context))
-
-    def link(self) -> ConsentAttempt:
-        state = f"{secrets.token_hex(16)}.{secrets.token_urlsafe(32)}"
-        made = self.send(METHOD.authorization_link(*self.arguments, state, self.context))
-        assert isinstance(made, ConsentAttempt), made
-        return made
-
-    def exchange(self, attempt: ConsentAttempt, back: Mapping[str, str]) -> Result:
-        answer = ConsentAnswer(back["state"], back.get("code"), back.get("iss"), back.get("error"))
-        return self.send(METHOD.exchange(*self.arguments, attempt, answer, self.context))
-
-    def consented(self, page: Page, callback: Callback, user: str = "alice") -> Tokens:
-        """Return the tokens of a person who has signed in."""
-        attempt = self.link()
-        sign_in(page, attempt.url, user, PASSWORDS[user])
-        return tokens_of(self.exchange(attempt, callback.answer(attempt.state)))
-
-    def who_is(self, tokens: Tokens) -> tuple[int, str]:
-        """Return how the API answers to a request that the method has authenticated, and who it says that is."""
-        request = HttpRequest("GET", self.keycloak.userinfo_url)
-        arguments = (self.settings, Credentials(self.secret).with_tokens(tokens), request, self.context)
-        (authenticated,) = METHOD.flow(*arguments)
-        answer = self.keycloak.ask(authenticated.url, headers=dict(authenticated.headers))
-        return answer.status, answer.json["preferred_username"] if answer.status == 200 else ""
-
-
-def tokens_of(result: Result) -> Tokens:
-    assert isinstance(result, Tokens), result
-    return result
-
-
-def by_issuer(keycloak: KeycloakServer, grant: str, **settings: Any) -> dict[str, Any]:
-    """Return settings that leave all addresses to discovery."""
-    return {"grant": grant, "issuer": keycloak.issuer, "scopes": ["openid"]} | settings
-
-
-def by_secret(client_id: str) -> dict[str, str]:
-    return {"clientId": client_id, "clientSecret": SECRET}
-
-
-@pytest.fixture(scope="module")
-def wire() -> Iterator[Wire]:
-    with Wire() as wire:
-        yield wire
+LOOPBACK = EgressPolicy(parse_cidrs(["127.0.0.0/8"]))
 
 
 @pytest.fixture
@@ -169,186 +41,238 @@ def callback() -> Iterator[Callback]:
         yield callback
 
 
-@pytest.fixture
-def person(wire: Wire, keycloak: KeycloakServer, callback: Callback) -> Client:
-    """The authorization code grant, with PKCE, as Keycloak requires it of this client."""
-    return Client(
-        wire,
-        keycloak,
-        by_issuer(keycloak, "authorizationCode"),
-        by_secret("hub-code"),
-        redirect_uri=callback.url,
-    )
+class Sender:
+    """The operator's HTTP client on a loop of its own: Playwright's runs in the tests' thread."""
+
+    def __init__(self, keycloak: KeycloakServer) -> None:
+        self.keycloak = keycloak
+        self.client = HttpClient(LOOPBACK)
+        self.loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self.loop.run_forever)
+        self.thread.start()
+
+    def send(self, request: HttpRequest) -> HttpResponse:
+        host = HostRule.parse(self.keycloak.url.removeprefix("https://"))
+        exchange = self.client.send(request, allowed_hosts=[host], ca_bundle=self.keycloak.ca)
+        outcome = asyncio.run_coroutine_threadsafe(exchange, self.loop).result(30)
+        assert outcome.response is not None, outcome.failure
+        return outcome.response
+
+    def close(self) -> None:
+        async def closed() -> None:
+            await self.client.close()
+            await asyncio.sleep(0.25)  # aiohttp returns before its TLS connections have said goodbye
+
+        asyncio.run_coroutine_threadsafe(closed(), self.loop).result(30)
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join()
+        self.loop.close()
 
 
-def test_it_is_the_method_that_definitions_name() -> None:
-    assert type(METHODS["oauth2"]) is OAuth2
+@pytest.fixture(scope="module")
+def sender(keycloak: KeycloakServer) -> Iterator[Sender]:
+    sender = Sender(keycloak)
+    yield sender
+    sender.close()
 
 
-# Without a person
+class Connection:
+    """One instance's settings and Secret, against the server."""
+
+    def __init__(
+        self, sender: Sender, settings: dict[str, Any], redirect_uri: str = "", **secret: str
+    ) -> None:
+        self.sender = sender
+        self.settings = accepted({"issuer": sender.keycloak.issuer, "scopes": ["openid"], **settings})
+        self.credentials = credentials_of(self.settings, {"clientSecret": SECRET, **secret})
+        self.redirect_uri = redirect_uri
+
+    @property
+    def asked(self) -> tuple[Any, Any, AuthContext]:
+        """What every step is handed."""
+        context = AuthContext(datetime.now(UTC), secrets.token_bytes, self.redirect_uri)
+        return self.settings, self.credentials, context
+
+    def driven(self, steps: Steps[T]) -> T:
+        """Send what the steps yield until they return."""
+        try:
+            request = next(steps)
+            while True:
+                request = steps.send(self.sender.send(request))
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+    def who(self, tokens: Tokens) -> str:
+        """Return who is connected with these tokens, '' where the server does not accept them."""
+        asked = HttpRequest("GET", self.sender.keycloak.userinfo_url)
+        settings, credentials, context = self.asked
+        (request,) = METHOD.flow(settings, credentials.with_tokens(tokens), asked, context)
+        response = self.sender.send(request)
+        return str(json.loads(response.body)["preferred_username"]) if response.status == 200 else ""
+
+    def obtained(self) -> Tokens | TokenRefused:
+        return self.driven(METHOD.obtain(*self.asked))
+
+    def renewed(self, tokens: Tokens) -> Tokens | TokenRefused:
+        settings, credentials, context = self.asked
+        return self.driven(METHOD.refresh(settings, credentials, tokens, context))
+
+    def link(self) -> ConsentAttempt:
+        settings, credentials, context = self.asked
+        state = secrets.token_urlsafe(24)
+        attempt = self.driven(METHOD.authorization_link(settings, credentials, state, context))
+        assert isinstance(attempt, ConsentAttempt), attempt
+        return attempt
+
+    def exchanged(
+        self, attempt: ConsentAttempt, brought: dict[str, str], **changed: Any
+    ) -> Tokens | TokenRefused:
+        answer = ConsentAnswer(
+            **{name: brought[name] for name in ("state", "code", "iss", "error") if name in brought}
+        )
+        settings, credentials, context = self.asked
+        steps = METHOD.exchange(settings, credentials, attempt, replace(answer, **changed), context)
+        return self.driven(steps)
 
 
-@pytest.mark.parametrize("discovery", ["openid", "oauth"])
-@pytest.mark.parametrize("authentication", ["client_secret_basic", "client_secret_post"])
-def test_client_credentials_with_a_secret(
-    wire: Wire, keycloak: KeycloakServer, authentication: str, discovery: str
-) -> None:
-    settings = by_issuer(
-        keycloak, "clientCredentials", clientAuthentication=authentication, discovery=discovery
-    )
-    client = Client(wire, keycloak, settings, by_secret("hub-service"))
-    tokens = tokens_of(client.obtain())
-    assert client.who_is(tokens) == (200, "service-account-hub-service")
+PROOFS: list[tuple[str, dict[str, Any]]] = [
+    ("hub-service", {}),
+    ("hub-service", {"clientAuthentication": "client_secret_post"}),
+    ("hub-service", {"discovery": "oauth"}),
+    ("hub-rs256", {"clientAuthentication": "private_key_jwt"}),
+    ("hub-es256", {"clientAuthentication": "private_key_jwt", "jwt": {"algorithm": "ES256"}}),
+]
+
+
+@pytest.mark.parametrize(("client_id", "settings"), PROOFS)
+def test_a_client_obtains_tokens_by_itself(sender: Sender, client_id: str, settings: dict[str, Any]) -> None:
+    key = sender.keycloak.client_keys["ES256" if client_id.endswith("es256") else "RS256"].pem
+    asked = {"grant": "clientCredentials", "scopes": ["openid", SCOPE, UNSPOKEN_SCOPE], **settings}
+    connection = Connection(sender, asked, clientId=client_id, privateKey=key)
+    tokens = connection.obtained()
+    assert isinstance(tokens, Tokens), tokens
+    assert connection.who(tokens) == f"service-account-{client_id}"
+    assert set(tokens.scopes or ()) == {"openid", SCOPE}
     assert tokens.expires_at is not None
-    assert 290 < (tokens.expires_at - tokens.obtained_at).total_seconds() <= 300
-    assert tokens.scopes == ("openid",)
+    assert (tokens.expires_at - tokens.obtained_at).total_seconds() == 300
+    assert isinstance(connection.renewed(tokens), Tokens)
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_client_credentials_with_a_private_key(wire: Wire, keycloak: KeycloakServer, algorithm: str) -> None:
-    settings = by_issuer(
-        keycloak,
-        "clientCredentials",
-        clientAuthentication="private_key_jwt",
-        jwt={"algorithm": algorithm},
-    )
-    client_id = f"hub-{algorithm.lower()}"
-    key = keycloak.client_keys[algorithm].pem
-    client = Client(wire, keycloak, settings, {"clientId": client_id, "privateKey": key})
-    assert client.who_is(tokens_of(client.obtain())) == (200, f"service-account-{client_id}")
-
-
-def test_addresses_can_be_named_instead_of_discovered(wire: Wire, keycloak: KeycloakServer) -> None:
-    settings = {"grant": "clientCredentials", "tokenURL": keycloak.token_url, "scopes": ["openid"]}
-    client = Client(wire, keycloak, settings, by_secret("hub-service"))
-    assert client.who_is(tokens_of(client.obtain())) == (200, "service-account-hub-service")
-
-
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_an_assertion_of_another_issuer(wire: Wire, keycloak: KeycloakServer, algorithm: str) -> None:
-    claims = {
-        "algorithm": algorithm,
-        "issuer": f"{ASSERTION_ISSUER}/{algorithm}",
-        "subject": "external-alice",
-        "audience": keycloak.issuer,
+@pytest.mark.parametrize("algorithm", ["RS256", "ES256"])
+def test_an_assertion_is_exchanged(sender: Sender, algorithm: str) -> None:
+    settings = {
+        "grant": "jwtBearer",
+        "clientAuthentication": "client_secret_basic",
+        "jwt": {
+            "algorithm": algorithm,
+            "issuer": f"{ASSERTION_ISSUER}/{algorithm}",
+            "subject": "external-alice",
+        },
     }
-    settings = by_issuer(keycloak, "jwtBearer", clientAuthentication="client_secret_basic", jwt=claims)
-    key = keycloak.issuer_keys[algorithm].pem
-    client = Client(wire, keycloak, settings, by_secret("hub-assertion") | {"privateKey": key})
-    assert client.who_is(tokens_of(client.obtain())) == (200, "alice")
-    # Each has a 'jti' of its own, or Keycloak would take the second for a replay.
-    assert client.who_is(tokens_of(client.obtain())) == (200, "alice")
+    key = sender.keycloak.issuer_keys[algorithm].pem
+    connection = Connection(sender, settings, clientId="hub-assertion", privateKey=key)
+    first, second = connection.obtained(), connection.obtained()
+    assert isinstance(first, Tokens), first
+    assert isinstance(second, Tokens), "each assertion is another one"
+    assert connection.who(first) == "alice"
 
 
-def test_scopes_of_the_definition_and_of_the_instance_are_asked_for(
-    wire: Wire, keycloak: KeycloakServer
+def test_what_is_wrong_in_the_settings_is_no_end_of_a_grant(sender: Sender) -> None:
+    cases = [
+        ({"clientId": "hub-service", "clientSecret": "wrong"}, {}, "unauthorized_client"),
+        ({"clientId": "nobody"}, {}, "invalid_client"),
+        ({"clientId": "hub-service"}, {"scopes": ["no-such"]}, "invalid_scope"),
+    ]
+    for secret, settings, code in cases:
+        connection = Connection(sender, {"grant": "clientCredentials", **settings}, **secret)
+        assert connection.obtained() == TokenRefused(code), code
+
+
+@pytest.mark.parametrize(
+    ("client_id", "settings"),
+    [
+        ("hub-code", {"clientAuthentication": "client_secret_post", "pkce": "supported"}),
+        ("hub-public", {"clientAuthentication": "none"}),
+    ],
+)
+def test_a_person_consents_to_this_server_and_no_other(
+    sender: Sender, callback: Callback, page: Page, client_id: str, settings: dict[str, Any]
 ) -> None:
-    settings = by_issuer(keycloak, "clientCredentials")
-    client = Client(wire, keycloak, settings, by_secret("hub-service"), scopes=(SCOPE, UNSPOKEN_SCOPE))
-    assert set(tokens_of(client.obtain()).scopes or ()) == {"openid", SCOPE}
-    refused = Client(wire, keycloak, settings, by_secret("hub-service"), scopes=("no-such",)).obtain()
-    assert isinstance(refused, TokenRefused)
-    assert refused.code == "invalid_scope"
+    connection = Connection(sender, settings, callback.url, clientId=client_id)
+    attempt = connection.link()
+    sign_in(page, attempt.url, "alice", PASSWORDS["alice"])
+    brought = callback.answer(attempt.state)
+    elsewhere = connection.exchanged(attempt, brought, iss="https://attacker.example")
+    assert elsewhere == TokenRefused(message=OTHER_ISSUER)
+    assert connection.exchanged(attempt, brought, iss=None) == TokenRefused(message=NO_ISSUER)
+    # Neither has used the code up.
+    tokens = connection.exchanged(attempt, brought)
+    assert isinstance(tokens, Tokens), tokens
+    assert connection.who(tokens) == "alice"
+    assert connection.exchanged(attempt, brought) == TokenRefused("invalid_grant", ended=True)
 
 
-def test_a_wrong_secret_is_refused_by_name(wire: Wire, keycloak: KeycloakServer) -> None:
-    secret = by_secret("hub-service") | {"clientSecret": "wrong"}
-    refused = Client(wire, keycloak, by_issuer(keycloak, "clientCredentials"), secret).obtain()
-    assert isinstance(refused, TokenRefused)
-    # Keycloak says so where RFC 6749 has invalid_client.
-    assert refused.code == "unauthorized_client"
-
-
-# With a person
-
-
-def test_a_person_consents_and_tokens_are_renewed_and_given_back(
-    person: Client, page: Page, callback: Callback
+def test_a_refresh_token_can_begin_elsewhere_is_renewed_and_a_second_use_ends_the_grant(
+    sender: Sender, callback: Callback, page: Page
 ) -> None:
-    first = person.consented(page, callback)
-    assert person.who_is(first) == (200, "alice")
-    second = tokens_of(person.refresh(first))
-    assert second.refresh_token != first.refresh_token
-    assert person.who_is(second) == (200, "alice")
-    assert person.revoke(second) is None
-    refused = person.refresh(second)
-    assert isinstance(refused, TokenRefused)
-    assert (refused.code, refused.ended) == ("invalid_grant", True)
+    elsewhere = Connection(sender, {}, callback.url, clientId="hub-code")
+    attempt = elsewhere.link()
+    sign_in(page, attempt.url, "alice", PASSWORDS["alice"])
+    given = elsewhere.exchanged(attempt, callback.answer(attempt.state))
+    assert isinstance(given, Tokens), given
+    assert given.refresh_token is not None
+    assert given.refresh_expires_at is not None
+    secret = {"clientId": "hub-code", "refreshToken": given.refresh_token}
+    connection = Connection(sender, {"grant": "refreshToken"}, **secret)
+    first = connection.obtained()
+    assert isinstance(first, Tokens), first
+    assert connection.who(first) == "alice"
+    second = connection.renewed(first)
+    assert isinstance(second, Tokens), second
+    assert len({given.refresh_token, first.refresh_token, second.refresh_token}) == 3
+    assert connection.who(second) == "alice"
+    for used in (first, second):
+        assert connection.renewed(used) == TokenRefused("invalid_grant", ended=True)
+    assert connection.who(second) == ""
 
 
-def test_a_public_client_has_no_secret(
-    wire: Wire, keycloak: KeycloakServer, page: Page, callback: Callback
-) -> None:
-    settings = by_issuer(keycloak, "authorizationCode", clientAuthentication="none")
-    client = Client(wire, keycloak, settings, {"clientId": "hub-public"}, redirect_uri=callback.url)
-    assert client.who_is(client.consented(page, callback)) == (200, "alice")
+def test_tokens_are_given_back(sender: Sender, callback: Callback, page: Page) -> None:
+    connection = Connection(sender, {}, callback.url, clientId="hub-code")
+    attempt = connection.link()
+    sign_in(page, attempt.url, "bob", PASSWORDS["bob"])
+    tokens = connection.exchanged(attempt, callback.answer(attempt.state))
+    assert isinstance(tokens, Tokens), tokens
+    settings, credentials, context = connection.asked
+    for _ in range(2):  # what is of no use any more counts as given back
+        assert connection.driven(METHOD.revoke(settings, credentials, tokens, context)) is None
+    assert connection.renewed(tokens) == TokenRefused("invalid_grant", ended=True)
 
 
-def test_a_client_with_a_key_exchanges_its_code(
-    wire: Wire, keycloak: KeycloakServer, page: Page, callback: Callback
-) -> None:
-    settings = by_issuer(
-        keycloak,
-        "authorizationCode",
-        clientAuthentication="private_key_jwt",
-        jwt={"algorithm": "ES256"},
-    )
-    secret = {"clientId": "hub-es256", "privateKey": keycloak.client_keys["ES256"].pem}
-    client = Client(wire, keycloak, settings, secret, redirect_uri=callback.url)
-    assert client.who_is(client.consented(page, callback, "bob")) == (200, "bob")
-
-
-def test_a_person_says_no(wire: Wire, keycloak: KeycloakServer, page: Page, callback: Callback) -> None:
-    settings = by_issuer(keycloak, "authorizationCode")
-    client = Client(wire, keycloak, settings, by_secret("hub-consent"), redirect_uri=callback.url)
-    attempt = client.link()
+def test_a_person_says_no(sender: Sender, callback: Callback, page: Page) -> None:
+    connection = Connection(sender, {}, callback.url, clientId="hub-consent")
+    attempt = connection.link()
     sign_in(page, attempt.url, "bob", PASSWORDS["bob"])
     deny(page)
-    refused = client.exchange(attempt, callback.answer(attempt.state))
-    assert isinstance(refused, TokenRefused)
-    assert refused.code == "access_denied"
+    refused = connection.exchanged(attempt, callback.answer(attempt.state))
+    assert refused == TokenRefused("access_denied", ended=True)
 
 
-def test_an_answer_of_another_issuer_is_not_exchanged(person: Client, page: Page, callback: Callback) -> None:
-    attempt = person.link()
-    sign_in(page, attempt.url, "alice", PASSWORDS["alice"])
-    back = callback.answer(attempt.state)
-    for changed in (
-        back | {"iss": "https://somebody.example"},
-        {k: v for k, v in back.items() if k != "iss"},
-    ):
-        refused = person.exchange(attempt, changed)
-        assert isinstance(refused, TokenRefused)
-        assert refused.message
-    # Nothing was sent, so the code is still good.
-    assert person.who_is(tokens_of(person.exchange(attempt, back))) == (200, "alice")
-
-
-def test_a_second_use_of_a_refresh_token_ends_everything(
-    person: Client, page: Page, callback: Callback
-) -> None:
-    first = person.consented(page, callback)
-    second = tokens_of(person.refresh(first))
-    for tokens in (first, second):
-        refused = person.refresh(tokens)
-        assert isinstance(refused, TokenRefused)
-        assert (refused.code, refused.ended) == ("invalid_grant", True)
-    assert person.who_is(second)[0] == 401
-
-
-def test_a_code_is_typed_and_approved(wire: Wire, keycloak: KeycloakServer, page: Page) -> None:
-    client = Client(wire, keycloak, by_issuer(keycloak, "deviceCode"), by_secret("hub-device"))
-    device = client.send(METHOD.start_device(*client.arguments, client.context))
-    assert not isinstance(device, TokenRefused)
+def test_a_code_is_typed(sender: Sender, page: Page) -> None:
+    connection = Connection(sender, {"grant": "deviceCode"}, clientId="hub-device")
+    device = connection.driven(METHOD.start_device(*connection.asked))
+    assert isinstance(device, DeviceCode), device
+    assert device.verification_uri_complete is not None
+    assert device.user_code in device.verification_uri_complete
 
     def poll() -> Tokens | DevicePending | TokenRefused:
-        return client.send(METHOD.poll_device(*client.arguments, device, client.context))
+        settings, credentials, context = connection.asked
+        return connection.driven(METHOD.poll_device(settings, credentials, device, context))
 
-    assert isinstance(poll(), DevicePending)
+    assert poll() == DevicePending(1.0)
     enter_device_code(page, device.verification_uri, device.user_code)
-    fill_in_who(page, "bob", PASSWORDS["bob"])
+    fill_in_who(page, "alice", PASSWORDS["alice"])
     approve(page)
-    tokens = wait_until(poll, lambda seen: not isinstance(seen, DevicePending), "bob has approved")
+    tokens = wait_until(poll, lambda seen: not isinstance(seen, DevicePending), "alice has approved")
     assert isinstance(tokens, Tokens), tokens
-    assert client.who_is(tokens) == (200, "bob")
-    assert client.who_is(tokens_of(client.refresh(tokens))) == (200, "bob")
+    assert connection.who(tokens) == "alice"
