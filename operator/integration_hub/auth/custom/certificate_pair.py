@@ -78,6 +78,9 @@ _KEY_FAULTS: Final[Sequence[tuple[Callable[[str], bool], str]]] = (
 """Checked in this order; the first that holds is reported. Each reads after "The value of the key 'tls.key' "."""
 
 
+_GARBLED: Final = f"The value of the key '{CERTIFICATE_KEY}' cannot be used: {UNREADABLE}."
+
+
 def pair_problem(chain_text: str, key_text: str) -> str | None:
     """Return why a certificate and a key can never be shown to a host; None where they can."""
     for misplaced, words in _CERTIFICATE_MISPLACED:
@@ -90,13 +93,18 @@ def pair_problem(chain_text: str, key_text: str) -> str | None:
         if holds(key_text):
             return f"The value of the key '{PRIVATE_KEY}' {words}."
     with _no_remarks():
-        chain = _read_chain(chain_text)
-        if chain is None:
-            return f"The value of the key '{CERTIFICATE_KEY}' cannot be used: {UNREADABLE}."
-        key = _read_key(key_text)
-        if key is None:
-            return f"The value of the key '{PRIVATE_KEY}' is garbled, or of a kind that TLS does not know."
+        return _problem_of_what_is_read(_read_chain(chain_text), _read_key(key_text))
+
+
+def _problem_of_what_is_read(chain: Sequence[x509.Certificate] | None, key: _PrivateKey | None) -> str | None:
+    if chain is None:
+        return _GARBLED
+    if key is None:
+        return f"The value of the key '{PRIVATE_KEY}' is garbled, or of a kind that TLS does not know."
+    try:
         return _mismatch(chain, key) or _weakness(key) or _chain_fault(chain) or _purpose_fault(chain[0])
+    except Exception:  # noqa: BLE001 - any bit can be garbled, and the errors of that are of no one family
+        return _GARBLED
 
 
 def pair_pem(chain_text: str, key_text: str) -> tuple[str, str]:
@@ -115,10 +123,11 @@ def pair_pem(chain_text: str, key_text: str) -> tuple[str, str]:
 def pair_end(chain_text: str) -> datetime | None:
     """Return when the first certificate of a chain ends; None where it cannot be read."""
     with _no_remarks():
-        chain = _read_chain(chain_text)
-        return (
-            min((certificate.not_valid_after_utc for certificate in chain), default=None) if chain else None
-        )
+        try:
+            ends = [certificate.not_valid_after_utc for certificate in _read_chain(chain_text) or ()]
+        except ValueError:
+            return None
+    return min(ends, default=None)
 
 
 @contextmanager
@@ -132,7 +141,7 @@ def _no_remarks() -> Iterator[None]:
 def _read_chain(text: str) -> list[x509.Certificate] | None:
     try:
         return [x509.load_pem_x509_certificate(pem.encode()) for pem in certificates(text)]
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         return None
 
 
@@ -254,10 +263,7 @@ def _purpose_fault(certificate: x509.Certificate) -> str | None:
     One that is its own authority and says nothing of its use is let pass, as 'openssl req -x509' makes such, and hosts
     know them one by one.
     """
-    try:
-        extensions = certificate.extensions
-    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
-        return f"The value of the key '{CERTIFICATE_KEY}' cannot be used: {UNREADABLE}."
+    extensions = certificate.extensions
     basic = _extension(extensions, x509.BasicConstraints)
     usage = _extension(extensions, x509.KeyUsage)
     extended = _extension(extensions, x509.ExtendedKeyUsage)
