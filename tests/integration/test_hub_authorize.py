@@ -269,8 +269,8 @@ def test_once_more_asks_by_an_annotation_and_waits_for_its_answer(
         runs[name].shows(LINK + name)
         assert runs[name].out == "", "that it works now is not what is waited for"
     good, bad = hands["good"], hands["bad"]
-    good.write(CONNECTED, lastHandledAuthorize=good.wish(), lastTested="2026-11-22T10:05:00Z")
-    bad.write(CONNECTED, lastHandledAuthorize=bad.wish())
+    good.write(CONNECTED, lastHandledAuthorize=good.wish(), lastAuthorizeResult="Completed")
+    bad.write(CONNECTED, lastHandledAuthorize=bad.wish(), lastAuthorizeResult="Refused")
     runs["good"].ends(0)
     assert "Success, Connected" in runs["good"].out
     runs["bad"].ends(1)

@@ -52,7 +52,8 @@ class OperatorProcess:
             [
                 sys.executable, "-W", "error", *self.program, "run",
                 "--kubeconfig", str(self.kubeconfig), "--allow-cidr", "127.0.0.0/8",
-                "--listen", f"127.0.0.1:{self.port}", "--log-format", "json", *self.flags,
+                "--listen", f"127.0.0.1:{self.port}", "--callback-listen", "127.0.0.1:0",
+                "--log-format", "json", *self.flags,
             ],
             stdout=self._log_file, stderr=subprocess.STDOUT,
         )  # fmt: skip

@@ -161,41 +161,25 @@ def test_a_suspended_connection_asks_nobody() -> None:
 # Once more
 
 
-OLD: dict[str, Any] = {
-    "credential": {"expiresAt": "2026-03-01T13:00:00Z"},
-    "lastTested": "2026-03-01T11:00:00Z",
-}
-NEW: dict[str, Any] = {
-    "credential": {"expiresAt": "2026-03-01T14:00:00Z"},
-    "lastTested": "2026-03-01T12:00:10Z",
-}
+DONE: dict[str, Any] = {"lastHandledAuthorize": "w", "lastAuthorizeResult": "Completed"}
+REFUSED: dict[str, Any] = {"lastHandledAuthorize": "w", "lastAuthorizeResult": "Refused"}
 
 
 def test_once_more_waits_for_a_new_link_and_until_the_wish_is_fulfilled() -> None:
     steps = looks(
-        seen(CONNECTED, wish="w", **OLD),
-        seen(CONNECTED, link(), wish="w", **OLD),
-        seen(CONNECTED, wish="w", lastHandledAuthorize="w", **NEW),
+        seen(CONNECTED, wish="w"),
+        seen(CONNECTED, link(), wish="w"),
+        seen(CONNECTED, wish="w", **DONE),
         again=True,
     )
     assert [type(step) for step in steps] == [Wait, Show, End]
     assert steps[-1] == End(connected=True, reason="Connected", message="About Connected.")
 
 
-def test_new_tokens_without_an_end_show_by_their_test() -> None:
-    steps = looks(
-        seen(CONNECTED, link(), wish="w", lastTested="2026-03-01T11:00:00Z"),
-        seen(CONNECTED, wish="w", lastHandledAuthorize="w", lastTested="2026-03-01T12:00:00Z"),
-        again=True,
-    )
-    assert isinstance(steps[-1], End)
-    assert steps[-1].connected
-
-
 def test_a_new_consent_that_was_refused_is_told_although_the_connection_works() -> None:
     *_, step = looks(
-        seen(CONNECTED, link(), wish="w", **OLD),
-        seen(CONNECTED, wish="w", lastHandledAuthorize="w", **OLD),
+        seen(CONNECTED, link(), wish="w"),
+        seen(CONNECTED, wish="w", **REFUSED),
         again=True,
     )
     assert isinstance(step, End)
@@ -205,10 +189,10 @@ def test_a_new_consent_that_was_refused_is_told_although_the_connection_works() 
 
 def test_a_test_that_is_still_to_be_made_after_the_new_consent_is_waited_for() -> None:
     steps = looks(
-        seen(CONNECTED, link(), wish="w", **OLD),
-        seen(("Unknown", Reason.TEST_PENDING), wish="w", lastHandledAuthorize="w", **OLD),
-        seen(CONNECTED, wish="w", lastHandledAuthorize="w", **NEW),
-        seen(CONNECTED, wish="w", lastHandledAuthorize="w", **NEW),
+        seen(CONNECTED, link(), wish="w"),
+        seen(("Unknown", Reason.TEST_PENDING), wish="w", **DONE),
+        seen(CONNECTED, wish="w", **DONE),
+        seen(CONNECTED, wish="w", **DONE),
         again=True,
     )
     assert isinstance(steps[1], Wait)
@@ -220,14 +204,14 @@ def test_a_test_that_is_still_to_be_made_after_the_new_consent_is_waited_for() -
 
 def test_a_wish_of_somebody_else_is_waited_for_too() -> None:
     steps = looks(
-        seen(CONNECTED, link(), wish="theirs", **OLD),
-        seen(CONNECTED, wish="theirs", lastHandledAuthorize="theirs", **NEW),
+        seen(CONNECTED, link(), wish="theirs"),
+        seen(CONNECTED, wish="theirs", lastHandledAuthorize="theirs", lastAuthorizeResult="Completed"),
     )
     assert [type(step) for step in steps] == [Show, End]
 
 
 def test_a_wish_that_was_fulfilled_long_ago_is_none() -> None:
-    (step,) = looks(seen(CONNECTED, wish="old", lastHandledAuthorize="old", **OLD))
+    (step,) = looks(seen(CONNECTED, wish="old", lastHandledAuthorize="old"))
     assert isinstance(step, End)
 
 

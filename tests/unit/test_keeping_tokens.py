@@ -174,6 +174,7 @@ class TestAgain:
         assert "authorization" not in world.raw["status"]
         assert world.record.tokens != old
         assert world.status.last_handled_authorize == "again-1"
+        assert world.status.last_authorize_result == "Completed"
 
     def test_new_tokens_that_do_not_work_are_dropped(self) -> None:
         world = World()
@@ -187,6 +188,7 @@ class TestAgain:
         assert world.record.tokens == old
         assert world.record.candidate is None
         assert world.status.last_handled_authorize == "again-1"
+        assert world.status.last_authorize_result == "Refused"
 
     def test_a_refusal_leaves_the_old_tokens_in_use_and_is_told(self) -> None:
         world = World()

@@ -64,8 +64,6 @@ class Judge:
         self._shown: Authorization | None = None
         self._shown_reason = ""
         self._first: IntegrationInstance | None = None
-        self._open: IntegrationInstance | None = None
-        """The last look at which the wish was not fulfilled yet."""
 
     def look(self, instance: IntegrationInstance, now: datetime) -> Step:
         """Return what to do after a look."""
@@ -79,10 +77,9 @@ class Judge:
         if ready is None or status.observed_generation != instance.metadata.generation:
             return Wait(operator=True)
         if self._again and is_wished(instance):
-            self._open = instance
             return self._await_wish(status.authorization, ready)
         if self._again:
-            return _handled(self._open, instance, ready)
+            return _handled(instance, ready)
         return self._judge(instance, ready, now)
 
     def _judge(self, instance: IntegrationInstance, ready: Condition, now: datetime) -> Step:
@@ -154,12 +151,12 @@ def link_problem(url: str) -> str | None:
     return None
 
 
-def _handled(before: IntegrationInstance | None, instance: IntegrationInstance, ready: Condition) -> Step:
+def _handled(instance: IntegrationInstance, ready: Condition) -> Step:
     """Judge how a wish for a new consent was fulfilled."""
     if ready.status != "True":
         return _end(ready) if _may_end(ready) else Wait(why=f"{ready.reason}: {ready.message}")
     name, namespace = instance.metadata.name, instance.metadata.namespace
-    if before is not None and not _is_renewed(before, instance):
+    if instance.status.last_authorize_result == "Refused":
         return End(
             connected=False,
             reason=Reason.AUTHORIZATION_FAILED,
@@ -168,13 +165,6 @@ def _handled(before: IntegrationInstance | None, instance: IntegrationInstance, 
             f" 'hub authorize {name} -n {namespace} --again' to try once more.",
         )
     return End(connected=True, reason=ready.reason, message=ready.message)
-
-
-def _is_renewed(before: IntegrationInstance, after: IntegrationInstance) -> bool:
-    """Tell whether other tokens came into use with the look that shows the wish fulfilled: they were tested then."""
-    old, new = before.status, after.status
-    ends = [status.credential.expires_at if status.credential else None for status in (old, new)]
-    return ends[0] != ends[1] or old.last_tested != new.last_tested
 
 
 def _end(ready: Condition) -> End:

@@ -316,6 +316,8 @@ class InstanceStatus(Model):
     """The last value of the annotation integrationhub.dev/request that was acted upon."""
     last_handled_authorize: str | None = None
     """The last value of the annotation integrationhub.dev/authorize that was acted upon."""
+    last_authorize_result: Literal["Completed", "Refused"] | None = None
+    """What came of that: Completed with new tokens, or Refused, in which case those of before stay in use."""
 
     def condition(self, type_: str) -> Condition | None:
         """Return the condition of that type, if there is one."""

@@ -79,6 +79,7 @@ class Reason(StrEnum):
     DELIVERED = "Delivered"
     BINDING_NAME_TAKEN = "BindingNameTaken"
     BINDING_FORBIDDEN = "BindingForbidden"
+    BINDING_NOT_WRITTEN = "BindingNotWritten"
     BINDING_WITHDRAWN = "BindingWithdrawn"
 
     # Events of credentials
@@ -402,6 +403,12 @@ REASONS: dict[Reason, ReasonInfo] = {
         (c.DELIVERED,),
         "The operator may not write the Secret for workloads.",
         "Allow the operator's service account to create and update Secrets in this namespace.",
+    ),
+    Reason.BINDING_NOT_WRITTEN: ReasonInfo(
+        _R,
+        (c.DELIVERED,),
+        "The Secret for workloads could not be written.",
+        "Nothing, if it passes; the message has what the API server says, such as a quota or a policy that refuses it.",
     ),
     Reason.BINDING_WITHDRAWN: ReasonInfo(
         _W,

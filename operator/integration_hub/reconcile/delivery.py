@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
+from datetime import datetime, timedelta
 
 from integration_hub.credentials.binding import binding_data, binding_type
 from integration_hub.model import conditions as c
 from integration_hub.model.conditions import Condition
 from integration_hub.model.instance import BindingStatus
-from integration_hub.model.reasons import DEAD_CREDENTIALS, REASONS, Reason
+from integration_hub.model.reasons import DEAD_CREDENTIALS, REASONS, Course, Reason
 from integration_hub.reconcile.inputs import Answer, BindingAnswer, Effect, Inputs, KeepBinding
 from integration_hub.reconcile.run import Run
+
+AGAIN = timedelta(minutes=1)
+"""After the Secret could not be written."""
 
 Delivery = tuple[Condition | None, BindingStatus | None]
 
@@ -54,12 +58,23 @@ def drop_former(inputs: Inputs) -> Generator[Effect, Answer, None]:
         yield KeepBinding(before.name, "", None)
 
 
-def is_missing(inputs: Inputs) -> bool:
-    """Tell whether the Secret for workloads was taken away by somebody."""
-    binding = inputs.instance.spec.binding
-    return (
-        binding is not None and inputs.instance.status.binding is not None and inputs.binding_version is None
+def is_due(inputs: Inputs) -> bool:
+    """Tell whether the Secret for workloads was taken away by somebody, or could not be written before."""
+    if inputs.instance.spec.binding is None:
+        return False
+    status = inputs.instance.status
+    told = status.condition(c.DELIVERED)
+    tried = (
+        told is not None and told.status == "False" and REASONS[Reason(told.reason)].course is Course.RETRYING
     )
+    return tried or (status.binding is not None and inputs.binding_version is None)
+
+
+def tried_again_at(condition: Condition | None, now: datetime) -> datetime | None:
+    """Return when a Secret is tried again that could not be written; None where it could, or that cannot help."""
+    if condition is None or REASONS[Reason(condition.reason)].course is not Course.RETRYING:
+        return None
+    return now + AGAIN
 
 
 def _data(run: Run, ready: Condition) -> Mapping[str, str] | None:

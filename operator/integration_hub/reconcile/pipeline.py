@@ -21,7 +21,7 @@ from integration_hub.model.instance import CredentialStatus, InstanceStatus, Tes
 from integration_hub.model.reasons import REASONS, Course, Reason
 from integration_hub.reconcile.authentication import Kept, has_token_work, keep_tokens, next_look
 from integration_hub.reconcile.consent import Consent
-from integration_hub.reconcile.delivery import Delivery, carried, deliver, is_missing
+from integration_hub.reconcile.delivery import Delivery, carried, deliver, is_due, tried_again_at
 from integration_hub.reconcile.ends import attention, earliest, told, written
 from integration_hub.reconcile.execute import Exchanges, make_test, read_secret, use_secret
 from integration_hub.reconcile.gates import GateResult, PlannedTest, pass_gates, undecided
@@ -71,11 +71,11 @@ def reconcile(inputs: Inputs) -> Story:
 def _go_on(run: Run, gates: GateResult) -> Story:
     """Do what is due of an instance that the gates let through."""
     due = run.due()
-    if run.method is not None and (due or has_token_work(run.inputs) or is_missing(run.inputs)):
+    if run.method is not None and (due or has_token_work(run.inputs) or is_due(run.inputs)):
         return (yield from _with_tokens(run, gates, run.method))
     if due:
         return (yield from _take_turn(run, gates, due))
-    if is_missing(run.inputs):
+    if is_due(run.inputs):
         credentials = yield from _read_credentials(run)
         if isinstance(credentials, CredentialProblem):
             return (yield from _withheld(run, gates, credentials))
@@ -337,7 +337,14 @@ def _tested(run: Run, gates: GateResult) -> Story:
     # Status has whole seconds; what is done every ten of them must not be done a second early.
     return replace(
         _with_kept(run, decision),
-        due=earliest((due, attention(decision.status, inputs.now), _next_look(run))),
+        due=earliest(
+            (
+                due,
+                attention(decision.status, inputs.now),
+                _next_look(run),
+                tried_again_at(delivered, inputs.now),
+            )
+        ),
         made=tuple(standing.held[name] for name in run.made),
         fingerprint=run.fingerprint if standing.refused() else None,
     )
@@ -381,11 +388,15 @@ def _token_fields(run: Run) -> dict[str, Any]:
         scopes=list(tokens.scopes or ()) if tokens is not None else [],
         secret_resource_version=run.secret.version if run.secret is not None else None,
     )
-    handled = keeper.record.handled or run.inputs.instance.status.last_handled_authorize
+    before, handled = run.inputs.instance.status, keeper.record.handled
+    result = before.last_authorize_result
+    if handled is not None and handled != before.last_handled_authorize:
+        result = "Completed" if keeper.record.refusal is None else "Refused"
     return {
         "credential": _warned(run, known),
         "authorization": run.kept.authorization,
-        "last_handled_authorize": handled,
+        "last_handled_authorize": handled or before.last_handled_authorize,
+        "last_authorize_result": result,
     }
 
 

@@ -118,7 +118,7 @@ _PERIOD = DurationType(least=timedelta(seconds=10))
 @click.option(
     "--callback-listen",
     type=_CallbackAddressType(),
-    default="off",
+    default="127.0.0.1:8081",
     show_default=True,
     help="Address to which browsers come back when somebody has consented to a connection; port 0 takes a free one,"
     " 'off' none.",

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from integration_hub.adapters.kube import DEFINITIONS, INSTANCES, ApiError, KubeClient
 from integration_hub.adapters.traffic import Traffic
+from integration_hub.auth.flow import CredentialProblem
 from integration_hub.model import conditions as c
 from integration_hub.model.conditions import Condition, merge_conditions
 from integration_hub.model.definition import DefinitionStatus
@@ -25,6 +26,7 @@ from integration_hub.reconcile.gates import undecided
 from integration_hub.reconcile.inputs import (
     Answer,
     AskTurn,
+    BindingAnswer,
     ConsentResult,
     Decision,
     Effect,
@@ -150,11 +152,13 @@ class Reconciler:
 
     async def _reconcile_instance(self, key: Key, record: InstanceRecord) -> Done:
         raw = record.raw()
-        resumed = self._resume(key, record, raw)
         instance, problems = _parsed(raw)
         attended = await self._attend(key, record, raw, instance)
         if attended is not None:
             return attended
+        resumed = self._resume(key, record, raw)
+        if resumed:
+            instance, problems = _parsed(raw)
         if instance is None:
             return await self._refuse_unreadable(key, record, problems)
         return await self._decide(key, record, self._gather(key, instance), resumed=resumed)
@@ -359,7 +363,15 @@ class Reconciler:
             case WriteRecord():
                 return await self._vault.write(owner, effect)
             case KeepBinding():
-                return await self._binder.keep(owner, effect, source=reference.name if reference else None)
+                return await self._keep_binding(owner, effect, reference.name if reference else None)
+
+    async def _keep_binding(self, owner: Owner, effect: KeepBinding, source: str | None) -> BindingAnswer:
+        """Write the Secret for workloads. That it cannot be written is told, and takes no verdict back."""
+        try:
+            return await self._binder.keep(owner, effect, source=source)
+        except ApiError as error:
+            message = f"Secret '{effect.name}' could not be written: {error}."
+            return BindingAnswer(problem=CredentialProblem(Reason.BINDING_NOT_WRITTEN, message))
 
     async def _write(self, key: Key, record: InstanceRecord, status: dict[str, Any]) -> None:
         """Write what differs. ApiError passes through, but for an object that is gone."""
