@@ -36,7 +36,7 @@ PASSWORDS = {name: f"{name}-{secrets.token_urlsafe(9)}" for name in ("alice", "b
 """Who can sign in, and with what."""
 SECRET = f"client-{secrets.token_urlsafe(24)}"
 """The secret of every client that has one."""
-REDIRECT_URIS = ("http://127.0.0.1/*", "https://127.0.0.1/*")
+REDIRECT_URIS = ("http://127.0.0.1/*", "http://localhost/*")
 """Any port of loopback, as RFC 8252 has it."""
 
 SCOPE = "payments"
@@ -145,6 +145,29 @@ def _scopes() -> list[dict[str, Any]]:
         {"name": SCOPE, "protocol": "openid-connect"},
         {"name": UNSPOKEN_SCOPE, "protocol": "openid-connect", "attributes": unnamed},
     ]
+
+
+def _user(name: str, password: str) -> dict[str, Any]:
+    return {
+        "username": name,
+        "enabled": True,
+        # Without a whole profile the first thing after a sign-in would be a form.
+        "email": f"{name}@acme.example",
+        "emailVerified": True,
+        "firstName": name.capitalize(),
+        "lastName": "Example",
+        "credentials": [{"type": "password", "value": password}],
+    }
+
+
+def _link(name: str, algorithm: str) -> dict[str, str]:
+    """Say as whom an issuer of assertions knows a user."""
+    external = f"external-{name}"
+    return {
+        "identityProvider": f"issuer-{algorithm.lower()}",
+        "userId": external,
+        "userName": external,
+    }
 
 
 class KeycloakServer:
@@ -323,31 +346,14 @@ class KeycloakServer:
             "refreshTokenMaxReuse": 0,
             "oauth2DeviceCodeLifespan": 300,
             "oauth2DevicePollingInterval": 1,
-            "users": [self._user(name) for name in PASSWORDS],
+            "users": [
+                _user(name, password)
+                | {"federatedIdentities": [_link(name, algorithm) for algorithm in self.issuer_keys]}
+                for name, password in PASSWORDS.items()
+            ],
             "clients": self._clients(),
             "identityProviders": [self._issuer(algorithm) for algorithm in self.issuer_keys],
             "clientScopes": _scopes(),
-        }
-
-    def _user(self, name: str) -> dict[str, Any]:
-        linked = [
-            {
-                "identityProvider": f"issuer-{algorithm.lower()}",
-                "userId": f"external-{name}",
-                "userName": f"external-{name}",
-            }
-            for algorithm in self.issuer_keys
-        ]
-        return {
-            "username": name,
-            "enabled": True,
-            # Without a whole profile the first thing after a sign-in would be a form.
-            "email": f"{name}@acme.example",
-            "emailVerified": True,
-            "firstName": name.capitalize(),
-            "lastName": "Example",
-            "credentials": [{"type": "password", "value": PASSWORDS[name]}],
-            "federatedIdentities": linked,
         }
 
     def _issuer(self, algorithm: str) -> dict[str, Any]:
@@ -446,6 +452,12 @@ class KeycloakAdmin:
         return dict(found)
 
     # People
+
+    def create_user(self, name: str) -> str:
+        """Create a user and return the password."""
+        password = f"{name}-{secrets.token_urlsafe(9)}"
+        self.call("POST", "/users", _user(name, password))
+        return password
 
     def sign_out(self, user: str) -> None:
         """End all sessions of a user: their refresh tokens are dead, save those of offline sessions."""
