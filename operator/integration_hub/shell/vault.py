@@ -20,7 +20,7 @@ from integration_hub.adapters.kube import ApiError, KubeClient
 from integration_hub.adapters.spool import Spool
 from integration_hub.auth.flow import CredentialProblem
 from integration_hub.credentials.envelope import Random
-from integration_hub.credentials.record import CredentialRecord, RecordError, from_fields, to_fields
+from integration_hub.credentials.record import CredentialRecord, Intent, RecordError, from_fields, to_fields
 from integration_hub.credentials.sealed import Binding, UnreadableError, open_fields, seal_fields, wrapping_of
 from integration_hub.model.base import API_VERSION, GROUP
 from integration_hub.model.reasons import Reason
@@ -67,6 +67,8 @@ class _Held:
     base: str
     """resourceVersion of what it was to take the place of."""
     attempt: str
+    before: CredentialRecord | None = None
+    """What it was made from, as long as this process lives."""
 
 
 class Vault:
@@ -84,6 +86,8 @@ class Vault:
         """When the keyring was last read for the sake of a record, by the loop's clock."""
         self._held: dict[str, _Held] = {}
         """By the instance's UID."""
+        self._unsent: dict[str, tuple[str, Intent | None]] = {}
+        """By the instance's UID: the attempt of an intent that could not be stored, and the intent before it."""
 
     async def read(self, owner: Owner) -> RecordAnswer:
         """Open a record as it is now, once what is held of it was stored. ApiError where the API server cannot tell."""
@@ -107,10 +111,17 @@ class Vault:
             return RecordAnswer(problem=CredentialProblem(Reason.KEYRING_UNAVAILABLE, str(error)))
         data = seal_fields(to_fields(effect.record), owner.binding, keyring, self._random)
         before = effect.base.record or CredentialRecord()
-        held = _Held(data, effect.base.version, effect.attempt)
+        held = _Held(data, effect.base.version, effect.attempt, effect.base.record)
         if (effect.record.tokens, effect.record.candidate) != (before.tokens, before.candidate):
             await self._hold(owner.uid, held)
-        return await self._store(owner, held, effect.base)
+        try:
+            return await self._store(owner, held, effect.base)
+        except ApiError:
+            # Perhaps it was stored all the same. But nobody is told so, and so nothing is sent.
+            intent = effect.record.intent
+            if intent is not None and intent != before.intent:
+                self._unsent[owner.uid] = (intent.attempt, before.intent)
+            raise
 
     def holds(self, uid: str) -> bool:
         """Tell whether something is held of an instance that is not known to be stored."""
@@ -118,8 +129,9 @@ class Vault:
 
     async def forget(self, uid: str) -> None:
         """Drop what is held of an instance that was deleted."""
-        if self._held.pop(uid, None) is not None:
-            await asyncio.to_thread(self._spool.drop, uid)
+        self._unsent.pop(uid, None)
+        if uid in self._held:
+            await self._release(uid)
 
     # Holding
 
@@ -142,13 +154,25 @@ class Vault:
 
     async def _release(self, uid: str) -> None:
         self._held.pop(uid, None)
-        await asyncio.to_thread(self._spool.drop, uid)
+        try:
+            await asyncio.to_thread(self._spool.drop, uid)
+        except OSError as error:
+            # Who finds it later sees that it was stored, or that another record has taken its place.
+            log.warning("cannot take from the spool", error=type(error).__name__, errno=error.errno)
 
     async def _settle(self, owner: Owner, held: _Held, secret: SecretAnswer) -> RecordAnswer:
         """Store what is held, unless it was, or somebody else has stored another since."""
         stored = self._opened(owner, secret)
-        if dict(secret.data) == held.data or not _follows(held, stored):
+        if dict(secret.data) == held.data:
             await self._release(owner.uid)
+            return stored
+        if stored.problem is not None and stored.version != held.base:
+            return stored  # nobody can tell whether it is still the one before, so what is held waits
+        if not _follows(held, stored):
+            await self._release(owner.uid)
+            return stored
+        if _is_unreadable(self._read_back(owner, held.data)):
+            log.warning("what is held of a credential does not open here and counts as none", uid=owner.uid)
             return stored
         return await self._store(owner, replace(held, base=stored.version), stored)
 
@@ -165,12 +189,23 @@ class Vault:
                 if error.status not in {_CONFLICT, _NOT_FOUND}:
                     raise
                 secret = await self._kube.read_secret(owner.namespace, record_name(owner.uid))
+                if self._lacks_key(secret):
+                    await (
+                        self._look_for_keys()
+                    )  # else one that was wrapped anew would look like somebody else's
                 now = self._opened(owner, secret)
+                if dict(secret.data) == held.data:
+                    # It was our own write, whose answer was lost on the way.
+                    await self._release(owner.uid)
+                    return now
+                if now.problem is not None:
+                    return now
                 if now.record != base.record and not _follows(held, now):
                     await self._release(owner.uid)
                     return replace(now, conflict=True)
                 base = now
             else:
+                self._unsent.pop(owner.uid, None)
                 await self._release(owner.uid)
                 metadata = written["metadata"]
                 return replace(
@@ -253,7 +288,15 @@ class Vault:
             message = f"The operator may not read Secret '{name}' in namespace '{owner.namespace}'."
             return RecordAnswer(problem=CredentialProblem(Reason.CREDENTIAL_NOT_STORED, message))
         answer = self._read_back(owner, secret.data)
-        return replace(answer, uid=secret.uid, version=secret.version)
+        record = self._without_unsent(owner.uid, answer.record)
+        return replace(answer, record=record, uid=secret.uid, version=secret.version)
+
+    def _without_unsent(self, uid: str, record: CredentialRecord | None) -> CredentialRecord | None:
+        """Return a record without an intent that was stored although we were told otherwise."""
+        attempt, before = self._unsent.get(uid, ("", None))
+        if record is None or record.intent is None or record.intent.attempt != attempt:
+            return record
+        return replace(record, intent=before)
 
     def _read_back(self, owner: Owner, data: Mapping[str, bytes]) -> RecordAnswer:
         where = f"Secret '{record_name(owner.uid)}' in namespace '{owner.namespace}'"
@@ -271,14 +314,21 @@ _BASE, _ATTEMPT = "spool-base", "spool-attempt"
 
 
 def _follows(held: _Held, stored: RecordAnswer) -> bool:
-    """Tell whether a held record is the next one after the stored one: of its version, or the result of its intent."""
-    if stored.version == held.base:
+    """Tell whether a held record is the next one after the stored one: of its version, or the result of its intent.
+
+    A version is another one also where the same record was wrapped anew.
+    """
+    if stored.version == held.base or (stored.record is not None and stored.record == held.before):
         return True
     intent = stored.record.intent if stored.record is not None else None
     # Where the Secret was taken away meanwhile, what was received is all there is.
     return not stored.version or (
         intent is not None and bool(held.attempt) and intent.attempt == held.attempt
     )
+
+
+def _is_unreadable(answer: RecordAnswer) -> bool:
+    return answer.problem is not None and answer.problem.reason is Reason.CREDENTIAL_UNREADABLE
 
 
 def _not_stored(owner: Owner, error: ApiError) -> CredentialProblem:
