@@ -110,6 +110,22 @@ class TestConsent:
         assert error in condition.message
         assert world.state() != before
 
+    def test_what_anybody_can_write_into_a_url_is_not_repeated(self) -> None:
+        world = World()
+        world.run()
+        world.bring(error="<b>call 555-0100 now</b>")
+        assert world.ready == ("Unknown", "AuthorizationFailed")
+        assert "555" not in world.status.model_dump_json()
+
+    def test_an_error_of_another_authorization_server_is_not_believed(self) -> None:
+        world = World(of=oauth(issuer="https://eu.acme.example"))
+        world.run()
+        world.run(ConsentAnswer(world.state(), error="access_denied", iss="https://evil.example"))
+        assert world.ready == ("Unknown", "AuthorizationFailed")
+        condition = world.status.condition("Ready")
+        assert condition is not None
+        assert "another authorization server" in condition.message
+
     def test_a_client_that_the_token_url_refuses_is_told(self) -> None:
         world = World()
         world.run()

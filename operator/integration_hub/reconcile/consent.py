@@ -17,7 +17,7 @@ from integration_hub.model.reasons import Reason
 from integration_hub.model.tokens import ConsentAnswer, ConsentAttempt, DeviceCode, Tokens
 from integration_hub.reconcile.inputs import Answer, ConsentResult, Effect, Inputs
 from integration_hub.reconcile.keeper import Keeper, Renewal
-from integration_hub.reconcile.steps import drive
+from integration_hub.reconcile.steps import Ended, drive
 from integration_hub.reconcile.times import timestamp
 
 LINK_SHOWN = timedelta(minutes=20)
@@ -85,20 +85,32 @@ class Consent:
         problem = yield from keeper.write(without_consent(record))
         if problem is not None:
             return Renewal(problem=problem)
-        if answer.error is not None or answer.code is None:
-            return (yield from self._denied(answer))
         steps = keeper.method.exchange(
             keeper.passed.settings, keeper.credentials, attempt, answer, self.inputs.context
         )
-        ended = yield from drive(steps, keeper.wire)
+        brought = tuple(filter(None, (answer.code, attempt.verifier)))
+        ended = yield from drive(steps, keeper.wire._replace(sensitive=(*brought, *keeper.wire.sensitive)))
         if isinstance(ended.result, Tokens):
             return (yield from self.put(ended.result))
-        said = ended.result.message if isinstance(ended.result, TokenRefused) else ""
-        if not said and ended.exchanges is not None:
-            diagnosis = keeper.explain(ended.exchanges)
-            said = " ".join(filter(None, (diagnosis.message, diagnosis.hint)))
-        message = f"Consent was given, but no token came of it. {said}".strip()
-        return (yield from self.refuse(Reason.AUTHORIZATION_FAILED, message))
+        reason, message = self._explained(answer, ended)
+        return (yield from self.refuse(reason, message))
+
+    def _explained(self, answer: ConsentAnswer, ended: Ended[Tokens | TokenRefused]) -> tuple[Reason, str]:
+        """Return why a consent came to nothing. Only codes that the method lets through are repeated."""
+        refused = ended.result if isinstance(ended.result, TokenRefused) else TokenRefused()
+        if refused.message:
+            return Reason.AUTHORIZATION_FAILED, refused.message
+        if answer.error is not None:
+            code = f"'{refused.code}'" if refused.code else "a code that is none"
+            if refused.code in _DENIED:
+                return Reason.AUTHORIZATION_DENIED, f"The external system says {code}."
+            said = f"The external system has refused the request for consent with {code}."
+            return Reason.AUTHORIZATION_FAILED, said
+        said = "Consent was given, but no token came of it."
+        if ended.exchanges is not None:
+            diagnosis = self.keeper.explain(ended.exchanges)
+            said = " ".join(filter(None, (said, diagnosis.message, diagnosis.hint)))
+        return Reason.AUTHORIZATION_FAILED, said
 
     def put(self, tokens: Tokens) -> Generator[Effect, Answer, Renewal | None]:
         """Store new tokens, to be tested before they take the place of those in use."""
@@ -117,16 +129,6 @@ class Consent:
         )
         problem = yield from self.keeper.write(record)
         return Renewal(problem=problem) if problem else None
-
-    def _denied(self, answer: ConsentAnswer) -> Generator[Effect, Answer, Renewal | None]:
-        if answer.error is None:
-            message = "The external system has sent the browser back without a code."
-            return (yield from self.refuse(Reason.AUTHORIZATION_FAILED, message))
-        if answer.error in _DENIED:
-            message = f"The external system says '{answer.error}'."
-            return (yield from self.refuse(Reason.AUTHORIZATION_DENIED, message))
-        message = f"The external system has refused the request for consent with '{answer.error}'."
-        return (yield from self.refuse(Reason.AUTHORIZATION_FAILED, message))
 
     # What a person is shown
 
