@@ -156,15 +156,30 @@ def has_token_work(inputs: Inputs) -> bool:
     """Tell whether tokens need attention although no test is due: told by the status, without opening the record."""
     status, now = inputs.instance.status, inputs.now
     shown = status.authorization
-    renews_at = parse_timestamp(status.credential.renews_at) if status.credential else None
     return (
         inputs.consent is not None
-        or (renews_at is not None and renews_at <= now)
+        or _is_renewal_due(inputs)
         or (shown is not None and (inputs.first_look or shown.user_code is not None))
         or (shown is not None and _is_over(shown.expires_at, now))
         or _has_vanished(inputs)
         or (is_wished(inputs) and shown is None)
     )
+
+
+def _is_renewal_due(inputs: Inputs) -> bool:
+    """Tell whether tokens are to be renewed ahead of their end, or were to be and nobody has tried.
+
+    Once they have ended, and it was tried in vain, tests are made as seldom as with any other trouble, and each tries
+    it again. Tokens that live too short for anything to be done ahead are renewed when a test needs them, too.
+    """
+    credential, now = inputs.instance.status.credential, inputs.now
+    renews_at = parse_timestamp(credential.renews_at) if credential is not None else None
+    ends_at = parse_timestamp(credential.expires_at) if credential is not None else None
+    if renews_at is None or renews_at > now:
+        return False
+    if ends_at is None or ends_at > now:
+        return True
+    return renews_at < ends_at and inputs.instance.status.last_test_result == "Success"
 
 
 def _has_vanished(inputs: Inputs) -> bool:
@@ -187,15 +202,9 @@ def _is_over(moment: str, now: datetime) -> bool:
     return parsed is None or parsed <= now
 
 
-def next_look(keeper: Keeper, shown: Authorization | None) -> datetime | None:
-    """Return when tokens or what a person is shown need attention again."""
-    now = keeper.inputs.now
+def next_poll(keeper: Keeper, shown: Authorization | None) -> datetime | None:
+    """Return when to ask again whether a person has typed the code; the status tells of everything else."""
     device = keeper.record.device
-    polls_at = device.next_poll if device is not None and shown is not None else None
-    moments = (
-        keeper.renews_at(),
-        parse_timestamp(shown.expires_at) if shown is not None else None,
-        polls_at,
-    )
-    soonest = min((moment for moment in moments if moment is not None), default=None)
-    return None if soonest is None else max(soonest, now + timedelta(seconds=1))
+    if shown is None or device is None or device.next_poll is None:
+        return None
+    return max(device.next_poll, keeper.inputs.now + timedelta(seconds=1))

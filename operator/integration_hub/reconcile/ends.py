@@ -38,7 +38,10 @@ def ends(credential: CredentialStatus) -> datetime | None:
 
 
 def attention(status: InstanceStatus, now: datetime) -> datetime | None:
-    """Return when credentials need attention next: to be renewed, asked for anew, or warned of."""
+    """Return when credentials need attention next: to be renewed, asked for anew, or warned of.
+
+    What was due before was seen to just now, or cannot be: whoever came back for it at once would never rest.
+    """
     moments: list[datetime | None] = []
     if status.authorization is not None:
         moments.append(parse_timestamp(status.authorization.expires_at))
@@ -47,7 +50,7 @@ def attention(status: InstanceStatus, now: datetime) -> datetime | None:
         ends_at = ends(status.credential)
         # To the second: as early as its last one, the warning would not be due yet.
         moments.append(next_warning(ends_at, now) if ends_at is not None else None)
-    return earliest(moments)
+    return earliest(moment for moment in moments if moment is not None and moment > now)
 
 
 def earliest(moments: Iterable[datetime | None]) -> datetime | None:

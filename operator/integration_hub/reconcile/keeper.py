@@ -158,12 +158,15 @@ class Keeper:
     # Renewing
 
     def renews_at(self) -> datetime | None:
-        """Return when the tokens in use are renewed; None where they are not by themselves."""
+        """Return when the tokens in use are renewed; None where they are not by themselves.
+
+        Of tokens that have ended it is the moment at which they should have been: they are renewed when a test is made.
+        """
         tokens = self.tokens
         if tokens is None or not self.renewable(tokens):
             return None
         moment = self._planned(tokens)
-        if moment is None or moment > self.inputs.now:
+        if moment is None or moment > self.inputs.now or self.usable is None:
             return moment
         # It is overdue, so it was tried just now: again after a part of what is left.
         left = (tokens.expires_at or self.inputs.now) - self.inputs.now
@@ -188,8 +191,10 @@ class Keeper:
             return False
         if not self.may_send(tokens):
             return False
+        if self.usable is None or self.record.intent is not None:
+            return True
         moment = self._planned(tokens)
-        return self.record.intent is not None or (moment is not None and moment <= self.inputs.now)
+        return moment is not None and moment <= self.inputs.now
 
     def may_send(self, tokens: Tokens) -> bool:
         """Tell whether a refresh token may be sent now, which it may not right after an answer was lost."""

@@ -19,7 +19,7 @@ from integration_hub.model.conditions import Condition
 from integration_hub.model.http import Outcome
 from integration_hub.model.instance import CredentialStatus, InstanceStatus, TestedInputs
 from integration_hub.model.reasons import REASONS, Course, Reason
-from integration_hub.reconcile.authentication import Kept, has_token_work, keep_tokens, next_look
+from integration_hub.reconcile.authentication import Kept, has_token_work, keep_tokens, next_poll
 from integration_hub.reconcile.consent import Consent
 from integration_hub.reconcile.delivery import Delivery, carried, deliver, is_due, tried_again_at
 from integration_hub.reconcile.ends import attention, earliest, told, written
@@ -341,7 +341,7 @@ def _tested(run: Run, gates: GateResult) -> Story:
             (
                 due,
                 attention(decision.status, inputs.now),
-                _next_look(run),
+                _next_poll(run),
                 tried_again_at(delivered, inputs.now),
             )
         ),
@@ -407,15 +407,15 @@ def _warned(run: Run, known: CredentialStatus) -> CredentialStatus:
     return status
 
 
-def _next_look(run: Run) -> datetime | None:
-    return next_look(run.keeper, run.kept.authorization) if run.keeper is not None else None
+def _next_poll(run: Run) -> datetime | None:
+    return next_poll(run.keeper, run.kept.authorization) if run.keeper is not None else None
 
 
 def _with_kept(run: Run, decision: Decision) -> Decision:
     """Add what has happened to tokens."""
     return replace(
         decision,
-        due=earliest((decision.due, attention(decision.status, run.inputs.now), _next_look(run))),
+        due=earliest((decision.due, attention(decision.status, run.inputs.now), _next_poll(run))),
         consent=run.consent.result if run.consent is not None else None,
         renewal=run.keeper.result if run.keeper is not None else None,
         notices=tuple(run.notices),
