@@ -8,7 +8,11 @@ import pytest
 
 from integration_hub.model.http import FailureKind
 from integration_hub.reconcile.inputs import SecretAnswer, SecretState
-from support.token_world import Provider, World, oauth
+from support.builders import found
+from support.token_world import CLIENT, DiedError, Provider, World, oauth
+
+SENDS = 3
+"""The number of the effect that sends a refresh token: Secret, record and intent go before it."""
 
 
 def live(world: World, *, hours: float, most: int = 500) -> tuple[int, int]:
@@ -83,6 +87,101 @@ class TestOutage:
             world.bring(code="good-code")
         world.pass_time(minutes=53)
         return world
+
+
+class TestClock:
+    """The clock was wrong, and was put right."""
+
+    def test_tokens_of_a_clock_that_was_ahead_are_renewed_when_they_are_refused(self) -> None:
+        world = World(of=oauth("clientCredentials"))
+        world.now += timedelta(days=400)
+        world.run()
+        world.now -= timedelta(days=400)
+        world.provider.access.clear()
+        world.started = False
+        world.raw["status"] = {}
+        world.run()
+        assert world.provider.token_requests == 2
+        assert world.ready == ("True", "Connected")
+
+    def test_a_lost_answer_of_a_clock_that_was_ahead_hinders_no_renewal(self) -> None:
+        world = World(of=oauth(refresh={"reuse": "grace"}), provider=Provider(grace=True))
+        world.connect()
+        world.provider.lose_answers = 1
+        world.now += timedelta(days=400)
+        world.run()
+        world.now -= timedelta(days=399)
+        world.raw["status"] = {}
+        for _ in range(5):
+            world.pass_time(minutes=15)
+            world.run()
+        assert world.ready == ("True", "Connected")
+
+
+class TestTwoOperators:
+    """One is being replaced by another, and still waits for the answer to a renewal."""
+
+    @pytest.mark.parametrize("reuse", ["grace", "strict"])
+    def test_a_renewal_that_another_has_just_begun_is_left_to_it(self, reuse: str) -> None:
+        world = World(of=oauth(refresh={"reuse": reuse}))
+        world.connect()
+        world.pass_time(minutes=53)
+        with pytest.raises(DiedError):
+            world.run(die_before=SENDS)
+        assert world.record.intent is not None
+        world.pass_time(seconds=5)
+        world.run()
+        assert world.provider.shown == []
+        assert world.record.intent is not None, "the other one's answer still has its place"
+        assert world.ready == ("True", "Connected")
+
+    def test_a_refresh_token_of_the_secret_that_another_has_just_sent_is_left_to_it(self) -> None:
+        world = World(
+            of=oauth("refreshToken"),
+            provider=Provider(current="given-refresh"),
+            secret=found(**CLIENT, refreshToken="given-refresh"),
+        )
+        with pytest.raises(DiedError):
+            world.run(die_before=SENDS)
+        assert world.record.intent is not None
+        world.pass_time(seconds=5)
+        world.run()
+        assert world.provider.shown == []
+        world.pass_time(seconds=60)
+        world.run()
+        assert world.ready == ("True", "Connected")
+
+
+class TestDoubt:
+    def test_grace_sends_it_twice_in_all_whatever_comes_between(self) -> None:
+        world = World(of=oauth(refresh={"reuse": "grace"}))
+        world.connect()
+        first = world.record.tokens
+        assert first is not None
+        world.pass_time(minutes=49)
+        for number in range(12):
+            world.pass_time(minutes=1)
+            world.provider.lose_answers = 1
+            world.provider.down = FailureKind.CONNECTION_REFUSED if number % 2 else None
+            world.run()
+        assert world.provider.shown.count(first.refresh_token or "") == 2
+
+    def test_a_refusal_leaves_no_doubt_behind(self) -> None:
+        world = World(
+            of=oauth("refreshToken", refresh={"reuse": "reusable"}),
+            provider=Provider(current="given-refresh", rotates=False),
+            secret=found(**CLIENT, refreshToken="given-refresh"),
+        )
+        world.run()
+        assert world.ready == ("True", "Connected")
+        world.provider.refuses = "invalid_grant"
+        world.pass_time(minutes=70)
+        world.run()
+        assert world.ready == ("False", "TokenGrantRejected")
+        assert world.record.intent is None
+        asked = world.provider.token_requests
+        live(world, hours=12)
+        assert world.provider.token_requests - asked <= 1
 
 
 class TestMissing:

@@ -37,8 +37,9 @@ from integration_hub.reconcile.steps import Ended, Wire, drive
 MAX_TRIES = {Reuse.GRACE: 2, Reuse.STRICT: 1}
 """How many times one refresh token is sent, as long as no answer is known."""
 
-LOST_PAUSE = timedelta(seconds=30)
-"""After an answer that was lost: what hindered it may pass, and the provider may still be at work."""
+LOST_PAUSE = timedelta(seconds=20)
+"""After an answer that was lost, or that another operator may still wait for: longer than any answer takes, and to be
+stored; and shorter than the half minute for which providers accept a refresh token once more."""
 
 SHORTEST = timedelta(seconds=10)
 """Between renewals, however short a provider lets tokens live; one that has ended is renewed when a test needs it."""
@@ -165,6 +166,8 @@ class Keeper:
         tokens = self.tokens
         if tokens is None or not self.renewable(tokens):
             return None
+        if self.is_awaited:
+            return self.inputs.now + LOST_PAUSE
         moment = self._planned(tokens)
         if moment is None or moment > self.inputs.now or self.usable is None:
             return moment
@@ -189,23 +192,21 @@ class Keeper:
         tokens = self.tokens
         if tokens is None or not self.renewable(tokens):
             return False
-        if not self.may_send(tokens):
+        if self.is_awaited:
             return False
         if self.usable is None or self.record.intent is not None:
             return True
         moment = self._planned(tokens)
         return moment is not None and moment <= self.inputs.now
 
-    def may_send(self, tokens: Tokens) -> bool:
-        """Tell whether a refresh token may be sent now, which it may not right after an answer was lost."""
+    @property
+    def is_awaited(self) -> bool:
+        """Tell whether an answer may still come to what was sent: it may be another operator that waits for it."""
         intent = self.record.intent
-        return (
-            intent is None
-            or tokens.refresh_token is None
-            or self._spent(intent)
-            or self.inputs.first_look
-            or self.inputs.now >= intent.started_at + LOST_PAUSE
-        )
+        if intent is None:
+            return False
+        # To the second, as status has it: else it would be due there before it is here.
+        return abs(self.inputs.now - intent.started_at) + timedelta(seconds=1) < LOST_PAUSE
 
     def renew(self) -> Generator[Effect, Answer, Renewal | None]:
         """Renew the tokens in use. None where that is done: they are stored, and can be used."""
@@ -214,17 +215,12 @@ class Keeper:
             raise ValueError("there are no tokens to renew")
         if tokens.refresh_token is None:
             return (yield from self.obtain())
-        intent = self.record.intent
-        if intent is not None and self._spent(intent):
-            return (yield from self._end(_LOST))
-        tries = 1 + (intent.tries if intent is not None else 0)
         return (
             yield from self._send_once(
                 lambda: self.method.refresh(
                     self.passed.settings, self.credentials, tokens, self.inputs.context
                 ),
                 token_hash(tokens.refresh_token),
-                tries,
             )
         )
 
@@ -234,36 +230,36 @@ class Keeper:
         def steps() -> Steps[Tokens | TokenRefused]:
             return self.method.obtain(self.passed.settings, self.credentials, self.inputs.context)
 
-        if not self.rules.consumes:
-            ended = yield from drive(steps(), self.wire)
-            return (yield from self._taken(ended, attempt=""))
-        intent = self.record.intent
-        shown = self.rules.grant
-        if intent is not None and intent.token_hash == shown and self._spent(intent):
-            return (yield from self._end(_LOST))
-        tries = 1 + (intent.tries if intent is not None and intent.token_hash == shown else 0)
-        return (yield from self._send_once(steps, shown, tries))
-
-    def _spent(self, intent: Intent) -> bool:
-        """Tell whether what was sent without a known answer must not be sent again."""
-        return intent.tries >= MAX_TRIES.get(self.rules.reuse, intent.tries + 1)
+        if self.rules.consumes:
+            return (yield from self._send_once(steps, self.rules.grant))
+        ended = yield from drive(steps(), self.wire)
+        return (yield from self._taken(ended))
 
     def _send_once(
-        self, steps: Callable[[], Steps[Tokens | TokenRefused]], shown: str, tries: int
+        self, steps: Callable[[], Steps[Tokens | TokenRefused]], shown: str
     ) -> Generator[Effect, Answer, Renewal | None]:
         """Store the intent, send what can be used once, store what comes back."""
+        before = self.record.intent
+        if before is not None and before.token_hash != shown:
+            before = None
+        if before is not None and self.is_awaited:
+            return Renewal(postponed=Postponed(LOST_PAUSE.total_seconds()))
+        tries = before.tries if before is not None else 0
+        if tries >= MAX_TRIES.get(self.rules.reuse, tries + 1):
+            return (yield from self._end(_LOST))
         attempt = self.inputs.random(16).hex()
-        intent = Intent(attempt, self.inputs.now, shown, tries)
-        problem = yield from self.write(replace(self.record, intent=intent))
+        problem = yield from self.write(
+            replace(self.record, intent=Intent(attempt, self.inputs.now, shown, tries + 1))
+        )
         if problem is not None:
             return Renewal(problem=problem)
         ended = yield from drive(steps(), self.wire)
-        return (yield from self._taken(ended, attempt=attempt))
+        return (yield from self._taken(ended, attempt=attempt, before=before))
 
     def _taken(
-        self, ended: Ended[Tokens | TokenRefused], *, attempt: str
+        self, ended: Ended[Tokens | TokenRefused], *, attempt: str = "", before: Intent | None = None
     ) -> Generator[Effect, Answer, Renewal | None]:
-        """Store what came of a request for tokens."""
+        """Store what came of a request for tokens. `before` is the doubt that there was before it was sent."""
         result = ended.result
         if isinstance(result, Tokens):
             self.result, self.fresh = "renewed", True
@@ -281,8 +277,8 @@ class Keeper:
             return (yield from self._refused(ended, result))
         self.result = "unanswered" if result is None else "refused"
         if self.record.intent is not None and not ended.maybe_done:
-            # Nothing was sent, or it was answered: there is nothing to be in doubt about.
-            problem = yield from self.write(replace(self.record, intent=None), attempt=attempt)
+            # Nothing was sent, or it was answered: there is no more to be in doubt about than there was.
+            problem = yield from self.write(replace(self.record, intent=before), attempt=attempt)
             if problem is not None:
                 return Renewal(problem=problem)
         said = result.message if isinstance(result, TokenRefused) else ""
@@ -304,7 +300,9 @@ class Keeper:
             return None
         if self.rules.acquisition is Acquisition.BY_ITSELF and not self.rules.consumes:
             # What the Secret has was refused, and what that means the diagnosis says best.
-            return Renewal(ended.exchanges)
+            if self.record.intent is not None:
+                problem = yield from self.write(replace(self.record, intent=None))
+            return Renewal(ended.exchanges, problem=problem)
         words = f" ({refused.code})" if refused.code else ""
         return (
             yield from self._end(f"The external system does not renew the authorization any more{words}.")

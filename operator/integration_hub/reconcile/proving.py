@@ -74,9 +74,9 @@ def heal(
         or not _is_refused(exchanges.outcomes)
     ):
         return exchanges
-    if run.inputs.now - tokens.obtained_at < TOO_FRESH or keeper.tokens is None:
-        return exchanges
-    if keeper.renewable(tokens) and not keeper.may_send(tokens):
+    # A moment that is still to come is of a clock that was wrong, and says nothing.
+    is_fresh = abs(run.inputs.now - tokens.obtained_at) < TOO_FRESH
+    if is_fresh or keeper.is_awaited or keeper.tokens is None:
         return exchanges
     trouble = yield from keeper.renew() if keeper.renewable(tokens) else _end(keeper)
     if trouble is not None and trouble.problem is not None:
@@ -98,13 +98,6 @@ def _end(keeper: Keeper) -> Generator[Effect, Answer, Renewal | None]:
     ending = Ending(Reason.REAUTHENTICATION_REQUIRED, message, keeper.inputs.now)
     problem = yield from keeper.write(replace(keeper.record, ending=ending))
     return Renewal(problem=problem or CredentialProblem(Reason.REAUTHENTICATION_REQUIRED, message))
-
-
-def _are_old(keeper: Keeper, tokens: Tokens) -> bool:
-    """Tell whether tokens in use have been so for a while: new ones that are refused are so for another cause."""
-    return (
-        keeper.tokens is not None and not keeper.fresh and keeper.inputs.now - tokens.obtained_at >= TOO_FRESH
-    )
 
 
 def _is_refused(outcomes: tuple[Outcome, ...]) -> bool:
