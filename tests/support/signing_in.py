@@ -6,7 +6,6 @@ and the others run meanwhile.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -15,9 +14,8 @@ import pytest
 from playwright.sync_api import Page
 
 from integration_hub.examples import ExampleError
-from integration_hub.examples.keycloak import find
 from support.browser import open_page
-from support.keycloak import KeycloakServer
+from support.keycloak import KeycloakServer, require_keycloak
 
 _STARTED: list[KeycloakServer] = []
 
@@ -38,12 +36,7 @@ def pytest_unconfigure() -> None:
 @pytest.fixture(scope="session")
 def keycloak() -> KeycloakServer:
     """The one Keycloak of this run; CI must have one."""
-    try:
-        find()
-    except ExampleError as error:
-        if os.environ.get("CI", "").lower() in {"1", "true"}:
-            pytest.fail(str(error))
-        pytest.skip(str(error))
+    require_keycloak()
     (server,) = _STARTED
     server.wait_until_ready()
     return server
