@@ -14,9 +14,11 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
+from integration_hub.auth.flow import CredentialProblem
 from integration_hub.credentials.record import CredentialRecord, from_fields, to_fields
 from integration_hub.model.http import Failure, FailureKind, HttpRequest, HttpResponse, Outcome
 from integration_hub.model.instance import InstanceStatus
+from integration_hub.model.reasons import Reason
 from integration_hub.model.tokens import ConsentAnswer
 from integration_hub.reconcile.inputs import (
     Answer,
@@ -197,6 +199,9 @@ class World:
     bindings: dict[str, dict[str, str]] = field(default_factory=dict)
     effects: list[Effect] = field(default_factory=list)
     decision: Decision | None = None
+    redirect_uri: str = REDIRECT
+    refuses_writes: bool = False
+    """Whether the operator may not store records."""
     started: bool = False
     """Whether the operator of now has looked at the instance before."""
 
@@ -220,7 +225,7 @@ class World:
         return replace(
             inputs(self.raw, self.of, secret_version=self.secret.version, now=self.now),
             random=secrets.token_bytes,
-            redirect_uri=REDIRECT,
+            redirect_uri=self.redirect_uri,
             record_version=str(self.version) if self.version else None,
             binding_version="1" if self.bindings else None,
             consent=consent,
@@ -271,6 +276,8 @@ class World:
                 return self.secret
             case ReadRecord():
                 return self._stored()
+            case WriteRecord() if self.refuses_writes:
+                return RecordAnswer(problem=CredentialProblem(Reason.CREDENTIAL_NOT_STORED, "It may not be."))
             case WriteRecord(record, base):
                 if base.version != (str(self.version) if self.version else ""):
                     return replace(self._stored(), conflict=True)

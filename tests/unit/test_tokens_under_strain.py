@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from integration_hub.model.base import AUTHORIZE_ANNOTATION
 from integration_hub.model.http import FailureKind
 from integration_hub.reconcile.inputs import SecretAnswer, SecretState
 from support.builders import found
@@ -182,6 +183,98 @@ class TestDoubt:
         asked = world.provider.token_requests
         live(world, hours=12)
         assert world.provider.token_requests - asked <= 1
+
+
+class TestWishes:
+    """Somebody has asked to authorise anew what works, and nothing can come of it."""
+
+    def test_a_wish_for_which_no_link_can_be_made_is_answered(self) -> None:
+        world = World()
+        world.connect()
+        world.redirect_uri = ""
+        world.annotate(AUTHORIZE_ANNOTATION, "again-1")
+        world.run()
+        self._answered(world, "AuthorizationUnavailable")
+
+    def test_a_wish_for_which_no_code_is_given_out_is_answered(self) -> None:
+        world = World(of=oauth("deviceCode"))
+        world.run()
+        world.provider.device = "granted"
+        world.pass_time(seconds=5)
+        world.run()
+        assert world.ready == ("True", "Connected")
+        world.provider.refuses = "unauthorized_client"
+        world.annotate(AUTHORIZE_ANNOTATION, "again-1")
+        world.run()
+        self._answered(world, "AuthorizationFailed")
+
+    def test_a_wish_that_a_client_is_refused_for_is_answered(self) -> None:
+        world = World(of=oauth("clientCredentials"))
+        world.run()
+        before = world.record.tokens
+        world.provider.refuses = "invalid_client"
+        world.annotate(AUTHORIZE_ANNOTATION, "again-1")
+        world.run()
+        self._answered(world, "AuthorizationFailed")
+        assert world.record.tokens == before
+
+    def test_a_wish_does_not_send_a_refresh_token_that_was_used_up(self) -> None:
+        world = World(
+            of=oauth("refreshToken", refresh={"reuse": "strict"}),
+            provider=Provider(current="given-refresh"),
+            secret=found(**CLIENT, refreshToken="given-refresh"),
+        )
+        world.run()
+        world.annotate(AUTHORIZE_ANNOTATION, "again-1")
+        world.run()
+        assert world.ready == ("True", "Connected")
+        assert world.provider.shown.count("given-refresh") == 1
+        assert world.status.last_authorize_result == "Completed"
+
+    @staticmethod
+    def _answered(world: World, reason: str) -> None:
+        assert world.ready == ("True", "Connected")
+        ready = world.status.condition("Ready")
+        assert ready is not None
+        assert reason in ready.message
+        assert world.status.last_handled_authorize == "again-1"
+        assert world.status.last_authorize_result == "Refused"
+        asked = world.provider.token_requests
+        world.run()
+        assert world.provider.token_requests == asked, "a wish is answered once"
+
+
+class TestStoring:
+    """The API server takes no record."""
+
+    def test_what_cannot_be_stored_is_not_sent_and_harms_nobody_while_the_token_lives(self) -> None:
+        world = World()
+        world.connect()
+        world.refuses_writes = True
+        world.pass_time(minutes=53)
+        world.run()
+        assert world.ready == ("True", "Connected")
+        assert world.provider.shown == []
+        world.pass_time(minutes=10)
+        world.run()
+        assert world.ready == ("False", "CredentialNotStored")
+        assert world.provider.shown == []
+        live(world, hours=1)
+        world.refuses_writes = False
+        world.pass_time(minutes=2)
+        world.run()
+        assert world.ready == ("True", "Connected")
+
+    def test_a_token_that_is_refused_when_nothing_can_be_stored_does_not_wear_the_system_out(self) -> None:
+        world = World()
+        world.connect()
+        world.refuses_writes = True
+        world.provider.access.clear()
+        world.pass_time(minutes=12)
+        world.run()
+        assert world.ready == ("False", "CredentialNotStored")
+        runs, _ = live(world, hours=1)
+        assert runs <= 70
 
 
 class TestMissing:

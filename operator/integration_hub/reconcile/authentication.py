@@ -72,13 +72,14 @@ def _by_itself(keeper: Keeper, consent: Consent) -> Generator[Effect, Answer, Ke
     if ended is not None and _is_of_now(keeper) and consent.wanted is None:
         return Kept(problem=CredentialProblem(Reason(ended.reason), ended.message))
     trouble: Renewal | None = None
-    if keeper.tokens is None or consent.wanted is not None:
+    # Where obtaining uses up what the Secret has, that is of no use once there are tokens.
+    is_used_up = keeper.rules.consumes and keeper.tokens is not None
+    if keeper.tokens is None or (consent.wanted is not None and not is_used_up):
         trouble = yield from keeper.obtain()
-        if trouble is None and consent.wanted is not None:
-            problem = yield from keeper.write(replace(keeper.record, handled=consent.wanted))
-            trouble = Renewal(problem=problem) if problem is not None else None
-    elif keeper.due():
+    elif consent.wanted is not None or keeper.due():
         trouble = yield from keeper.renew()
+    if consent.wanted is not None:
+        trouble = yield from consent.settle(trouble)
     return _outcome(keeper, trouble)
 
 
@@ -93,7 +94,9 @@ def _with_consent(keeper: Keeper, consent: Consent) -> Generator[Effect, Answer,
         return _outcome(keeper, trouble)
     unable = yield from consent.offer()
     if lasting:
-        # The tokens in use stay in use while a person is asked for new ones.
+        # The tokens in use stay in use while a person is asked for new ones, or cannot be.
+        if unable is not None:
+            yield from consent.settle(unable)
         return _with(_outcome(keeper, trouble), consent.shown())
     if unable is not None:
         return _outcome(keeper, unable)
@@ -103,10 +106,10 @@ def _with_consent(keeper: Keeper, consent: Consent) -> Generator[Effect, Answer,
 
 def _outcome(keeper: Keeper, trouble: Renewal | None) -> Kept:
     """Go on with the tokens in use where they still live, whatever has come of renewing them."""
-    if trouble is not None and trouble.problem is not None:
-        return Kept(problem=trouble.problem)
     if keeper.usable is not None:
         return Kept(keeper.usable)
+    if trouble is not None and trouble.problem is not None:
+        return Kept(problem=trouble.problem)
     if trouble is None:
         # They have ended, and it is too early to ask for others: an answer was lost a moment ago.
         return Kept(postponed=Postponed(LOST_PAUSE.total_seconds()))

@@ -130,6 +130,25 @@ class Consent:
         problem = yield from self.keeper.write(record)
         return Renewal(problem=problem) if problem else None
 
+    def settle(self, trouble: Renewal | None) -> Generator[Effect, Answer, Renewal | None]:
+        """Answer a wish to authorise anew: with new tokens, or with why there are none and can be none.
+
+        A wish that was only put off is left for later.
+        """
+        keeper = self.keeper
+        if trouble is None:
+            problem = yield from keeper.write(replace(keeper.record, handled=self.wanted, refusal=None))
+            return Renewal(problem=problem) if problem else None
+        if trouble.postponed is not None:
+            return trouble
+        reason, message = Reason.AUTHORIZATION_FAILED, trouble.said
+        if trouble.problem is not None:
+            reason, message = trouble.problem.reason, trouble.problem.message
+        elif not message and trouble.exchanges is not None:
+            diagnosis = keeper.explain(trouble.exchanges)
+            message = " ".join(filter(None, (diagnosis.message, diagnosis.hint)))
+        return (yield from self.refuse(reason, message)) or trouble
+
     # What a person is shown
 
     def offer(self) -> Generator[Effect, Answer, Renewal | None]:

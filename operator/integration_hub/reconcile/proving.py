@@ -80,7 +80,12 @@ def heal(
         return exchanges
     trouble = yield from keeper.renew() if keeper.renewable(tokens) else _end(keeper)
     if trouble is not None and trouble.problem is not None:
-        return (yield from go_on(keeper, consent))
+        kept = yield from go_on(keeper, consent)
+        if kept.tokens is None:
+            return kept
+        if kept.tokens == tokens:
+            return Kept(problem=trouble.problem)
+        trouble = None  # somebody else was faster, and has stored others
     renewed = keeper.usable
     if trouble is not None or renewed is None:
         return (trouble.exchanges if trouble is not None else None) or exchanges
