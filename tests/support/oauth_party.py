@@ -45,12 +45,17 @@ class Fault:
     """Whether the request is acted on first: the refresh token is used up, and the answer is lost."""
     hold: bool = False
     """Leave the client waiting until `release()`, or until it goes."""
+    late: bool = False
+    """With `hold`: what comes then is the proper answer."""
+    says: Callable[[Form], tuple[int, Mapping[str, str], str]] | None = None
+    """Answer with this status, these headers and this text, made of what was asked, which was acted on if `acts`."""
 
 
 LOST_ANSWER = Fault(acts=True)
 LOST_REQUEST = Fault()
 INVALID_GRANT = Fault(400, "invalid_grant")
 UNAVAILABLE = Fault(503, "temporarily_unavailable")
+LATE = Fault(hold=True, late=True)
 
 
 @dataclass
@@ -279,13 +284,18 @@ class OAuthParty:
         if tenant.on_token_request is not None:
             tenant.on_token_request(form)
         fault = tenant.faults.pop(0) if tenant.faults else None
-        if fault is None:
+        if fault is not None and fault.hold:
+            if fault.acts:
+                tenant.answer(form)
+            await tenant._held.wait()
+        if fault is None or fault.late:
             status, answer = tenant.answer(form)
             return web.json_response(answer, status=status)
-        if fault.acts:
+        if fault.acts and not fault.hold:
             tenant.answer(form)
-        if fault.hold:
-            await tenant._held.wait()
+        if fault.says is not None:
+            status, headers, text = fault.says(form)
+            return web.Response(status=status, headers=headers, text=text, content_type="application/json")
         if fault.status:
             return web.json_response({"error": fault.error}, status=fault.status, headers=fault.headers)
         assert request.transport is not None

@@ -126,8 +126,16 @@ class OperatorProcess:
 
     def terminate(self) -> int:
         """Send SIGTERM and return the exit code."""
+        self.signal(signal.SIGTERM)
+        return self.ended()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal and do not wait for what comes of it."""
         assert self._process is not None
-        self._process.send_signal(signal.SIGTERM)
+        self._process.send_signal(number)
+
+    def ended(self) -> int:
+        """Wait until it has ended, whoever ends it, and return the exit code."""
         return self._wait()
 
     def kill(self) -> None:

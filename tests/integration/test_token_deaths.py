@@ -1,0 +1,359 @@
+"""The operator dies at every step of renewal and consent, for real, and what the provider has seen decides.
+
+Each death is that of a process; the next one finds what it has left and meets its own. A refresh token that comes twice
+is theft to a strict provider, so it is the provider who is asked how often each came.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from integration_hub.devcluster import ControlPlane
+from integration_hub.model.base import REQUEST_ANNOTATION
+from support import dying_operator
+from support.aging import make_older, stored
+from support.instances import Api, Object, condition, definition, instance, secret, verdict
+from support.oauth_party import CLIENT_ID, CLIENT_SECRET, LATE, Form, OAuthParty, Tenant
+from support.operator_process import OperatorProcess
+from support.ports import free_port
+from support.target_server import TargetServer
+from support.waiting import wait_until
+
+pytestmark = pytest.mark.cluster
+
+Start = Callable[..., OperatorProcess]
+
+CONNECTED = ("True", "Connected")
+ALMOST_ITS_LIFE = timedelta(minutes=55)
+"""Of an hour: tokens that old are due to be renewed, and still alive."""
+
+LONGER_THAN_AN_ANSWER_TAKES = timedelta(minutes=1)
+"""Until then another operator may still wait for it, and nothing is sent again."""
+
+POLICIES: dict[str, dict[str, Any]] = {
+    "grace": {"pardons": True},
+    "strict": {},
+    "reusable": {"rotates": False},
+}
+"""What the definition says of a refresh token that comes twice, and the provider that it is true of."""
+
+MOST = {"grace": 2, "strict": 1, "reusable": 2}
+"""How often a refresh token may come."""
+
+RENEWAL = [
+    f"{when}:{step}"
+    for step in ("read", "intent", "send", "store", "test", "status")
+    for when in ("before", "after")
+]
+"""Steps of a renewal at which the operator dies, in their order."""
+
+UNSURE = RENEWAL[RENEWAL.index("after:intent") : RENEWAL.index("before:store") + 1]
+"""Those after which nobody can tell whether the refresh token was used: a strict provider must not see it again."""
+
+CONSENT = [
+    f"{when}:{step}"
+    for step in ("read", "use-state", "send", "store-candidate", "test", "store", "status")
+    for when in ("before", "after")
+]
+UNUSED = CONSENT[: CONSENT.index("before:use-state") + 1]
+"""Steps before which the link is as good as ever."""
+GONE = CONSENT[CONSENT.index("after:use-state") : CONSENT.index("before:store-candidate") + 1]
+"""Those after which the code is lost, and a person must be asked again."""
+
+
+@pytest.fixture(scope="module")
+def party() -> Iterator[OAuthParty]:
+    with OAuthParty() as party:
+        yield party
+
+
+class Hub:
+    """The operators, one after the other, with what they connect to; a user's hands in a namespace."""
+
+    def __init__(
+        self, api: Api, start: Start, party: OAuthParty, target: TargetServer, namespace: str
+    ) -> None:
+        self.api = api
+        self.party = party
+        self.namespace = namespace
+        self._start = start
+        self._flags = ("--callback-listen", f"127.0.0.1:{free_port()}", "--grace", "1s")
+        methods = [
+            {
+                "name": policy,
+                "type": "oauth2",
+                "settings": {
+                    "authorizationURL": f"{party.url}/{{{{ config.account }}}}/authorize",
+                    "tokenURL": f"{party.url}/{{{{ config.account }}}}/token",
+                    "refresh": {"reuse": policy},
+                },
+            }
+            for policy in POLICIES
+        ]
+        whoami = {"path": "/{{ config.account }}/whoami"}
+        test = {"name": "whoami", "default": True, "request": whoami, "identity": "response.json.login"}
+        self._definition = definition(namespace, target, authMethods=methods, tests=[test])
+        properties = self._definition["spec"]["configSchema"]["properties"]
+        properties["server"]["default"], properties["ca"]["default"] = party.url, party.ca
+        api.apply(
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}},
+            self._definition, secret(namespace, clientId=CLIENT_ID, clientSecret=CLIENT_SECRET),
+        )  # fmt: skip
+        self.tenants: dict[str, Tenant] = {}
+
+    def start(self, *flags: str, **options: Any) -> OperatorProcess:
+        return self._start(*self._flags, *flags, **options)
+
+    def instance(self, name: str, policy: str) -> Object:
+        config = {"account": f"{self.namespace}-{name}"}
+        auth = {"method": policy, "secretRef": {"name": "key"}}
+        return instance(self.namespace, name, self.namespace, config=config, auth=auth)
+
+    def create(self, name: str, policy: str) -> Object:
+        tenant = f"{self.namespace}-{name}"
+        self.tenants[name] = self.party.tenant(tenant, **POLICIES[policy])
+        made = self.instance(name, policy)
+        self.api.apply(made)
+        return made
+
+    def link(self, obj: Object) -> str:
+        """Wait until a person is asked, and return the link."""
+        found = wait_until(
+            lambda: self.api.get(obj),
+            lambda found: found.get("status", {}).get("authorization"),
+            "a link is shown",
+        )
+        return str(found["status"]["authorization"]["url"])
+
+    def back(self, obj: Object) -> str:
+        """Let a person consent; return the address to which their browser is sent back."""
+        return self.party.browse(self.link(obj))
+
+    def consent(self, *objects: Object) -> None:
+        """Let people consent, some at once, until all are connected."""
+        with ThreadPoolExecutor(6) as browsers:
+            for status in browsers.map(lambda obj: open_page(self.back(obj)), objects):
+                assert status == 200
+        self.wait(dict.fromkeys((obj["metadata"]["name"] for obj in objects), CONNECTED))
+
+    def wait(self, expected: dict[str, tuple[str, str]]) -> dict[str, Object]:
+        return self.api.wait_for_all(self.namespace, expected)
+
+    def renew(self, obj: Object, wish: str) -> None:
+        """Let the tokens grow old, and have somebody look at the connection."""
+        make_older(self.api, obj, ALMOST_ITS_LIFE)
+        self.wish(obj, wish)
+
+    def wish(self, obj: Object, wish: str) -> None:
+        """Ask for a test, which needs tokens that are of use."""
+        self.api.merge(obj, {"metadata": {"annotations": {REQUEST_ANNOTATION: wish}}})
+
+    @staticmethod
+    def path(obj: Object) -> str:
+        return f"{obj['metadata']['namespace']}/{obj['metadata']['name']}"
+
+    def is_seen_to(self, *objects: Object, wish: str) -> None:
+        """Wait until the wish is fulfilled."""
+        wait_until(
+            lambda: [
+                obj["metadata"]["name"]
+                for obj in objects
+                if self.api.get(obj)["status"].get("lastHandledRequest") != wish
+            ],
+            lambda waiting: not waiting,
+            "the connections are looked at",
+        )
+
+    def remove(self) -> None:
+        self.api.delete(*self.api.instances(self.namespace).values(), self._definition)
+
+
+def open_page(url: str) -> int:
+    """Open an address as a browser does; 0 where nobody answers."""
+    try:
+        with urllib.request.urlopen(url, timeout=30) as response:
+            return int(response.status)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+    except OSError:
+        return 0
+
+
+def codes(tenant: Tenant) -> Counter[str]:
+    return Counter(form["code"] for form in tenant.requests if form.get("grant_type") == "authorization_code")
+
+
+@pytest.fixture
+def hub(spare_api: Api, start_operator: Start, party: OAuthParty, target: TargetServer) -> Iterator[Hub]:
+    hub = Hub(spare_api, start_operator, party, target, f"deaths-{uuid4().hex[:6]}")
+    yield hub
+    hub.remove()
+
+
+def test_no_death_costs_a_token_that_can_be_saved_and_none_is_sent_too_often(
+    hub: Hub, tmp_path: Path
+) -> None:
+    armed = tmp_path / "armed"
+    renewing = {
+        policy: [hub.create(f"{policy}-{step.replace(':', '-')}", policy) for step in RENEWAL]
+        for policy in POLICIES
+    }
+    consenting = [hub.create(f"consent-{step.replace(':', '-')}", "strict") for step in CONSENT]
+
+    def start() -> OperatorProcess:
+        return hub.start(program=("-P", dying_operator.__file__, str(armed)))
+
+    operator = start()
+    hub.consent(*(obj for objects in renewing.values() for obj in objects))
+
+    for number, step in enumerate(CONSENT):
+        due = [objects[number] for objects in renewing.values()] if number < len(RENEWAL) else []
+        for obj in due:
+            make_older(hub.api, obj, ALMOST_ITS_LIFE)
+        link = hub.link(consenting[number])
+        back = hub.party.browse(link)
+        arm(armed, {hub.path(consenting[number]): step} | {hub.path(obj): RENEWAL[number] for obj in due})
+        for obj in due:
+            hub.wish(obj, "once")
+        browser = threading.Thread(target=open_page, args=(back,))
+        browser.start()
+        assert operator.ended() == dying_operator.DIED
+        browser.join(60)
+        armed.unlink()
+        for obj in due:
+            make_older(hub.api, obj, LONGER_THAN_AN_ANSWER_TAKES)
+
+        operator = start()
+        hub.is_seen_to(*due, wish="once")
+        operator.wait_until_idle()
+        for obj in due:
+            assert_nothing_is_lost(hub, obj, RENEWAL[number])
+        assert_consent_goes_on(hub, consenting[number], step, link, back)
+
+    # Whoever has lost the tokens consents again; then all are renewed once more, with what is stored.
+    lost = [obj for obj in renewing["strict"] if verdict(hub.api.get(obj)) != CONNECTED]
+    assert len(lost) == len(UNSURE)
+    hub.consent(*lost)
+    assert_all_renew(hub, operator, [*consenting, *(obj for objects in renewing.values() for obj in objects)])
+
+
+def assert_nothing_is_lost(hub: Hub, obj: Object, step: str) -> None:
+    """Check what has become of tokens in whose renewal the operator died."""
+    now, tenant = hub.api.get(obj), hub.tenants[obj["metadata"]["name"]]
+    policy, where = obj["spec"]["auth"]["method"], obj["metadata"]["name"]
+    is_lost = policy == "strict" and step in UNSURE
+    assert verdict(now)[1] == ("ReauthenticationRequired" if is_lost else "Connected"), condition(now)
+    assert bool(now["status"].get("authorization")) is is_lost, "there is a way on where one is needed"
+    assert max(Counter(tenant.refreshes()).values(), default=0) <= MOST[policy], where
+    assert 0 < len(tenant.refreshes()) + is_lost <= MOST["grace"], where
+    assert not tenant.ended, where
+    assert policy != "strict" or tenant.reuses == 0, where
+
+
+def assert_consent_goes_on(hub: Hub, obj: Object, step: str, link: str, back: str) -> None:
+    """Check that a person who has consented while the operator died is not lost, whatever it takes of them."""
+    name = obj["metadata"]["name"]
+    if step in UNUSED:
+        assert verdict(hub.api.get(obj))[1] == "AuthorizationRequired"
+        assert open_page(back) == 200, "the same page, loaded again"
+    elif step in GONE:
+        assert verdict(hub.api.get(obj))[1] == "AuthorizationRequired"
+        assert hub.link(obj) != link
+        assert open_page(back) == 404, "its state is used up"
+        hub.consent(obj)
+    hub.wait({name: CONNECTED})
+    assert set(codes(hub.tenants[name]).values()) == {1}, "no code was sent twice"
+
+
+def assert_all_renew(hub: Hub, operator: OperatorProcess, objects: list[Object]) -> None:
+    """Check that what is stored are the tokens that the providers have given out last."""
+    before = {name: (len(tenant.refreshes()), tenant.refresh_token) for name, tenant in hub.tenants.items()}
+    for obj in objects:
+        hub.renew(obj, "twice")
+    hub.is_seen_to(*objects, wish="twice")
+    operator.wait_until_idle()
+    hub.wait({obj["metadata"]["name"]: CONNECTED for obj in objects})
+    for name, tenant in hub.tenants.items():
+        count, token = before[name]
+        assert tenant.refreshes()[count:] == [token], f"{name}: the last one that was given out, once"
+
+
+def arm(file: Path, planned: dict[str, str]) -> None:
+    """Have the operator die once these instances are at these steps."""
+    part = file.with_suffix(".part")
+    part.write_text(json.dumps(planned))
+    part.replace(file)
+
+
+def test_who_is_told_to_stop_in_the_middle_of_a_renewal_stores_what_comes(
+    hub: Hub,
+) -> None:
+    prod = hub.create("prod", "strict")
+    tenant = hub.tenants["prod"]
+    operator = hub.start()
+    hub.consent(prod)
+    first = tenant.refresh_token
+    tenant.faults.append(LATE)
+    hub.renew(prod, "once")
+    wait_until(tenant.refreshes, len, "the refresh token is sent")
+    operator.signal(signal.SIGTERM)
+    time.sleep(2.0)  # longer than the grace period: everything else has been given up by now
+    hub.party.release(tenant)
+    assert operator.ended() == 0
+    tokens = stored(hub.api, prod).record.tokens
+    assert tokens is not None
+    assert tokens.refresh_token == tenant.refresh_token != first
+    assert stored(hub.api, prod).record.intent is None
+
+    hub.start()
+    hub.is_seen_to(prod, wish="once")
+    hub.wait({"prod": CONNECTED})
+    assert tenant.refreshes() == [first]
+
+
+@pytest.mark.parametrize("dies", [False, True], ids=["survives", "dies"])
+def test_what_comes_while_the_api_server_is_away_is_stored_when_it_is_back(
+    hub: Hub, spare_cluster: ControlPlane, tmp_path: Path, *, dies: bool
+) -> None:
+    prod = hub.create("prod", "strict")
+    tenant = hub.tenants["prod"]
+    flags = ("--spool", str(tmp_path / "spool")) if dies else ()
+    operator = hub.start(*flags)
+    hub.consent(prod)
+    first = tenant.refresh_token
+
+    def kill_the_api_server(_: Form) -> None:
+        tenant.on_token_request = None
+        spare_cluster.kill()
+
+    tenant.on_token_request = kill_the_api_server
+    hub.renew(prod, "once")
+    operator.wait_for(lambda: "cannot store a credential yet" in operator.log.read_text(), "holding a token")
+    if dies:
+        assert [path.suffix for path in (tmp_path / "spool").iterdir()] == [".record"]
+        operator.kill()
+    spare_cluster.up()
+    if dies:
+        operator = hub.start(*flags)
+    hub.is_seen_to(prod, wish="once")
+    hub.wait({"prod": CONNECTED})
+    tokens = stored(hub.api, prod).record.tokens
+    assert tokens is not None
+    assert tokens.refresh_token == tenant.refresh_token != first
+    assert tenant.refreshes() == [first]
+    assert not dies or list((tmp_path / "spool").iterdir()) == []
