@@ -200,6 +200,8 @@ class World:
     effects: list[Effect] = field(default_factory=list)
     decision: Decision | None = None
     redirect_uri: str = REDIRECT
+    unopened: CredentialProblem | None = None
+    """Why the record cannot be opened."""
     refuses_writes: bool = False
     """Whether the operator may not store records."""
     started: bool = False
@@ -293,6 +295,8 @@ class World:
                 return self.provider.answer(effect.request)
 
     def _stored(self) -> RecordAnswer:
+        if self.version and self.unopened is not None:
+            return RecordAnswer(uid="r-1", version=str(self.version), problem=self.unopened)
         if not self.version:
             return RecordAnswer()
         return RecordAnswer(self.record, uid="r-1", version=str(self.version))

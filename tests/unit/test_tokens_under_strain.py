@@ -6,11 +6,13 @@ from datetime import timedelta
 
 import pytest
 
+from integration_hub.auth.flow import CredentialProblem
 from integration_hub.model.base import AUTHORIZE_ANNOTATION
 from integration_hub.model.http import FailureKind
+from integration_hub.model.reasons import Reason
 from integration_hub.reconcile.inputs import SecretAnswer, SecretState
-from support.builders import found
-from support.token_world import CLIENT, DiedError, Provider, World, oauth
+from support.builders import found, instance
+from support.token_world import CLIENT, UID, DiedError, Provider, World, oauth
 
 SENDS = 3
 """The number of the effect that sends a refresh token: Secret, record and intent go before it."""
@@ -275,6 +277,77 @@ class TestStoring:
         assert world.ready == ("False", "CredentialNotStored")
         runs, _ = live(world, hours=1)
         assert runs <= 70
+
+
+class TestWorkloads:
+    """What workloads have while the operator cannot go on."""
+
+    @pytest.mark.parametrize("reason", [Reason.KEYRING_UNAVAILABLE, Reason.CREDENTIAL_UNREADABLE])
+    def test_a_record_that_cannot_be_opened_takes_no_live_token_from_workloads(self, reason: Reason) -> None:
+        world = self._bound()
+        world.connect()
+        had = world.bindings["for-apps"]
+        world.unopened = CredentialProblem(reason, "It cannot be opened.")
+        world.pass_time(minutes=53)
+        world.run()
+        assert world.ready == ("False", reason)
+        assert world.bindings["for-apps"] == had
+        live(world, hours=0.5)
+        assert "accessToken" not in world.bindings["for-apps"], "it has ended by now"
+        world.unopened = None
+        world.pass_time(minutes=2)
+        world.run()
+        assert world.ready == ("True", "Connected")
+        assert "accessToken" in world.bindings["for-apps"]
+
+    def test_a_token_that_ends_while_it_cannot_be_renewed_is_taken_from_workloads(self) -> None:
+        world = self._bound()
+        world.connect()
+        world.pass_time(minutes=53)
+        world.provider.down = FailureKind.CONNECTION_REFUSED
+        world.run()
+        assert "accessToken" in world.bindings["for-apps"]
+        live(world, hours=0.12)
+        assert "accessToken" not in world.bindings["for-apps"]
+        world.provider.down = None
+        live(world, hours=0.3)
+        assert "accessToken" in world.bindings["for-apps"]
+
+    def test_nothing_is_made_for_workloads_before_there_is_something(self) -> None:
+        world = self._bound()
+        world.run()
+        assert world.ready == ("Unknown", "AuthorizationRequired")
+        assert world.bindings == {}
+        world.bring(code="good-code")
+        assert "accessToken" in world.bindings["for-apps"]
+
+    def test_a_binding_that_is_not_wanted_any_more_goes_even_while_the_secret_is_missing(self) -> None:
+        world = self._bound()
+        world.connect()
+        world.secret = SecretAnswer(SecretState.NOT_FOUND)
+        world.change(binding=None)
+        world.run()
+        assert world.ready == ("False", "SecretNotFound")
+        assert world.bindings == {}
+        assert world.status.binding is None
+
+    def test_another_name_while_the_secret_is_missing_is_delivered_to_once_it_is_there(self) -> None:
+        world = self._bound()
+        world.connect()
+        kept, world.secret = world.secret, SecretAnswer(SecretState.NOT_FOUND)
+        world.change(binding={"secretName": "other"})
+        world.run()
+        assert world.bindings == {}
+        assert world.status.binding is None
+        assert world.status.condition("Delivered") is None
+        world.secret = kept
+        world.run()
+        assert set(world.bindings) == {"other"}
+
+    @staticmethod
+    def _bound() -> World:
+        spec = {"auth": {"secretRef": {"name": "acme-key"}}, "binding": {"secretName": "for-apps"}}
+        return World(raw=instance(uid=UID, **spec))
 
 
 class TestMissing:

@@ -6,15 +6,22 @@ from collections.abc import Generator, Mapping
 from datetime import datetime, timedelta
 
 from integration_hub.credentials.binding import binding_data, binding_type
+from integration_hub.credentials.lifetime import is_alive
 from integration_hub.model import conditions as c
 from integration_hub.model.conditions import Condition
 from integration_hub.model.instance import BindingStatus
 from integration_hub.model.reasons import DEAD_CREDENTIALS, REASONS, Course, Reason
 from integration_hub.reconcile.inputs import Answer, BindingAnswer, Effect, Inputs, KeepBinding
 from integration_hub.reconcile.run import Run
+from integration_hub.reconcile.times import parse_timestamp
 
 AGAIN = timedelta(minutes=1)
 """After the Secret could not be written."""
+
+_SAYS_NOTHING = frozenset(
+    {Reason.KEYRING_UNAVAILABLE, Reason.CREDENTIAL_UNREADABLE, Reason.CREDENTIAL_NOT_STORED}
+)
+"""Problems of the operator's own: whatever workloads have works as long as it did without them."""
 
 Delivery = tuple[Condition | None, BindingStatus | None]
 
@@ -45,9 +52,9 @@ def deliver(run: Run, ready: Condition) -> Generator[Effect, Answer, Delivery]:
 
 def carried(inputs: Inputs) -> Delivery:
     """Return how the Secret for workloads stood, where nothing is known that would change it."""
-    if inputs.instance.spec.binding is None:
+    before, binding = inputs.instance.status, inputs.instance.spec.binding
+    if binding is None or (before.binding is not None and before.binding.name != binding.secret_name):
         return None, None
-    before = inputs.instance.status
     return before.condition(c.DELIVERED), before.binding
 
 
@@ -83,6 +90,8 @@ def _data(run: Run, ready: Condition) -> Mapping[str, str] | None:
     if inputs.definition is None or inputs.definition.spec is None:
         return None
     if _is_withdrawn(run, ready):
+        if inputs.binding_version is None and inputs.instance.status.binding is None:
+            return None  # a Pod that needs it waits for the Secret, and would start with one that is empty
         delivered: Mapping[str, str] = {}
     elif run.credentials is None or not (ready.status == "True" or _was_renewed(run)):
         return None
@@ -100,7 +109,22 @@ def _is_withdrawn(run: Run, ready: Condition) -> bool:
     """Tell whether there is nothing that a workload could use: tokens are gone, or what there is was refused."""
     if ready.status == "True":
         return False
-    return run.kept.problem is not None or ready.reason in DEAD_CREDENTIALS
+    problem = run.kept.problem
+    is_gone = problem is not None and problem.reason not in _SAYS_NOTHING
+    return is_gone or ready.reason in DEAD_CREDENTIALS or _have_ended(run)
+
+
+def _have_ended(run: Run) -> bool:
+    """Tell whether tokens have ended, as far as is known: a record that does not open tells no more than the status."""
+    keeper, now = run.keeper, run.inputs.now
+    if keeper is None:
+        return False
+    if keeper.stored.problem is None:
+        tokens = keeper.record.tokens
+        return tokens is not None and not is_alive(tokens, now)
+    before = run.inputs.instance.status.credential
+    ends_at = parse_timestamp(before.expires_at) if before is not None else None
+    return ends_at is not None and ends_at <= now
 
 
 def _was_renewed(run: Run) -> bool:

@@ -38,7 +38,7 @@ def ends(credential: CredentialStatus) -> datetime | None:
 
 
 def attention(status: InstanceStatus, now: datetime) -> datetime | None:
-    """Return when credentials need attention next: to be renewed, asked for anew, or warned of.
+    """Return when credentials need attention next: renewed, asked for anew, warned of, or at their end.
 
     What was due before was seen to just now, or cannot be: whoever came back for it at once would never rest.
     """
@@ -47,6 +47,7 @@ def attention(status: InstanceStatus, now: datetime) -> datetime | None:
         moments.append(parse_timestamp(status.authorization.expires_at))
     if status.credential is not None:
         moments.append(parse_timestamp(status.credential.renews_at))
+        moments.append(parse_timestamp(status.credential.expires_at))
         ends_at = ends(status.credential)
         # To the second: as early as its last one, the warning would not be due yet.
         moments.append(next_warning(ends_at, now) if ends_at is not None else None)

@@ -172,8 +172,9 @@ class Keeper:
         if moment is None or moment > self.inputs.now or self.usable is None:
             return moment
         # It is overdue, so it was tried just now: again after a part of what is left.
-        left = (tokens.expires_at or self.inputs.now) - self.inputs.now
-        return self.inputs.now + min(max(left / 4, timedelta(seconds=15)), timedelta(minutes=5))
+        ends_at = tokens.expires_at or self.inputs.now
+        pause = min(max((ends_at - self.inputs.now) / 4, timedelta(seconds=15)), timedelta(minutes=5))
+        return min(self.inputs.now + pause, ends_at)
 
     def _planned(self, tokens: Tokens) -> datetime | None:
         """Return when tokens are renewed, if all goes well."""

@@ -21,7 +21,7 @@ from integration_hub.model.instance import CredentialStatus, InstanceStatus, Tes
 from integration_hub.model.reasons import REASONS, Course, Reason
 from integration_hub.reconcile.authentication import Kept, has_token_work, keep_tokens, next_poll
 from integration_hub.reconcile.consent import Consent
-from integration_hub.reconcile.delivery import Delivery, carried, deliver, is_due, tried_again_at
+from integration_hub.reconcile.delivery import Delivery, carried, deliver, drop_former, is_due, tried_again_at
 from integration_hub.reconcile.ends import attention, earliest, told, written
 from integration_hub.reconcile.execute import Exchanges, make_test, read_secret, use_secret
 from integration_hub.reconcile.gates import GateResult, PlannedTest, pass_gates, undecided
@@ -258,9 +258,12 @@ def _withheld(run: Run, gates: GateResult, problem: CredentialProblem) -> Story:
     )
     decided = (*gates.conditions, condition)
     again = _look_again(run.inputs, problem.reason)
-    delivery: Delivery = carried(run.inputs)
+    delivery: Delivery
     if run.keeper is not None:
         delivery = yield from deliver(run, ready_condition(condition))
+    else:
+        yield from drop_former(run.inputs)
+        delivery = carried(run.inputs)
     decision = _stopped(run.inputs, gates, decided, due=again, **_token_fields(run), binding=delivery[1])
     return _with_kept(run, decision)
 
@@ -375,9 +378,9 @@ def _credential_fields(run: Run) -> dict[str, Any]:
 
 
 def _token_fields(run: Run) -> dict[str, Any]:
-    """Return what status says of tokens."""
+    """Return what status says of tokens; nothing new where the record could not be opened."""
     keeper = run.keeper
-    if keeper is None:
+    if keeper is None or keeper.stored.problem is not None:
         return {}
     tokens = keeper.tokens
     known = CredentialStatus(
