@@ -19,6 +19,7 @@ from integration_hub.auth.custom.placeholders import Placeholder, filled, placeh
 from integration_hub.auth.flow import AuthContext, Credentials
 from integration_hub.auth.methods import METHODS, settings_violations
 from integration_hub.auth.templates import render_settings, template_violations
+from integration_hub.config.templates import TemplateError
 from integration_hub.model.http import HttpRequest
 from support.auth import CONTEXT
 
@@ -250,12 +251,25 @@ def test_the_configuration_fills_in_its_part_and_never_a_place() -> None:
     assert request.headers["X-Sig"] == f"acme {{signature {signature}"
 
 
-def test_a_configuration_cannot_have_the_signing_key_sent() -> None:
-    settings = hmac(["{{ config.tenant }}"], value="{{ config.tenant }} {signature}")
-    rendered = render_settings(CUSTOM, settings, {"tenant": "{secret:signingKey}"})
-    (request,) = CUSTOM.flow(rendered, Credentials({"signingKey": "canary"}), ASKED, CONTEXT)
-    signature = openssl(b"{secret:signingKey}", b"canary").hex()
-    assert request.headers["X-Sig"] == f"{{secret:signingKey}} {signature}"
+PLACES_OF_A_CONFIGURATION = [
+    ("{{ config.a }}", {"a": "{secret:signingKey}"}),
+    ("{{ config.a }}", {"a": "{secret:another.key}"}),
+    ("{{ config.a }}", {"a": "{{secret:another.key}}"}),
+    ("{{ config.a }}", {"a": "{signature}"}),
+    ("{{ config.a }}{{ config.b }}", {"a": "{sec", "b": "ret:another.key}"}),
+    ("{ {{ config.a }}", {"a": "{keyId}"}),
+    ("{{ config.a }}keyId}", {"a": "{"}),
+]
+
+
+@pytest.mark.parametrize(("text", "config"), PLACES_OF_A_CONFIGURATION)
+def test_a_configuration_makes_no_place_by_which_more_of_the_secret_would_be_sent(
+    text: str, config: dict[str, str]
+) -> None:
+    for settings in (hmac(["{body}", text]), hmac(["{body}"], value=f"{text} {{signature}}")):
+        with pytest.raises(TemplateError, match=r"config\.a cannot stand here") as error:
+            render_settings(CUSTOM, settings, config)
+        assert error.value.field == "a"
 
 
 def test_what_was_filled_in_is_never_filled_in_again() -> None:

@@ -104,6 +104,10 @@ class Place(StrEnum):
     """Any text, which whoever uses it encodes."""
     HEADER = "header"
     """A header's value."""
+    SIGNED = "signed"
+    """A text that is signed, with places like '{body}' of the definition's own, of which a value makes none."""
+    SIGNED_HEADER = "signed-header"
+    """The same in a header's value."""
 
 
 class AuthMethodType(Protocol):

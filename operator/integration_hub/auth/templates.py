@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
+from integration_hub.auth.custom.placeholders import makes_places
 from integration_hub.auth.flow import AuthMethodType, Place
 from integration_hub.config.templates import (
+    TemplateError,
     fields_in,
     render_base_url,
     render_header,
@@ -50,10 +52,31 @@ def _url(text: str, config: Config) -> str:
     return render_base_url(text, config) + ("/" if text.endswith("/") else "")
 
 
-_RENDER: Mapping[Place, Callable[[str, Config], str]] = {
+Render = Callable[[str, Config], str]
+
+
+def _without_places(render: Render) -> Render:
+    """Refuse a value that would be read as a place, and so have another key of the Secret sent or signed."""
+
+    def rendered(text: str, config: Config) -> str:
+        found = render(text, config)
+        if makes_places(text, found):
+            names = sorted(fields_in(text), key=lambda name: ("{" not in str(config.get(name)), name))
+            raise TemplateError(
+                f"config.{names[0]} cannot stand here with a word in braces, like '{{body}}': the definition has those",
+                names[0],
+            )
+        return found
+
+    return rendered
+
+
+_RENDER: Mapping[Place, Render] = {
     Place.URL: _url,
     Place.TEXT: render_text,
     Place.HEADER: render_header,
+    Place.SIGNED: _without_places(render_text),
+    Place.SIGNED_HEADER: _without_places(render_header),
 }
 
 

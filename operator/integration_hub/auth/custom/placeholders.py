@@ -29,6 +29,13 @@ def placeholders_in(text: str) -> list[Placeholder]:
     return [Placeholder(name, argument) for name, argument in _PLACE.findall(_TEMPLATE.sub("", text))]
 
 
+def makes_places(template: str, rendered: str) -> bool:
+    """Tell whether what was filled in for '{{ config.x }}' has made a place: all of them are the template's."""
+    return [Placeholder(name, argument) for name, argument in _PLACE.findall(rendered)] != placeholders_in(
+        template
+    )
+
+
 def filled(text: str, value: Callable[[Placeholder], bytes | None]) -> bytes:
     """Return the text, in UTF-8, with every place filled in; one for which there is no value stays as it is."""
     parts: list[bytes] = []

@@ -49,8 +49,8 @@ class Hmac:
     type = "hmac"
     title = "Requests signed with a shared key (HMAC)"
     templates: Mapping[str, Place] = {
-        "parts[]": Place.TEXT,
-        "headers[].value": Place.HEADER,
+        "parts[]": Place.SIGNED,
+        "headers[].value": Place.SIGNED_HEADER,
     }
     settings_schema: Mapping[str, Any] = {
         "type": "object",
