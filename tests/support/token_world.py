@@ -28,6 +28,7 @@ from integration_hub.reconcile.inputs import (
     Effect,
     Inputs,
     KeepBinding,
+    Postponed,
     ReadRecord,
     ReadSecret,
     RecordAnswer,
@@ -91,6 +92,8 @@ class Provider:
     """The error code that the token URL answers with."""
     lose_answers: int = 0
     """How many answers of the token URL get lost on the way back."""
+    postpones: int = 0
+    """How many requests for tokens have to wait for their turn."""
     api_status: int | None = None
     """What the API answers whatever is shown."""
     device: str = "authorization_pending"
@@ -108,10 +111,13 @@ class Provider:
     token_requests: int = 0
     revoked: list[str] = field(default_factory=list)
 
-    def answer(self, request: HttpRequest) -> Outcome:
+    def answer(self, request: HttpRequest) -> Outcome | Postponed:
         """Answer a request as a server would, or not."""
         if request.purpose == "test":
             return self._api(request)
+        if self.postpones:
+            self.postpones -= 1
+            return Postponed(7.0)
         self.token_requests += 1
         if self.down is not None:
             return Outcome(None, Failure(self.down, "eu.acme.example:443"), 0.01, "token")
@@ -202,6 +208,8 @@ class World:
     redirect_uri: str = REDIRECT
     unopened: CredentialProblem | None = None
     """Why the record cannot be opened."""
+    interferes: Callable[[CredentialRecord], CredentialRecord] | None = None
+    """What somebody else stores just before tokens are stored, once."""
     refuses_writes: bool = False
     """Whether the operator may not store records."""
     started: bool = False
@@ -281,9 +289,10 @@ class World:
             case WriteRecord() if self.refuses_writes:
                 return RecordAnswer(problem=CredentialProblem(Reason.CREDENTIAL_NOT_STORED, "It may not be."))
             case WriteRecord(record, base):
+                self._interfere(record)
                 if base.version != (str(self.version) if self.version else ""):
                     return replace(self._stored(), conflict=True)
-                self.fields, self.version = to_fields(record), self.version + 1
+                self.fields, self.version, self.unopened = to_fields(record), self.version + 1, None
                 return self._stored()
             case KeepBinding(name, _, data):
                 if data is None:
@@ -293,6 +302,11 @@ class World:
                 return BindingAnswer(version="1")
             case Send():
                 return self.provider.answer(effect.request)
+
+    def _interfere(self, record: CredentialRecord) -> None:
+        if self.interferes is not None and record.candidate is not None:
+            changed, self.interferes = self.interferes(self.record), None
+            self.fields, self.version = to_fields(changed), self.version + 1
 
     def _stored(self) -> RecordAnswer:
         if self.version and self.unopened is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,7 +11,7 @@ from integration_hub.auth.flow import CredentialProblem
 from integration_hub.model.base import AUTHORIZE_ANNOTATION
 from integration_hub.model.http import FailureKind
 from integration_hub.model.reasons import Reason
-from integration_hub.reconcile.inputs import SecretAnswer, SecretState
+from integration_hub.reconcile.inputs import ConsentResult, SecretAnswer, SecretState
 from support.builders import found, instance
 from support.token_world import CLIENT, UID, DiedError, Provider, World, oauth
 
@@ -346,8 +347,83 @@ class TestWorkloads:
 
     @staticmethod
     def _bound() -> World:
-        spec = {"auth": {"secretRef": {"name": "acme-key"}}, "binding": {"secretName": "for-apps"}}
-        return World(raw=instance(uid=UID, **spec))
+        raw = instance(uid=UID, auth={"secretRef": {"name": "acme-key"}}, binding={"secretName": "for-apps"})
+        return World(raw=raw)
+
+
+class TestBrowsers:
+    """What a browser brings comes at a bad moment."""
+
+    def test_a_code_that_could_not_be_sent_yet_may_be_brought_again(self) -> None:
+        world = World()
+        world.run()
+        state = world.state()
+        world.provider.postpones = 1
+        decision = world.bring(code="good-code")
+        assert decision.consent is ConsentResult.BUSY
+        assert world.ready == ("Unknown", "AuthorizationRequired")
+        assert world.state() == state
+        world.bring(code="good-code")
+        assert world.ready == ("True", "Connected")
+
+    def test_tokens_are_kept_although_somebody_else_has_stored_something_at_that_moment(self) -> None:
+        world = World()
+        world.connect()
+        world.annotate(AUTHORIZE_ANNOTATION, "again-1")
+        world.run()
+        before = world.record.tokens
+        world.interferes = lambda record: replace(record, consent_ends_at=world.now)
+        world.bring(code="second-code")
+        assert world.ready == ("True", "Connected")
+        assert world.record.tokens != before
+        assert world.status.last_authorize_result == "Completed"
+
+    def test_a_link_to_an_address_that_the_operator_has_no_more_gives_way_to_another(self) -> None:
+        world = World()
+        world.run()
+        world.redirect_uri = "https://elsewhere.example.com/oauth/callback"
+        world.started = False
+        world.run()
+        assert "elsewhere.example.com" in world.link()
+
+
+class TestRecovery:
+    def test_what_is_obtained_by_itself_is_obtained_anew_where_its_key_is_lost(self) -> None:
+        world = World(of=oauth("clientCredentials"))
+        world.run()
+        world.unopened = CredentialProblem(Reason.CREDENTIAL_UNREADABLE, "Its key is lost.")
+        world.pass_time(minutes=53)
+        world.run()
+        assert world.ready == ("True", "Connected")
+        assert world.record.tokens is not None
+
+    @pytest.mark.parametrize("grant", ["authorizationCode", "refreshToken"])
+    def test_what_cannot_be_had_again_is_never_written_over(self, grant: str) -> None:
+        world = World(
+            of=oauth(grant),
+            provider=Provider(current="given-refresh"),
+            secret=found(**CLIENT, refreshToken="given-refresh"),
+        )
+        world.run()
+        if grant == "authorizationCode":
+            world.bring(code="good-code")
+        had = world.fields
+        world.unopened = CredentialProblem(Reason.CREDENTIAL_UNREADABLE, "Its key is lost.")
+        world.pass_time(minutes=53)
+        world.run()
+        assert world.ready == ("False", "CredentialUnreadable")
+        assert world.fields == had
+        world.unopened = None
+        world.run()
+        assert world.ready == ("True", "Connected")
+
+
+def test_status_takes_no_more_scopes_than_the_api_server_does() -> None:
+    scopes = " ".join(f"scope-{number}" for number in range(190))
+    world = World(provider=Provider(scope=f"read {scopes}"))
+    world.connect()
+    assert world.status.credential is not None
+    assert len(world.status.credential.scopes) == 100
 
 
 class TestMissing:

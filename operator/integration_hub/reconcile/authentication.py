@@ -44,7 +44,7 @@ class Kept:
 def keep_tokens(keeper: Keeper, consent: Consent) -> Generator[Effect, Answer, Kept]:
     """Bring tokens up to date: take what a browser has brought, obtain, renew, or ask a person."""
     problem = yield from keeper.read()
-    if problem is not None:
+    if problem is not None and not keeper.begin_anew(problem):
         return Kept(problem=problem)
     trouble: Renewal | None = None
     if keeper.inputs.consent is not None:

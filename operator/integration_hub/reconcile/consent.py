@@ -26,6 +26,9 @@ LINK_SHOWN = timedelta(minutes=20)
 LINK_ACCEPTED = timedelta(minutes=30)
 """How long what it brings is accepted, counted from when it was made: a person may be on the way."""
 
+MAX_CONFLICTS = 5
+"""Writes of new tokens that somebody else's got in the way of."""
+
 _DENIED = frozenset(
     {
         "access_denied",
@@ -92,6 +95,13 @@ class Consent:
         ended = yield from drive(steps, keeper.wire._replace(sensitive=(*brought, *keeper.wire.sensitive)))
         if isinstance(ended.result, Tokens):
             return (yield from self.put(ended.result))
+        if ended.postponed is not None:
+            # The code has not been shown to anybody, so the browser may bring it again.
+            self.result = ConsentResult.BUSY
+            problem = yield from keeper.write(
+                replace(keeper.record, attempts=record.attempts, device=record.device)
+            )
+            return Renewal(problem=problem) if problem else None
         reason, message = self._explained(answer, ended)
         return (yield from self.refuse(reason, message))
 
@@ -115,8 +125,13 @@ class Consent:
     def put(self, tokens: Tokens) -> Generator[Effect, Answer, Renewal | None]:
         """Store new tokens, to be tested before they take the place of those in use."""
         self.result, self.keeper.fresh = ConsentResult.TAKEN, True
-        record = replace(without_consent(self.keeper.record), candidate=tokens, refusal=None)
-        problem = yield from self.keeper.write(record)
+        keeper = self.keeper
+        for _ in range(MAX_CONFLICTS):
+            record = replace(without_consent(keeper.record), candidate=tokens, refusal=None)
+            problem = yield from keeper.write(record)
+            if problem is None or not keeper.stored.conflict:
+                break
+            # Whatever somebody else has stored: tokens that were received are put beside it, never dropped.
         return Renewal(problem=problem) if problem else None
 
     def refuse(self, reason: Reason, message: str) -> Generator[Effect, Answer, Renewal | None]:
@@ -238,7 +253,8 @@ class Consent:
         return Renewal(problem=problem) if problem else None
 
     def _shows(self, attempt: ConsentAttempt) -> bool:
-        return self._accepts(attempt) and attempt.expires_at > self.inputs.now
+        leads_here = attempt.redirect_uri == self.inputs.redirect_uri
+        return leads_here and self._accepts(attempt) and attempt.expires_at > self.inputs.now
 
     def _accepts(self, attempt: ConsentAttempt) -> bool:
         return (

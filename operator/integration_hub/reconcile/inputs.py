@@ -204,6 +204,8 @@ class ConsentResult(StrEnum):
     """No link that is waited for has brought it: used already, or never given out."""
     OUTDATED = "outdated"
     """Its link was given out for the connection as it was before a change, or too long ago."""
+    BUSY = "busy"
+    """Its code could not be sent yet: it may be brought again."""
 
 
 @dataclass(frozen=True, slots=True)

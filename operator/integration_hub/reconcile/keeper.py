@@ -125,6 +125,18 @@ class Keeper:
         self.stored = _record_answer(answer)
         return self.stored.problem
 
+    def begin_anew(self, problem: CredentialProblem) -> bool:
+        """Go on without a record that nothing opens, where all that it may have held can be had again; tell whether."""
+        if problem.reason is not Reason.CREDENTIAL_UNREADABLE or not self._obtains_freely:
+            return False
+        self.stored = replace(self.stored, problem=None)
+        return True
+
+    @property
+    def _obtains_freely(self) -> bool:
+        """Whether tokens can be obtained as often as they are needed, with what the Secret has."""
+        return self.rules.acquisition is Acquisition.BY_ITSELF and not self.rules.consumes
+
     def write(
         self, record: CredentialRecord, *, attempt: str = ""
     ) -> Generator[Effect, Answer, CredentialProblem | None]:
@@ -184,9 +196,7 @@ class Keeper:
 
     def renewable(self, tokens: Tokens) -> bool:
         """Tell whether the operator can renew tokens without a person."""
-        return tokens.refresh_token is not None or (
-            self.rules.acquisition is Acquisition.BY_ITSELF and not self.rules.consumes
-        )
+        return tokens.refresh_token is not None or self._obtains_freely
 
     def due(self) -> bool:
         """Tell whether the tokens in use should be renewed now."""
@@ -299,7 +309,7 @@ class Keeper:
         now = self.record.tokens
         if now is not None and (sent is None or now.refresh_token != sent.refresh_token):
             return None
-        if self.rules.acquisition is Acquisition.BY_ITSELF and not self.rules.consumes:
+        if self._obtains_freely:
             # What the Secret has was refused, and what that means the diagnosis says best.
             if self.record.intent is not None:
                 problem = yield from self.write(replace(self.record, intent=None))

@@ -47,6 +47,9 @@ Story = Generator[Effect, Answer, Decision]
 SHORT_WAIT_SECONDS = 5.0
 """Who waits for its turn no longer than this says nothing of it in status."""
 
+MAX_SHOWN_SCOPES = 100
+"""As many as the CRD takes."""
+
 STORE_AGAIN = timedelta(minutes=1)
 """After the operator could not store what it obtains, or had no keys to seal it."""
 
@@ -388,7 +391,7 @@ def _token_fields(run: Run) -> dict[str, Any]:
         expires_at=written(tokens.expires_at) if tokens is not None else None,
         renews_at=written(keeper.renews_at()),
         authorization_expires_at=written(keeper.record.consent_ends_at) if tokens is not None else None,
-        scopes=list(tokens.scopes or ()) if tokens is not None else [],
+        scopes=list(tokens.scopes or ())[:MAX_SHOWN_SCOPES] if tokens is not None else [],
         secret_resource_version=run.secret.version if run.secret is not None else None,
     )
     before, handled = run.inputs.instance.status, keeper.record.handled

@@ -480,6 +480,7 @@ _FATES: Final[dict[ConsentResult, tuple[ConsentTold, str | None]]] = {
     ConsentResult.REFUSED: ("refused", "refused"),
     ConsentResult.UNKNOWN: ("unknown-link", None),
     ConsentResult.OUTDATED: ("outdated", "expired"),
+    ConsentResult.BUSY: ("busy", None),
 }
 """What a browser is told of a consent, and as what it counts: not at all what anybody can send."""
 
