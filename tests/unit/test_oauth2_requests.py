@@ -583,6 +583,24 @@ def test_without_a_callback_there_is_no_link() -> None:
     assert driven(steps)[1] == TokenRefused(message=link.NO_CALLBACK)
 
 
+IN_CLEAR = [
+    ("http://a.example/authorize", "https://a.example/token", False),
+    ("HTTP://a.example/authorize", "HTTPS://a.example/token", False),
+    ("http://a.example/authorize", "http://a.example/token", True),
+    ("https://a.example/authorize", "http://a.example/token", True),
+]
+
+
+@pytest.mark.parametrize(("authorization_url", "token_url", "is_shown"), IN_CLEAR)
+def test_nobody_is_sent_in_clear_to_sign_in_where_tokens_are_not_given_out_in_clear(
+    authorization_url: str, token_url: str, is_shown: bool
+) -> None:
+    config = {"a": authorization_url, "t": token_url}
+    settings = accepted({"authorizationURL": "{{ config.a }}", "tokenURL": "{{ config.t }}"}, config)
+    _, found = driven(METHOD.authorization_link(settings, credentials_of(settings), "xyz", CONTEXT))
+    assert isinstance(found, ConsentAttempt) if is_shown else found == TokenRefused(message=link.IN_CLEAR)
+
+
 def test_a_verifier_and_a_state_are_not_in_the_same_place() -> None:
     attempt = made(CODE)
     assert attempt.verifier is not None
@@ -723,12 +741,14 @@ STARTS: list[tuple[Any, Callable[[Any], bool]]] = [
     ({"device_code": "x", "user_code": "AB", "verification_url": "https://g/d"}, lambda found: found.verification_uri == "https://g/d"),
     ({**START, "verification_uri_complete": "https://a/b?c=dev-code"}, lambda found: found.verification_uri_complete is None),
     ({**START, "verification_uri_complete": "javascript:alert(1)"}, lambda found: found.verification_uri_complete is None),
+    ({**START, "verification_uri_complete": "http://a/b?c"}, lambda found: found.verification_uri_complete is None),
     *(
         ({**START, **fault}, lambda found: found == TokenRefused(message=UNUSABLE))
         for fault in (
             {"device_code": ""}, {"device_code": None}, {"user_code": "a\nb"}, {"user_code": "a" * 65}, {"user_code": 5},
             {"verification_uri": "javascript:alert(1)"}, {"verification_uri": "https://u:p@a"}, {"verification_uri": None},
             {"verification_uri": "https://a/dev-code"}, {"verification_uri": "https://[a"},
+            {"verification_uri": "http://a/b"},
         )
     ),
     ({"error": "unauthorized_client"}, lambda found: found == TokenRefused("unauthorized_client")),

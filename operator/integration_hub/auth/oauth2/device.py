@@ -16,7 +16,7 @@ from integration_hub.auth.oauth2.answer import (
     repeats,
     tokens,
 )
-from integration_hub.auth.oauth2.discovery import server
+from integration_hub.auth.oauth2.discovery import is_as_safe, server
 from integration_hub.auth.oauth2.fingerprint import fingerprint
 from integration_hub.auth.oauth2.lifetimes import lifetime
 from integration_hub.auth.oauth2.link import OTHER_GRANT
@@ -49,10 +49,9 @@ def start_device(setup: Setup) -> Steps[DeviceCode | TokenRefused]:
     if isinstance(found, TokenRefused):
         return found
     parameters = [*setup.scope_parameters(), *setup.target_parameters()]
-    response = yield token_request(
-        setup, found.urls["deviceAuthorizationURL"], parameters, {}, found.urls["tokenURL"]
-    )
-    return refusal(setup, response) or _device_code(setup, document(response) or {})
+    asked = found.urls["deviceAuthorizationURL"]
+    response = yield token_request(setup, asked, parameters, {}, found.urls["tokenURL"])
+    return refusal(setup, response) or _device_code(setup, document(response) or {}, asked)
 
 
 def poll_device(setup: Setup, device: DeviceCode) -> Steps[Tokens | DevicePending | TokenRefused]:
@@ -92,7 +91,7 @@ _PENDING: Final[dict[str, Callable[[DeviceCode, HttpResponse | None], DevicePend
 """RFC 8628 section 3.5. A server that cannot answer now is asked less often, too: the person may still be typing."""
 
 
-def _device_code(setup: Setup, found: Any) -> DeviceCode | TokenRefused:
+def _device_code(setup: Setup, found: Any, asked: str) -> DeviceCode | TokenRefused:
     device_code, user_code = found.get("device_code"), found.get("user_code")
     address = found.get("verification_uri") or found.get("verification_url")  # Google's name for it
     complete = found.get("verification_uri_complete")
@@ -100,7 +99,7 @@ def _device_code(setup: Setup, found: Any) -> DeviceCode | TokenRefused:
         return TokenRefused(message=UNUSABLE)
     # A person is shown the rest, so nothing of it may be what nobody is to see.
     secrets = (*setup.secrets(), device_code)
-    if not _is_user_code(user_code, secrets) or not _is_address(address, secrets):
+    if not _is_user_code(user_code, secrets) or not _is_address(address, asked, secrets):
         return TokenRefused(message=UNUSABLE)
     interval = _interval(found, INTERVAL)
     lives = min(lifetime(found.get("expires_in")) or LIFETIME, LONGEST)
@@ -111,7 +110,7 @@ def _device_code(setup: Setup, found: Any) -> DeviceCode | TokenRefused:
         verification_uri=address,
         expires_at=now + lives,
         grant=fingerprint(setup),
-        verification_uri_complete=complete if _is_address(complete, secrets) else None,
+        verification_uri_complete=complete if _is_address(complete, asked, secrets) else None,
         interval=interval,
         next_poll=now + timedelta(seconds=interval),
     )
@@ -126,9 +125,11 @@ def _is_user_code(text: Any, secrets: Sequence[str]) -> bool:
     return isinstance(text, str) and bool(_USER_CODE.fullmatch(text)) and not repeats(secrets, text)
 
 
-def _is_address(text: Any, secrets: Sequence[str]) -> bool:
-    """Tell whether a person can be sent there: an address of the web that carries nothing that is secret."""
+def _is_address(text: Any, asked: str, secrets: Sequence[str]) -> bool:
+    """Tell whether a person can be sent there: an address, as safe as the one that was asked, without a secret."""
     if not isinstance(text, str) or not _ADDRESS.fullmatch(text) or repeats(secrets, text):
+        return False
+    if not is_as_safe(text, asked):
         return False
     try:
         parts = urlsplit(text)

@@ -102,8 +102,12 @@ def _is_usable(url: str, issuer: str) -> bool:
         parts = urlsplit(url)
     except ValueError:
         return False
-    as_safe = parts.scheme == "https" or issuer.startswith("http://")
-    return as_safe and bool(parts.hostname) and "@" not in parts.netloc and not parts.fragment
+    return is_as_safe(url, issuer) and bool(parts.hostname) and "@" not in parts.netloc and not parts.fragment
+
+
+def is_as_safe(url: str, asked: str) -> bool:
+    """Tell whether an address is https, as all are where the system that is asked is not in clear itself."""
+    return url.lower().startswith("https://") or not asked.lower().startswith("https://")
 
 
 def _texts(value: Any) -> tuple[str, ...] | None:

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 from authlib.oauth2.rfc7636 import create_s256_code_challenge  # type: ignore[import-untyped]
 
 from integration_hub.auth.oauth2.answer import refused, tokens
-from integration_hub.auth.oauth2.discovery import Server, server
+from integration_hub.auth.oauth2.discovery import Server, is_as_safe, server
 from integration_hub.auth.oauth2.fingerprint import fingerprint
 from integration_hub.auth.oauth2.request import Parameters, token_request
 from integration_hub.auth.oauth2.setup import Setup
@@ -28,6 +28,10 @@ NO_CALLBACK: Final = (
 NO_S256: Final = (
     "The authorization server's metadata lists no S256 among its code_challenge_methods_supported, and the"
     " definition requires PKCE."
+)
+IN_CLEAR: Final = (
+    "The authorization URL is http:// and the token URL is https://: nobody is asked to sign in where everybody on the"
+    " way can read along. Let both be https://."
 )
 NO_CODE: Final = "The browser came back without a code and without an error."
 OTHER_GRANT: Final = "What is asked for was changed since the link was made; a new link is needed."
@@ -48,6 +52,8 @@ def authorization_link(setup: Setup, state: str) -> Steps[ConsentAttempt | Token
     found = yield from server(setup, "authorizationURL", "tokenURL")
     if isinstance(found, TokenRefused):
         return found
+    if not is_as_safe(found.urls["authorizationURL"], found.urls["tokenURL"]):
+        return TokenRefused(message=IN_CLEAR)
     pkce = setup.settings.get("pkce", "required")
     if pkce == "required" and found.challenges is not None and "S256" not in found.challenges:
         return TokenRefused(message=NO_S256)
