@@ -52,7 +52,20 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({**CODE, "tokenURL": "https://a.example/t#x"}, "settings.tokenURL: a path cannot have '?' or '#'"),
     (
         {**CODE, "authorizationURL": f"{A}?prompt=consent"},
-        "settings.authorizationURL: a path cannot have '?' or '#'",
+        "settings.authorizationURL: cannot have '?'; put what is behind it into 'authorizationParameters'",
+    ),
+    (
+        {**CODE, "tokenURL": f"{T}?tenant=a"},
+        "settings.tokenURL: cannot have '?'; put what is behind it into 'tokenParameters'",
+    ),
+    ({**CODE, "tokenURL": f"{T} "}, "settings.tokenURL: begins or ends with a space or line break"),
+    (
+        {**CODE, "authorizationURL": "http://a.example/authorize"},
+        "settings.authorizationURL: must start with https://, as tokenURL does: people sign in there",
+    ),
+    (
+        {"issuer": "https://a.example/.well-known/openid-configuration"},
+        "settings.issuer: is the address of the metadata; name the issuer alone, like 'https://a.example'",
     ),
     ({"issuer": "https://"}, "settings.issuer: "),
     ({**CODE, "lifetime": "2 hours"}, "settings.lifetime: must be a duration like '2h' or '1h30m'"),
@@ -175,6 +188,11 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 def test_a_mistake_is_told_with_its_path(settings: dict[str, Any], expected: str) -> None:
     found = [str(violation) for violation in settings_violations("oauth2", settings)]
     assert any(one.startswith(expected) for one in found), found
+
+
+def test_an_address_of_the_configuration_is_told_when_the_configuration_is_known() -> None:
+    settings = {"authorizationURL": "{{ config.a }}/authorize", "tokenURL": T}
+    assert settings_violations("oauth2", settings) == []
 
 
 KEYS: list[tuple[dict[str, Any], list[str]]] = [

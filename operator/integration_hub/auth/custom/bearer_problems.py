@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from integration_hub.auth.addresses import address_problem
 from integration_hub.auth.api_key import header_name_problems
 from integration_hub.auth.custom.token_exchange import (
     FORM,
@@ -17,7 +18,7 @@ from integration_hub.auth.custom.token_exchange import (
     username_key,
 )
 from integration_hub.auth.oauth2.placement import token_in_problems
-from integration_hub.config.renderable import base_url_problem, header_problem
+from integration_hub.config.renderable import header_problem
 
 Problem = tuple[str, str]
 
@@ -44,7 +45,7 @@ def bearer_problems(settings: Mapping[str, Any]) -> list[Problem]:
 
 
 def _of_url(settings: Mapping[str, Any]) -> Iterator[Problem]:
-    problem = base_url_problem(settings["tokenURL"])
+    problem = address_problem(settings["tokenURL"], parameters="request.fields")
     if problem:
         yield "tokenURL", problem
 

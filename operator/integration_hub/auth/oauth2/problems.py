@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
+from integration_hub.auth.addresses import address_problem
+from integration_hub.auth.oauth2.discovery import is_as_safe
 from integration_hub.auth.oauth2.grants import (
     AUTHORIZATION_CODE,
     CLIENT_CREDENTIALS,
@@ -14,12 +16,19 @@ from integration_hub.auth.oauth2.grants import (
 )
 from integration_hub.auth.oauth2.placement import token_in_problems
 from integration_hub.auth.oauth2.setup import ROLES, authentication_of, grant_of, key_of, roles_of
-from integration_hub.config.renderable import base_url_problem
 
 Settings = Mapping[str, Any]
 Problem = tuple[str, str]
 
-_URLS: Final = ("issuer", "authorizationURL", "tokenURL", "deviceAuthorizationURL", "revocationURL")
+_URLS: Final = {
+    "issuer": "",
+    "authorizationURL": "authorizationParameters",
+    "tokenURL": "tokenParameters",
+    "deviceAuthorizationURL": "",
+    "revocationURL": "",
+}
+"""Addresses, and the setting for what others write behind their '?'."""
+_WELL_KNOWN: Final = "/.well-known/"
 _PARAMETER: Final = re.compile(r"[A-Za-z0-9_.:\[\]-]{1,60}", re.ASCII)
 
 
@@ -29,10 +38,16 @@ def problems(settings: Settings) -> list[Problem]:
 
 
 def _malformed(settings: Settings) -> Iterator[Problem]:
-    for name in _URLS:
-        problem = base_url_problem(settings[name]) if name in settings else None
+    for name, parameters in _URLS.items():
+        problem = address_problem(settings[name], parameters=parameters) if name in settings else None
         if problem:
             yield name, problem
+    before, found, _ = settings.get("issuer", "").partition(_WELL_KNOWN)
+    if found:
+        yield "issuer", f"is the address of the metadata; name the issuer alone, like '{before}'"
+    link = settings.get("authorizationURL", "")
+    if link.startswith("http://") and not is_as_safe(link, settings.get("tokenURL", "")):
+        yield "authorizationURL", "must start with https://, as tokenURL does: people sign in there"
 
 
 def _missing(settings: Settings) -> Iterator[Problem]:
