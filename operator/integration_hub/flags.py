@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from integration_hub.reconcile.times import parse_duration
+from integration_hub.config.durations import parse_duration
 
 if TYPE_CHECKING:
     from integration_hub.adapters.egress import EgressPolicy

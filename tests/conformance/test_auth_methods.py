@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -168,6 +169,13 @@ def objects_in(schema: Any) -> list[dict[str, Any]]:
     return own + [found for entry in schema.values() for found in objects_in(entry)]
 
 
+def schemas_in(schema: Any) -> list[Mapping[str, Any]]:
+    """Return every group within the schema, and the schema itself."""
+    below = schema.values() if isinstance(schema, Mapping) else schema if isinstance(schema, list) else ()
+    own = [schema] if isinstance(schema, Mapping) else []
+    return own + [found for entry in below for found in schemas_in(entry)]
+
+
 def test_every_method_has_settings_in_this_suite() -> None:
     assert set(SETTINGS) == set(METHODS)
     assert all(type_ == method.type for type_, method in METHODS.items())
@@ -208,6 +216,15 @@ def test_only_keywords_that_have_messages_are_used(method: AuthMethodType) -> No
         for keyword in s
     }
     assert used - {"description", "items", "properties", PATTERN_MESSAGE} <= set(_MESSAGES) | set(_OF_MEMBERS)
+
+
+@methods
+def test_every_pattern_is_told_in_words(method: AuthMethodType) -> None:
+    assert [
+        schema
+        for schema in schemas_in(method.settings_schema)
+        if "pattern" in schema and PATTERN_MESSAGE not in schema
+    ] == []
 
 
 @cases

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from integration_hub.auth.flow import Credentials
 from integration_hub.auth.methods import settings_violations
-from integration_hub.auth.oauth2.lifetimes import LONGEST, duration, lifetime
+from integration_hub.auth.oauth2.lifetimes import LONGEST, lifetime
 from integration_hub.auth.tokens import Acquisition, Reuse
 from integration_hub.config.templates import TemplateError
 from integration_hub.model.http import HttpRequest
@@ -69,6 +69,11 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ),
     ({"issuer": "https://"}, "settings.issuer: "),
     ({**CODE, "lifetime": "2 hours"}, "settings.lifetime: must be a duration like '2h' or '1h30m'"),
+    ({**CODE, "lifetime": "0h0m"}, "settings.lifetime: must be a duration like '2h' or '1h30m'"),
+    (
+        {**CODE, "tokenAnswer": {"accessToken": "$.data.token"}},
+        "settings.tokenAnswer.accessToken: must be names with '.' between them, like 'data.0.token', without '$'",
+    ),
     ({**CODE, "refresh": {"atPercent": 96}}, "settings.refresh.atPercent: must be at most 95"),
     ({**CODE, "refresh": {"atPercent": 49}}, "settings.refresh.atPercent: must be at least 50"),
     (
@@ -119,8 +124,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         {**CODE, "clientSecretKey": "clientId"},
         "settings.clientSecretKey: is the key of the client id of the application, too",
     ),
-    ({**CODE, "clientSecretKey": "a/b"}, "settings.clientSecretKey: must look like"),
-    ({**CODE, "clientId": "a\nb"}, "settings.clientId: must look like"),
+    ({**CODE, "clientSecretKey": "a/b"}, "settings.clientSecretKey: must be the name of a key in the Secret"),
+    ({**CODE, "clientId": "a\nb"}, "settings.clientId: must be one line, of 1000 characters at most"),
     (
         {**CODE, "authorizationParameters": {"state": "x"}},
         "settings.authorizationParameters.state: is what the operator fills in itself",
@@ -175,7 +180,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ),
     ({**CODE, "tokenIn": {"header": "Host"}}, "settings.tokenIn.header: is a header that frames the message"),
     ({**CODE, "tokenIn": {"header": "Cookie"}}, "settings.tokenIn.header: is the header of cookies"),
-    ({**CODE, "tokenIn": {"header": "X Y"}}, "settings.tokenIn.header: must look like"),
+    ({**CODE, "tokenIn": {"header": "X Y"}}, "settings.tokenIn.header: must be one name without spaces"),
     ({**JWT, "jwt": {"algorithm": "HS256"}}, "settings.jwt.algorithm: must be one of: RS256"),
     ({**JWT, "jwt": {"algorithm": "none"}}, "settings.jwt.algorithm: must be one of: RS256"),
     ({**JWT, "jwt": {"claims": {"sub": "x"}}}, "settings.jwt.claims.sub: is set by 'jwt.subject'"),
@@ -437,11 +442,6 @@ LIFETIMES: list[tuple[Any, float | None]] = [
 def test_a_lifetime_is_understood_or_taken_for_not_told(told: Any, seconds: float | None) -> None:
     found = lifetime(told)
     assert (found.total_seconds() if found else None) == seconds
-
-
-def test_durations_add_up() -> None:
-    assert duration("1h30m15s") == timedelta(hours=1, minutes=30, seconds=15)
-    assert duration("999999h") == LONGEST
 
 
 DOCS = Path(__file__).parents[2] / "docs" / "auth-methods.md"

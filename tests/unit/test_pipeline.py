@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from integration_hub.auth import methods
 from integration_hub.auth.flow import AuthContext, Credentials, Flow, Place, SecretKey
+from integration_hub.config.durations import parse_duration
 from integration_hub.model import conditions as c
 from integration_hub.model.http import FailureKind, HttpRequest, Outcome
 from integration_hub.model.instance import IntegrationInstance
@@ -26,7 +27,7 @@ from integration_hub.probe.diagnose import diagnose
 from integration_hub.reconcile.inputs import AskTurn, ReadSecret, SecretAnswer, SecretState, Send, Timing
 from integration_hub.reconcile.pipeline import reconcile
 from integration_hub.reconcile.schedule import Pace, phase_of
-from integration_hub.reconcile.times import parse_duration, parse_timestamp, timestamp
+from integration_hub.reconcile.times import parse_timestamp, timestamp
 from support.builders import (
     CANARY,
     LATER,

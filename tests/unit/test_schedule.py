@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from integration_hub.config.durations import parse_duration
 from integration_hub.model.instance import IntegrationInstance
 from integration_hub.model.reasons import DEAD_CREDENTIALS, REASONS, Course, Reason
 from integration_hub.reconcile.inputs import Timing
 from integration_hub.reconcile.schedule import Pace, on_grid, phase_of
-from integration_hub.reconcile.times import parse_duration, parse_timestamp, timestamp
+from integration_hub.reconcile.times import parse_timestamp, timestamp
 from support.builders import NOW, found, inputs, instance
 
 TIMING = Timing()

@@ -14,10 +14,8 @@ from typing import Any, Final, NamedTuple
 
 from integration_hub.auth.ends import earliest_end
 from integration_hub.auth.flow import AuthContext, Credentials, Flow, Place, SecretKey
+from integration_hub.auth.schemas import KEY_NAME, ascii_line, text
 from integration_hub.model.http import HttpRequest
-
-KEY_NAME_PATTERN: Final = "^[-._a-zA-Z0-9]{1,253}$"
-"""What Kubernetes allows as a key of a Secret."""
 
 NAME_PATTERN: Final = "^[-!#$%&'*+.^_`|~0-9A-Za-z]{1,100}$"
 """A `token` of RFC 9110 section 5.6.2: the name of a header or a cookie."""
@@ -45,20 +43,17 @@ FORBIDDEN_HEADERS: Final = frozenset(
 a secret there would break the request, or smuggle another one."""
 
 NAME_SETTING: Final = {
-    "type": "string",
-    "pattern": "^[!-~]{1,100}$",
+    **text("^[!-~]{1,100}$", "one name without spaces, like 'X-API-Key'"),
     "description": "Name of the header, query parameter or cookie, like 'X-API-Key'. Default of a header:"
     " Authorization.",
 }
 PREFIX_SETTING: Final = {
-    "type": "string",
-    "pattern": "^[ -~]{0,50}$",
+    **ascii_line(50, least=0),
     "description": "What stands before the key in a header: a word like 'Bearer' is followed by one space;"
     " a prefix that does not end in a letter or digit, like 'Token token=', stands directly before the key.",
 }
 _SECRET_KEY: Final = {
-    "type": "string",
-    "pattern": KEY_NAME_PATTERN,
+    **KEY_NAME,
     "description": "Key in the Secret that holds the API key. Default: apiKey.",
 }
 

@@ -8,11 +8,11 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
-from integration_hub.auth.api_key import KEY_NAME_PATTERN
 from integration_hub.auth.flow import AuthContext, Credentials, Flow, Place, SecretKey
+from integration_hub.auth.schemas import KEY_NAME, one_line
 from integration_hub.model.http import HttpRequest
 
-_FIXED_TEXT: Final = "^[^\\x00-\\x1f\\x7f]{0,200}$"
+_FIXED_TEXT: Final = one_line(200)
 
 
 class BasicAuth:
@@ -26,29 +26,24 @@ class BasicAuth:
         "additionalProperties": False,
         "properties": {
             "username": {
-                "type": "string",
-                "pattern": _FIXED_TEXT,
+                **_FIXED_TEXT,
                 "description": "User name that is the same for everybody; then the Secret needs none.",
             },
             "usernameSuffix": {
-                "type": "string",
-                "pattern": _FIXED_TEXT,
+                **_FIXED_TEXT,
                 "description": "Text that is put after the Secret's user name, like Zendesk's '/token'.",
             },
             "usernameKey": {
-                "type": "string",
-                "pattern": KEY_NAME_PATTERN,
+                **KEY_NAME,
                 "description": "Key in the Secret that holds the user name. Default: username.",
             },
             "password": {
-                "type": "string",
-                "pattern": _FIXED_TEXT,
+                **_FIXED_TEXT,
                 "description": "Password that is the same for everybody and therefore no secret: '' or 'x'"
                 " for systems that take an API key as user name.",
             },
             "passwordKey": {
-                "type": "string",
-                "pattern": KEY_NAME_PATTERN,
+                **KEY_NAME,
                 "description": "Key in the Secret that holds the password. Default: password.",
             },
             "passwordRequired": {

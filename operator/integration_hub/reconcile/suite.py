@@ -6,13 +6,13 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
+from integration_hub.config.durations import parse_duration
 from integration_hub.config.violation import Violation
 from integration_hub.model.definition import DefinitionSpec
 from integration_hub.model.instance import InstanceSpec
 from integration_hub.model.testing import ConnectionTest, SavedTest, TestMonitor, TestRequest, TestSettings
 from integration_hub.reconcile.checks import check_test
 from integration_hub.reconcile.inputs import Timing
-from integration_hub.reconcile.times import parse_duration
 
 
 @dataclass(frozen=True, slots=True)

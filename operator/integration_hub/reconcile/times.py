@@ -1,11 +1,8 @@
-"""Times and durations as Kubernetes writes them."""
+"""Times as Kubernetes writes them."""
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, datetime, timedelta
-
-_UNITS = {"h": 3600, "m": 60, "s": 1}
+from datetime import UTC, datetime
 
 
 def timestamp(moment: datetime) -> str:
@@ -20,10 +17,3 @@ def parse_timestamp(text: str | None) -> datetime | None:
     except ValueError:
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def parse_duration(text: str) -> timedelta:
-    """Return a duration like '1h30m' as the CRD admits it; ValueError for anything else."""
-    if not re.fullmatch(r"([0-9]{1,6}[hms])+", text):
-        raise ValueError(f"'{text}' is no duration like '5m' or '1h30m'")
-    return timedelta(seconds=sum(int(n) * _UNITS[unit] for n, unit in re.findall(r"([0-9]+)([hms])", text)))

@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes, urlsplit
 
-from integration_hub.auth.api_key import HEADER_VALUE, HEADER_VALUE_REFUSED, KEY_NAME_PATTERN, in_header
+from integration_hub.auth.api_key import HEADER_VALUE, HEADER_VALUE_REFUSED, in_header
 from integration_hub.auth.custom.sent_form import (
     NEVER_AS_GIVEN,
     SentForm,
@@ -25,6 +25,7 @@ from integration_hub.auth.custom.sent_form import (
     sorted_query,
 )
 from integration_hub.auth.flow import AuthContext, Credentials, Flow, Place, SecretKey
+from integration_hub.auth.schemas import KEY_NAME, ascii_line
 from integration_hub.model.http import HttpRequest
 
 ALGORITHM: Final = "AWS4-HMAC-SHA256"
@@ -38,7 +39,7 @@ _WITH_BODY_HASH: Final = _S3 | {"aoss"}
 
 _NOT_SIGNED: Final = NEVER_AS_GIVEN | {"authorization", "x-amzn-trace-id"}
 
-_TEXT: Final = "^[!-~ ]{1,200}$"
+_TEXT: Final = ascii_line(200)
 _ACCESS_KEY_ID: Final = re.compile(r"[!-+\--<>-~]+")
 """Visible ASCII without ',' and '=', which end it in the Authorization header."""
 _AWS_KEY_ID: Final = re.compile(r"(AKIA|ASIA)[A-Z2-7]{16}")
@@ -71,28 +72,23 @@ class AwsSigV4:
         "required": ["service"],
         "properties": {
             "service": {
-                "type": "string",
-                "pattern": _TEXT,
+                **_TEXT,
                 "description": "The service's name in signatures, like 's3', 'execute-api' or 'sts'.",
             },
             "region": {
-                "type": "string",
-                "pattern": _TEXT,
+                **_TEXT,
                 "description": f"The region, like 'eu-central-1'. Default: {DEFAULT_REGION}.",
             },
             "accessKeyIdKey": {
-                "type": "string",
-                "pattern": KEY_NAME_PATTERN,
+                **KEY_NAME,
                 "description": "Key in the Secret that holds the access key's ID. Default: accessKeyId.",
             },
             "secretAccessKeyKey": {
-                "type": "string",
-                "pattern": KEY_NAME_PATTERN,
+                **KEY_NAME,
                 "description": "Key in the Secret that holds the secret access key. Default: secretAccessKey.",
             },
             "sessionTokenKey": {
-                "type": "string",
-                "pattern": KEY_NAME_PATTERN,
+                **KEY_NAME,
                 "description": "Key in the Secret that holds the token of temporary credentials; it may be absent."
                 " Default: sessionToken.",
             },

@@ -13,7 +13,6 @@ import orjson
 from integration_hub.auth.api_key import (
     HEADER_VALUE,
     HEADER_VALUE_REFUSED,
-    KEY_NAME_PATTERN,
     NAME_SETTING,
     PREFIX_SETTING,
 )
@@ -29,28 +28,23 @@ from integration_hub.auth.custom.token_exchange import (
 )
 from integration_hub.auth.ends import earliest_end
 from integration_hub.auth.flow import AuthContext, Credentials, Flow, Place, SecretKey
-from integration_hub.auth.oauth2.lifetimes import duration
 from integration_hub.auth.oauth2.placement import TOKEN_IN, with_token
+from integration_hub.auth.schemas import DURATION, KEY_NAME, PLACE, ascii_line, one_line
 from integration_hub.auth.tokens import Acquisition, DevicePending, Steps, TokenRefused, TokenRules
+from integration_hub.config.durations import parse_duration
 from integration_hub.model.http import HttpRequest
 from integration_hub.model.tokens import ConsentAnswer, ConsentAttempt, DeviceCode, Tokens
 
 _AT_PERCENT: Final = 80
 
 _SECRET_KEY: Final = {
-    "type": "string",
-    "pattern": KEY_NAME_PATTERN,
+    **KEY_NAME,
     "description": "Key in the Secret that holds the value.",
-}
-_PLACE: Final = {
-    "type": "string",
-    "pattern": "^[^\\x00-\\x20\\x7f]{1,100}$",
-    "x-hub-pattern-message": "must be names with '.' between them, like 'data.token'",
 }
 
 
 def _place(description: str) -> dict[str, Any]:
-    return {**_PLACE, "description": description}
+    return {**PLACE, "description": description}
 
 
 def _group(description: str, properties: Mapping[str, Any], *required: str) -> dict[str, Any]:
@@ -68,8 +62,7 @@ _HEADER: Final = _group(
     {
         "name": {**NAME_SETTING, "description": "Name of the header."},
         "value": {
-            "type": "string",
-            "pattern": "^[ -~]{1,1000}$",
+            **ascii_line(1000),
             "description": "Text that is no secret; '{{ config.x }}' may stand in it.",
         },
         "secretKey": _SECRET_KEY,
@@ -81,14 +74,12 @@ _FIELD: Final = _group(
     "A field of the token request.",
     {
         "name": {
-            "type": "string",
-            "pattern": "^[^\\x00-\\x1f\\x7f]{1,200}$",
+            **one_line(200, least=1),
             "description": "Name of the field. In JSON, dots lead into groups and numbers into lists, like"
             " 'auth.methods.0'.",
         },
         "value": {
-            "type": "string",
-            "pattern": "^[^\\x00-\\x1f\\x7f]{0,1000}$",
+            **one_line(1000),
             "description": "Text that is no secret; '{{ config.x }}' may stand in it, and where it is empty then,"
             " the field is not sent.",
         },
@@ -179,9 +170,7 @@ class Bearer:
                 },
             ),
             "lifetime": {
-                "type": "string",
-                "pattern": "^([0-9]{1,6}[hms])+$",
-                "x-hub-pattern-message": "must be a duration like '2h' or '1h30m'",
+                **DURATION,
                 "description": "How long a token lives whose answer does not say, like '1h'.",
             },
             "tokenIn": TOKEN_IN,
@@ -261,7 +250,7 @@ class Bearer:
             acquisition=Acquisition.BY_ITSELF,
             grant=_fingerprint(settings, credentials),
             refresh_share=settings.get("refresh", {}).get("atPercent", _AT_PERCENT) / 100,
-            lifetime=duration(settings["lifetime"]) if "lifetime" in settings else None,
+            lifetime=parse_duration(settings["lifetime"]) if "lifetime" in settings else None,
         )
 
     def obtain(

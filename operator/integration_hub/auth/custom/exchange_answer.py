@@ -14,9 +14,10 @@ import orjson
 
 from integration_hub.auth.flow import AuthContext, Credentials
 from integration_hub.auth.oauth2.answer import UNSENDABLE, is_unavailable, refused
-from integration_hub.auth.oauth2.lifetimes import LONGEST, duration, end
+from integration_hub.auth.oauth2.lifetimes import LONGEST, end
 from integration_hub.auth.oauth2.setup import Setup
 from integration_hub.auth.tokens import TokenRefused
+from integration_hub.config.durations import parse_duration
 from integration_hub.model.http import HttpResponse
 from integration_hub.model.tokens import Tokens
 
@@ -53,7 +54,7 @@ def exchanged(
         return TokenRefused(message=UNSENDABLE)
     expires_at = _expires_at(document, answer, context.now)
     if expires_at is None and "lifetime" in settings:
-        expires_at = context.now + duration(settings["lifetime"])
+        expires_at = context.now + parse_duration(settings["lifetime"])
     return Tokens(access_token=told, obtained_at=context.now, grant=grant, expires_at=expires_at)
 
 

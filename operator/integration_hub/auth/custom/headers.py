@@ -12,7 +12,6 @@ from typing import Any, Final
 from integration_hub.auth.api_key import (
     HEADER_VALUE,
     HEADER_VALUE_REFUSED,
-    KEY_NAME_PATTERN,
     NAME_SETTING,
     PREFIX_SETTING,
     header_name_problems,
@@ -21,6 +20,7 @@ from integration_hub.auth.api_key import (
 )
 from integration_hub.auth.ends import earliest_end
 from integration_hub.auth.flow import AuthContext, Credentials, Flow, Place, SecretKey
+from integration_hub.auth.schemas import KEY_NAME, ascii_line
 from integration_hub.model.http import HttpRequest
 
 _MAX_HEADERS: Final = 10
@@ -49,14 +49,12 @@ class Headers:
                     "properties": {
                         "name": {**NAME_SETTING, "description": "Name of the header, like 'X-Client-Id'."},
                         "value": {
-                            "type": "string",
-                            "pattern": "^[ -~]{1,1000}$",
+                            **ascii_line(1000),
                             "description": "Text that is no secret; '{{ config.x }}' may stand in it. Where"
                             " it is empty once that is filled in, the header is not sent.",
                         },
                         "secretKey": {
-                            "type": "string",
-                            "pattern": KEY_NAME_PATTERN,
+                            **KEY_NAME,
                             "description": "Key in the Secret that holds the header's value.",
                         },
                         "prefix": PREFIX_SETTING,

@@ -13,7 +13,6 @@ from typing import Any, Final
 from integration_hub.auth.api_key import (
     HEADER_VALUE,
     HEADER_VALUE_REFUSED,
-    KEY_NAME_PATTERN,
     NAME_SETTING,
     PREFIX_SETTING,
     in_header,
@@ -37,6 +36,7 @@ from integration_hub.auth.custom.signing import (
     used,
 )
 from integration_hub.auth.flow import AuthContext, Credentials, Flow, Place, SecretKey
+from integration_hub.auth.schemas import KEY_NAME, ascii_line, text
 from integration_hub.model.http import HttpRequest
 
 _MAX_PARTS: Final = 20
@@ -67,8 +67,7 @@ class Hmac:
                 " better.",
             },
             "secretKey": {
-                "type": "string",
-                "pattern": KEY_NAME_PATTERN,
+                **KEY_NAME,
                 "description": f"Key in the Secret that holds the signing key. Default: {DEFAULT_KEY}.",
             },
             "keyEncoding": {
@@ -76,8 +75,7 @@ class Hmac:
                 "description": "How the signing key is written in the Secret. Default: text, whose UTF-8 is the key.",
             },
             "keyIdKey": {
-                "type": "string",
-                "pattern": KEY_NAME_PATTERN,
+                **KEY_NAME,
                 "description": "Key in the Secret that holds the public name of the signing key, for"
                 f" '{{keyId}}'. Default: {DEFAULT_KEY_ID}.",
             },
@@ -86,7 +84,7 @@ class Hmac:
                 "minItems": 1,
                 "maxItems": _MAX_PARTS,
                 "description": "What is signed: texts with places like '{method}', in order.",
-                "items": {"type": "string", "pattern": "^[^\\x00]{1,1000}$"},
+                "items": text("^[^\\x00]{1,1000}$", "a text of 1 to 1000 characters"),
             },
             "separator": {
                 "type": "string",
@@ -109,8 +107,7 @@ class Hmac:
                     "properties": {
                         "name": {**NAME_SETTING, "description": "Name of the header, like 'X-Signature'."},
                         "value": {
-                            "type": "string",
-                            "pattern": "^[ -~]{1,1000}$",
+                            **ascii_line(1000),
                             "description": "Text with places like '{signature}' and '{timestamp}'.",
                         },
                         "valueEncoding": {

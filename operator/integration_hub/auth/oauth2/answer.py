@@ -13,9 +13,10 @@ from urllib.parse import parse_qsl
 
 import orjson
 
-from integration_hub.auth.oauth2.lifetimes import duration, end
+from integration_hub.auth.oauth2.lifetimes import end
 from integration_hub.auth.oauth2.setup import Setup
 from integration_hub.auth.tokens import TokenRefused
+from integration_hub.config.durations import parse_duration
 from integration_hub.model.http import HttpResponse
 from integration_hub.model.tokens import Tokens
 
@@ -178,7 +179,7 @@ def tokens(
 def _end(setup: Setup, told: Any) -> datetime | None:
     found = end(setup.context.now, told)
     if found is None and "lifetime" in setup.settings:
-        return setup.context.now + duration(setup.settings["lifetime"])
+        return setup.context.now + parse_duration(setup.settings["lifetime"])
     return found
 
 

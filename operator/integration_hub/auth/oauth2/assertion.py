@@ -9,9 +9,9 @@ from typing import Any, Final
 from joserfc import jwt
 from joserfc.jwk import ECKey, RSAKey
 
-from integration_hub.auth.oauth2.lifetimes import duration
 from integration_hub.auth.oauth2.private_key import load_private_key
 from integration_hub.auth.oauth2.setup import PRIVATE_KEY, Setup
+from integration_hub.config.durations import parse_duration
 
 LIFETIME: Final = timedelta(minutes=1)
 """Of a token that is sent at once. Some systems refuse one that lives longer than a minute."""
@@ -81,7 +81,7 @@ def _signed(setup: Setup, claims: dict[str, Any], lifetime: timedelta) -> str:
 
 
 def _lifetime(setup: Setup, default: timedelta) -> timedelta:
-    return duration(setup.jwt["lifetime"]) if "lifetime" in setup.jwt else default
+    return parse_duration(setup.jwt["lifetime"]) if "lifetime" in setup.jwt else default
 
 
 def _random_text(setup: Setup) -> str:

@@ -1,4 +1,4 @@
-"""How long tokens live: as definitions write it, and as token URLs say it."""
+"""How long tokens live, as token URLs say it."""
 
 from __future__ import annotations
 
@@ -10,14 +10,7 @@ from typing import Any, Final
 LONGEST: Final = timedelta(days=3650)
 """What lives longer may as well live so long: some systems mean 'for ever' by a number no calendar has."""
 
-_UNITS: Final = {"h": 3600, "m": 60, "s": 1}
 _NUMBER: Final = re.compile(r"[0-9]{1,15}(\.[0-9]{1,9})?", re.ASCII)
-
-
-def duration(text: str) -> timedelta:
-    """Return a duration like '1h30m', as the settings' schema admits it."""
-    seconds = sum(int(count) * _UNITS[unit] for count, unit in re.findall(r"([0-9]+)([hms])", text))
-    return min(timedelta(seconds=seconds), LONGEST)
 
 
 def lifetime(told: Any) -> timedelta | None:

@@ -12,12 +12,12 @@ from integration_hub.auth.oauth2 import link, obtaining, revocation, setup
 from integration_hub.auth.oauth2.credential_problems import credential_problem
 from integration_hub.auth.oauth2.fingerprint import fingerprint
 from integration_hub.auth.oauth2.grants import GRANTS, REFRESH_TOKEN
-from integration_hub.auth.oauth2.lifetimes import duration
 from integration_hub.auth.oauth2.placement import with_token
 from integration_hub.auth.oauth2.problems import problems
 from integration_hub.auth.oauth2.settings import SCHEMA, TEMPLATES
 from integration_hub.auth.oauth2.setup import Setup
 from integration_hub.auth.tokens import DevicePending, Reuse, Steps, TokenRefused, TokenRules
+from integration_hub.config.durations import parse_duration
 from integration_hub.model.http import HttpRequest
 from integration_hub.model.tokens import ConsentAnswer, ConsentAttempt, DeviceCode, Tokens
 
@@ -146,4 +146,4 @@ class OAuth2:
 
 
 def _lifetime(settings: Mapping[str, Any]) -> timedelta | None:
-    return duration(settings["lifetime"]) if "lifetime" in settings else None
+    return parse_duration(settings["lifetime"]) if "lifetime" in settings else None

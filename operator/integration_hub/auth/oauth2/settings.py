@@ -5,21 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from integration_hub.auth.api_key import KEY_NAME_PATTERN
 from integration_hub.auth.flow import Place
 from integration_hub.auth.oauth2.grants import ALGORITHMS, CLIENT_AUTHENTICATIONS, GRANTS
 from integration_hub.auth.oauth2.placement import TOKEN_IN
+from integration_hub.auth.schemas import DURATION, KEY_NAME, PLACE, ascii_line, one_line, text
 from integration_hub.auth.tokens import Reuse
-
-_DURATION: Final = {
-    "type": "string",
-    "pattern": "^([0-9]{1,6}[hms])+$",
-    "x-hub-pattern-message": "must be a duration like '2h' or '1h30m'",
-}
 
 
 def _text(description: str, most: int = 1000) -> dict[str, Any]:
-    return {"type": "string", "pattern": f"^[^\\x00-\\x1f\\x7f]{{0,{most}}}$", "description": description}
+    return {**one_line(most), "description": description}
 
 
 def _url(description: str) -> dict[str, Any]:
@@ -27,33 +21,19 @@ def _url(description: str) -> dict[str, Any]:
 
 
 def _key(description: str) -> dict[str, Any]:
-    return {"type": "string", "pattern": KEY_NAME_PATTERN, "description": description}
+    return {**KEY_NAME, "description": description}
 
 
 def _word(description: str) -> dict[str, Any]:
-    return {
-        "type": "string",
-        "pattern": "^[A-Za-z0-9_-]{1,60}$",
-        "x-hub-pattern-message": "must be letters, digits, '_' or '-'",
-        "description": description,
-    }
+    return {**text("^[A-Za-z0-9_-]{1,60}$", "letters, digits, '_' or '-'"), "description": description}
 
 
 def _place(description: str) -> dict[str, Any]:
-    return {
-        "type": "string",
-        "pattern": "^[^\\x00-\\x20\\x7f]{1,100}$",
-        "x-hub-pattern-message": "must be names with '.' between them, like 'authed_user.access_token'",
-        "description": description,
-    }
+    return {**PLACE, "description": description}
 
 
 def _texts(description: str) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "additionalProperties": {"type": "string", "pattern": "^[^\\x00-\\x1f\\x7f]{0,1000}$"},
-        "description": description,
-    }
+    return {"type": "object", "additionalProperties": one_line(1000), "description": description}
 
 
 def _scopes(description: str) -> dict[str, Any]:
@@ -62,7 +42,7 @@ def _scopes(description: str) -> dict[str, Any]:
         "maxItems": 100,
         "uniqueItems": True,
         "description": description,
-        "items": {"type": "string", "pattern": "^[ -~]{1,300}$"},
+        "items": ascii_line(300),
     }
 
 
@@ -118,9 +98,7 @@ SCHEMA: Final[Mapping[str, Any]] = {
             "Scopes without which a connection is of no use, beside those in the instance's spec.auth.scopes."
         ),
         "scopeSeparator": {
-            "type": "string",
-            "pattern": "^[ ,;+|]{1,3}$",
-            "x-hub-pattern-message": "must be a space, ',' or the like",
+            **text("^[ ,;+|]{1,3}$", "a space, ',' or the like"),
             "description": "What stands between two scopes. Default: one space.",
         },
         "scopeParameter": _word("Name of the parameter with the scopes. Default: scope."),
@@ -133,7 +111,7 @@ SCHEMA: Final[Mapping[str, Any]] = {
             "minItems": 1,
             "maxItems": 10,
             "description": "Parameter 'resource', once for each entry: whom the tokens are for (RFC 8707).",
-            "items": {"type": "string", "pattern": "^[^\\x00-\\x1f\\x7f]{1,1000}$"},
+            "items": one_line(1000, least=1),
         },
         "tokenRequestEncoding": {
             "enum": ["form", "json"],
@@ -155,12 +133,12 @@ SCHEMA: Final[Mapping[str, Any]] = {
                     "type": "array",
                     "maxItems": 50,
                     "description": "Error codes, beyond the usual ones, that say that a person must consent again.",
-                    "items": {"type": "string", "pattern": "^[A-Za-z0-9_.-]{1,64}$"},
+                    "items": text("^[A-Za-z0-9_.-]{1,64}$", "letters, digits, '_', '.' or '-'"),
                 },
             },
         ),
         "lifetime": {
-            **_DURATION,
+            **DURATION,
             "description": "How long an access token lives whose answer does not say, like '2h'.",
         },
         "refresh": _group(
@@ -199,7 +177,7 @@ SCHEMA: Final[Mapping[str, Any]] = {
                     "Claim 'aud'. Default: the setting issuer, else the token URL; for signedJWT none."
                 ),
                 "lifetime": {
-                    **_DURATION,
+                    **DURATION,
                     "description": "From 'iat' to 'exp'. Default: 1m; for signedJWT 1h.",
                 },
                 "keyId": _text("The header 'kid', where the system has several keys of the client."),
