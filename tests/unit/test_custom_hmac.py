@@ -163,8 +163,8 @@ PLACES = [
 
 @pytest.mark.parametrize(("part", "expected"), PLACES)
 def test_every_place_is_filled_in_as_it_is_sent(part: str, expected: bytes) -> None:
-    request = sent(hmac([part, "-"], separator="|"), {"signingKey": "k"}, ASKED)
-    assert request.headers["X-Sig"] == openssl(expected + b"|-", b"k").hex()
+    request = sent(hmac([part, "{scheme}"], separator="|"), {"signingKey": "k"}, ASKED)
+    assert request.headers["X-Sig"] == openssl(expected + b"|https", b"k").hex()
 
 
 TIMESTAMPS = [
@@ -294,6 +294,9 @@ REFUSED = [
         "headers[0].value",
         "cannot have '{body}' in a header",
     ),
+    (hmac(["{body}\\n{method}"]), "parts[0]", r"has '\n' as two characters"),
+    (hmac(["{body}"], separator="\\n"), "separator", r"has '\n' as two characters"),
+    (hmac(["secret"]), "parts", "so every request has the same signature"),
     (hmac(["{body}"], value="none"), "headers", "has no '{signature}', so nothing proves who asks"),
     (hmac(["{body}"], algorithm="sha1"), "algorithm", "add 'allowSha1: true' to say that this is on purpose"),
     (hmac(["{body}"], allowSha1=True), "allowSha1", "has a meaning only with 'algorithm: sha1'"),

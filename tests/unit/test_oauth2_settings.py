@@ -167,6 +167,27 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         {**CODE, "refreshParameters": {"refresh_token": "x"}},
         "settings.refreshParameters.refresh_token: is what",
     ),
+    (
+        {**CODE, "authorizationParameters": {"response_mode": "fragment"}},
+        "settings.authorizationParameters.response_mode: must be one of query and form_post",
+    ),
+    ({**CODE, "scopeParameter": "state"}, "settings.scopeParameter: is what the operator fills in itself"),
+    (
+        {**CODE, "pkce": False},
+        'settings.pkce: must be one of: required, supported, off (write "off" in quotes',
+    ),
+    (
+        {**CC, "clientAuthentication": "none"},
+        "settings.clientAuthentication: proves nothing with the grant clientCredentials",
+    ),
+    (
+        {**SIGNED, "lifetime": "1h"},
+        "settings.lifetime: has an effect only with a grant that asks for tokens; signedJWT",
+    ),
+    (
+        {**SIGNED, "requiredScopes": ["a"]},
+        "settings.requiredScopes: has an effect only with a grant that asks",
+    ),
     ({**CODE, "scopeSeparator": "x"}, "settings.scopeSeparator: must be a space, ',' or the like"),
     ({**CODE, "scopes": ["a", "a"]}, "settings.scopes: must not have the same entry twice"),
     ({**CODE, "resource": []}, "settings.resource: must not be empty"),

@@ -265,7 +265,7 @@ _NAME_RULES: Final[tuple[tuple[str, Callable[[str], bool], str], ...]] = (
     (
         "header",
         lambda name: name.lower() == "cookie",
-        "is the header of cookies; use 'in: cookie' and the cookie's name",
+        "is the header of cookies, for which apiKey has 'in: cookie' and the cookie's name",
     ),
     (
         "header",

@@ -88,6 +88,17 @@ def _quotes_hint(expected: str, value: object) -> str:
     return ""
 
 
+_READ_AS: Final = {True: ("on", "yes"), False: ("off", "no")}
+"""Words that YAML 1.1, which kubectl reads, takes for true and false where they stand without quotes."""
+
+
+def _enum(fault: _Fault) -> str:
+    said = f"must be one of: {choices(fault.expected)}{did_you_mean(fault.value, fault.expected)}"
+    words = _READ_AS[fault.value] if isinstance(fault.value, bool) else ()
+    meant = next((word for word in words if word in fault.expected), None)
+    return said + (f' (write "{meant}" in quotes: without them YAML reads something else)' if meant else "")
+
+
 def _pattern(fault: _Fault) -> str:
     if PATTERN_MESSAGE in fault.schema:
         return str(fault.schema[PATTERN_MESSAGE])
@@ -121,9 +132,7 @@ _OF_MEMBERS: Final[dict[str, Callable[[_Fault], Iterator[tuple[str, str]]]]] = {
 
 _MESSAGES: Final[dict[str, Callable[[_Fault], str]]] = {
     "type": _type,
-    "enum": lambda fault: (
-        f"must be one of: {choices(fault.expected)}{did_you_mean(fault.value, fault.expected)}"
-    ),
+    "enum": _enum,
     "const": lambda fault: f"must be {as_text(fault.expected)}",
     "pattern": _pattern,
     "format": lambda fault: f"must be {FORMATS[fault.expected].expected}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from integration_hub.auth.api_key import header_name_problems
@@ -34,6 +34,11 @@ _SERVES: Final[Mapping[str, str]] = {
 def signature_problems(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return (path, message) pairs of settings that satisfy the schema."""
     found = [(path, message) for path, holds, message in _RULES if holds(settings)]
+    found += (
+        (path, "has '\\n' as two characters; for a line break write it in double quotes")
+        for path, text in _signed_texts(settings)
+        if "\\n" in text
+    )
     found += header_name_problems([entry["name"] for entry in settings["headers"]])
     for path, text, known in texts(settings):
         found += ((path, problem) for place in placeholders_in(text) if (problem := _problem(place, known)))
@@ -48,6 +53,11 @@ def signature_problems(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
         if setting in settings and name not in names_used(settings)
     )
     return found
+
+
+def _signed_texts(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    yield "separator", settings.get("separator", "")
+    yield from ((f"parts[{index}]", part) for index, part in enumerate(settings["parts"]))
 
 
 def _problem(place: Placeholder, known: Mapping[str, Any]) -> str | None:
@@ -70,6 +80,11 @@ _RULES: Final[tuple[tuple[str, Callable[[Mapping[str, Any]], bool], str], ...]] 
         "headers",
         lambda of: "signature" not in names_used(of),
         "has no '{signature}', so nothing proves who asks",
+    ),
+    (
+        "parts",
+        lambda of: not any(placeholders_in(part) for part in of["parts"]),
+        "have no place like '{body}' or '{timestamp}', so every request has the same signature",
     ),
     (
         "keyIdKey",

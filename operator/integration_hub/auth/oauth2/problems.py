@@ -12,6 +12,7 @@ from integration_hub.auth.oauth2.grants import (
     AUTHORIZATION_CODE,
     CLIENT_CREDENTIALS,
     GRANTS,
+    NONE,
     PRIVATE_KEY_JWT,
 )
 from integration_hub.auth.oauth2.placement import token_in_problems
@@ -108,6 +109,14 @@ def _parameters(settings: Settings) -> Iterator[Problem]:
                 yield path, "would go before the scopes; use 'scopes'"
             elif parameter in {"audience", "resource"} and parameter in settings:
                 yield path, f"stands in '{parameter}', too; remove one of the two"
+    mode = settings.get("authorizationParameters", {}).get("response_mode", "query")
+    if mode not in _RESPONSE_MODES and "{{" not in mode:
+        yield (
+            "authorizationParameters.response_mode",
+            f"must be one of {' and '.join(_RESPONSE_MODES)}: what comes otherwise stays in the browser",
+        )
+    if settings.get("scopeParameter") in _SENT_BY_US | _RESERVED["authorizationParameters"]:
+        yield "scopeParameter", "is what the operator fills in itself"
     if "grant_type" in settings.get("tokenParameters", {}) and grant_of(settings) != CLIENT_CREDENTIALS:
         yield (
             "tokenParameters.grant_type",
@@ -124,6 +133,14 @@ def _claims(settings: Settings) -> Iterator[Problem]:
         yield "jwt.scopeClaim", "is a claim that is set otherwise"
 
 
+def _proves_nothing(settings: Settings) -> Iterator[Problem]:
+    if grant_of(settings) == CLIENT_CREDENTIALS and authentication_of(settings) == NONE:
+        yield (
+            "clientAuthentication",
+            f"proves nothing with the grant {CLIENT_CREDENTIALS}, where nobody consents; choose another",
+        )
+
+
 _CHECKS: Final[tuple[Callable[[Settings], Iterator[Problem]], ...]] = (
     _malformed,
     _missing,
@@ -131,6 +148,7 @@ _CHECKS: Final[tuple[Callable[[Settings], Iterator[Problem]], ...]] = (
     _keys,
     _parameters,
     _claims,
+    _proves_nothing,
     token_in_problems,
 )
 
@@ -157,6 +175,9 @@ _SENT_BY_US: Final = frozenset(
         "device_code",
     }
 )
+
+_RESPONSE_MODES: Final = ("query", "form_post")
+"""OAuth 2.0 Multiple Response Types section 2.1, Form Post Response Mode. A fragment stays in the browser."""
 
 _RESERVED: Final[Mapping[str, frozenset[str]]] = {
     "authorizationParameters": frozenset(
@@ -210,6 +231,11 @@ _EFFECTS: Final[tuple[tuple[tuple[str, ...], Callable[[Settings], bool], str], .
         lambda settings: GRANTS[grant_of(settings)].signs,
         "with the grants jwtBearer and signedJWT",
     ),
+    (
+        ("lifetime",),
+        _asks_a_server,
+        "with a grant that asks for tokens; signedJWT has 'jwt.lifetime'",
+    ),
     (("discovery",), lambda settings: "issuer" in settings, "next to 'issuer'"),
     (("jwt",), _signs, "with the grants jwtBearer and signedJWT, and with private_key_jwt"),
     (
@@ -220,6 +246,7 @@ _EFFECTS: Final[tuple[tuple[tuple[str, ...], Callable[[Settings], bool], str], .
             "clientAuthentication",
             "tokenParameters",
             "tokenAnswer",
+            "requiredScopes",
             "tokenRequestEncoding",
             "scopeParameter",
             "audience",
