@@ -314,6 +314,42 @@ class TestWorkloads:
         live(world, hours=0.3)
         assert "accessToken" in world.bindings["for-apps"]
 
+    @pytest.mark.parametrize("why", ["suspended", "secret", "config"])
+    def test_a_token_that_ends_while_nothing_is_tested_is_taken_from_workloads(self, why: str) -> None:
+        world = self._bound()
+        world.connect()
+        kept = world.secret
+        if why == "secret":
+            world.secret = SecretAnswer(SecretState.NOT_FOUND)
+        world.change(suspend=why == "suspended", config={"region": 1 if why == "config" else "eu"})
+        world.run()
+        assert world.ready[0] != "True"
+        assert "accessToken" in world.bindings["for-apps"], "it still works"
+        assert world.status.condition("Delivered") is not None
+        live(world, hours=2)
+        assert "accessToken" not in world.bindings["for-apps"]
+        self._withdrawn(world)
+        world.secret = kept
+        world.change(suspend=False, config={"region": "eu"})
+        world.run()
+        assert world.ready == ("True", "Connected")
+        assert "accessToken" in world.bindings["for-apps"]
+
+    def test_status_says_that_nothing_is_delivered_once_a_grant_has_ended(self) -> None:
+        world = self._bound()
+        world.connect()
+        world.provider.refuses = "invalid_grant"
+        world.pass_time(minutes=53)
+        world.run()
+        assert "accessToken" not in world.bindings["for-apps"]
+        self._withdrawn(world)
+
+    @staticmethod
+    def _withdrawn(world: World) -> None:
+        told = world.status.condition("Delivered")
+        assert told is not None
+        assert (told.status, told.reason) == ("False", "BindingWithdrawn")
+
     def test_nothing_is_made_for_workloads_before_there_is_something(self) -> None:
         world = self._bound()
         world.run()

@@ -173,14 +173,15 @@ def _is_renewal_due(inputs: Inputs) -> bool:
     """Tell whether tokens are to be renewed ahead of their end, or have ended and nobody has seen to that.
 
     Once they have ended, and it was tried in vain, tests are made as seldom as with any other trouble, and each tries
-    it again. Tokens that live too short for anything to be done ahead are renewed when a test needs them, too.
+    it again. Tokens that live too short for anything to be done ahead are renewed when a test needs them, too, unless
+    workloads need them.
     """
     credential, now = inputs.instance.status.credential, inputs.now
     renews_at = parse_timestamp(credential.renews_at) if credential is not None else None
     ends_at = parse_timestamp(credential.expires_at) if credential is not None else None
-    if ends_at is None or ends_at > now:
+    if ends_at is None or ends_at > now or (renews_at is not None and renews_at > now):
         return renews_at is not None and renews_at <= now
-    is_too_short = renews_at is not None and renews_at > ends_at
+    is_too_short = renews_at is not None and renews_at > ends_at and inputs.instance.spec.binding is None
     return inputs.instance.status.last_test_result == "Success" and not is_too_short
 
 

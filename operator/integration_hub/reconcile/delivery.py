@@ -35,19 +35,23 @@ def deliver(run: Run, ready: Condition) -> Generator[Effect, Answer, Delivery]:
     data = _data(run, ready)
     if data is None:
         return carried(run.inputs)
-    answer = yield KeepBinding(
-        binding.secret_name, binding_type(run.inputs.instance.spec.definition_ref.name), data
-    )
+    condition = _WITHDRAWN
+    if not _is_withdrawn(run, ready):
+        message = f"Secret '{binding.secret_name}' is up to date."
+        condition = _condition("True", Reason.DELIVERED, message)
+    return (yield from _keep(run.inputs, binding.secret_name, data, condition))
+
+
+def _keep(
+    inputs: Inputs, name: str, data: Mapping[str, str], done: Condition
+) -> Generator[Effect, Answer, Delivery]:
+    """Write the Secret where it differs; `done` is what is said of it then."""
+    answer = yield KeepBinding(name, binding_type(inputs.instance.spec.definition_ref.name), data)
     if not isinstance(answer, BindingAnswer):
         raise TypeError("a binding was to be kept")
     if answer.problem is not None:
         return _condition("False", answer.problem.reason, answer.problem.message), None
-    status = BindingStatus(name=binding.secret_name)
-    if _is_withdrawn(run, ready):
-        return _condition(
-            "False", Reason.BINDING_WITHDRAWN, REASONS[Reason.BINDING_WITHDRAWN].meaning
-        ), status
-    return _condition("True", Reason.DELIVERED, f"Secret '{binding.secret_name}' is up to date."), status
+    return done, BindingStatus(name=name)
 
 
 def carried(inputs: Inputs) -> Delivery:
@@ -56,6 +60,23 @@ def carried(inputs: Inputs) -> Delivery:
     if binding is None or (before.binding is not None and before.binding.name != binding.secret_name):
         return None, None
     return before.condition(c.DELIVERED), before.binding
+
+
+def at_rest(inputs: Inputs, *, uri: str = "") -> Generator[Effect, Answer, Delivery]:
+    """Leave the Secret for workloads as it is while nothing is tested, but for a token that has ended meanwhile."""
+    yield from drop_former(inputs)
+    told, status = carried(inputs)
+    if told is None or status is None or told.reason == Reason.BINDING_WITHDRAWN or not _has_ended(inputs):
+        return told, status
+    return (yield from _keep(inputs, status.name, _contents(inputs, uri, {}), _WITHDRAWN))
+
+
+def rests_until(inputs: Inputs) -> datetime | None:
+    """Return when what workloads have ends, None where they have nothing, or that is not known, or it has ended."""
+    told, status = carried(inputs)
+    if told is None or status is None or told.reason == Reason.BINDING_WITHDRAWN or _has_ended(inputs):
+        return None
+    return _end(inputs)
 
 
 def drop_former(inputs: Inputs) -> Generator[Effect, Answer, None]:
@@ -87,8 +108,6 @@ def tried_again_at(condition: Condition | None, now: datetime) -> datetime | Non
 def _data(run: Run, ready: Condition) -> Mapping[str, str] | None:
     """Return what workloads get; None where what they have stays."""
     inputs, passed = run.inputs, run.passed
-    if inputs.definition is None or inputs.definition.spec is None:
-        return None
     if _is_withdrawn(run, ready):
         if inputs.binding_version is None and inputs.instance.status.binding is None:
             return None  # a Pod that needs it waits for the Secret, and would start with one that is empty
@@ -97,10 +116,15 @@ def _data(run: Run, ready: Condition) -> Mapping[str, str] | None:
         return None
     else:
         delivered = passed.method_type.delivered(passed.settings, run.credentials)
+    return _contents(inputs, passed.base_url, delivered)
+
+
+def _contents(inputs: Inputs, uri: str, delivered: Mapping[str, str]) -> Mapping[str, str]:
+    spec = inputs.definition.spec if inputs.definition is not None else None
     return binding_data(
         type_=inputs.instance.spec.definition_ref.name,
-        provider=inputs.definition.spec.vendor or "",
-        uri=passed.base_url,
+        provider=(spec.vendor or "") if spec is not None else "",
+        uri=uri,
         delivered=delivered,
     )
 
@@ -122,9 +146,18 @@ def _have_ended(run: Run) -> bool:
     if keeper.stored.problem is None:
         tokens = keeper.record.tokens
         return tokens is not None and not is_alive(tokens, now)
-    before = run.inputs.instance.status.credential
-    ends_at = parse_timestamp(before.expires_at) if before is not None else None
-    return ends_at is not None and ends_at <= now
+    return _has_ended(run.inputs)
+
+
+def _has_ended(inputs: Inputs) -> bool:
+    """Tell whether the credential has ended, as far as the status tells."""
+    ends_at = _end(inputs)
+    return ends_at is not None and ends_at <= inputs.now
+
+
+def _end(inputs: Inputs) -> datetime | None:
+    before = inputs.instance.status.credential
+    return parse_timestamp(before.expires_at) if before is not None else None
 
 
 def _was_renewed(run: Run) -> bool:
@@ -140,3 +173,6 @@ def _condition(status: str, reason: str, message: str) -> Condition:
     return Condition.model_validate(
         {"type": c.DELIVERED, "status": told, "reason": reason, "message": message}
     )
+
+
+_WITHDRAWN = _condition("False", Reason.BINDING_WITHDRAWN, REASONS[Reason.BINDING_WITHDRAWN].meaning)

@@ -21,7 +21,15 @@ from integration_hub.model.instance import CredentialStatus, InstanceStatus, Tes
 from integration_hub.model.reasons import REASONS, Course, Reason
 from integration_hub.reconcile.authentication import Kept, has_token_work, keep_tokens, next_poll
 from integration_hub.reconcile.consent import Consent
-from integration_hub.reconcile.delivery import Delivery, carried, deliver, drop_former, is_due, tried_again_at
+from integration_hub.reconcile.delivery import (
+    Delivery,
+    at_rest,
+    carried,
+    deliver,
+    is_due,
+    rests_until,
+    tried_again_at,
+)
 from integration_hub.reconcile.ends import attention, earliest, told, written
 from integration_hub.reconcile.execute import Exchanges, make_test, read_secret, use_secret
 from integration_hub.reconcile.gates import GateResult, PlannedTest, pass_gates, undecided
@@ -58,9 +66,10 @@ def reconcile(inputs: Inputs) -> Story:
     """Decide an instance's status, asking on the way for its turn, for the Secret and for the tests' outcomes."""
     gates = pass_gates(inputs)
     if inputs.instance.spec.suspend:
-        return _suspended(inputs, gates)
+        return (yield from _suspended(inputs, gates))
     if gates.passed is None:
-        return _stopped(inputs, gates, gates.conditions)
+        delivery = yield from at_rest(inputs)
+        return replace(_stopped(inputs, gates, gates.conditions, delivery), due=rests_until(inputs))
     run = Run(inputs, gates.passed)
     if run.standing.hinges_on_secret:
         # Before a turn is asked for: where there is none, that would be told instead of what was refused.
@@ -191,7 +200,8 @@ def _ask_turn(run: Run, planned: PlannedTest) -> Generator[Effect, Answer, Outco
     return answer
 
 
-def _suspended(inputs: Inputs, gates: GateResult) -> Decision:
+def _suspended(inputs: Inputs, gates: GateResult) -> Story:
+    """Say that nothing is tested."""
     ready = Condition(
         type=c.READY,
         status="Unknown",
@@ -199,10 +209,17 @@ def _suspended(inputs: Inputs, gates: GateResult) -> Decision:
         message=f"{REASONS[Reason.SUSPENDED].meaning} {REASONS[Reason.SUSPENDED].remedy}",
     )
     decided = tuple(condition for condition in gates.conditions if condition.status == "True")
+    delivered, binding = yield from at_rest(inputs)
+    found = (*decided, *undecided(decided), *_told(delivered))
     # Who the connection would be connected as may have changed while it is suspended.
-    delivered, _ = carried(inputs)
-    found = (*decided, *undecided(decided), *((delivered,) if delivered is not None else ()))
-    return _decide(inputs, ready, found, identity=None, next_test_time=None, authorization=None)
+    decision = _decide(
+        inputs, ready, found, identity=None, next_test_time=None, authorization=None, binding=binding
+    )
+    return replace(decision, due=rests_until(inputs))
+
+
+def _told(condition: Condition | None) -> tuple[Condition, ...]:
+    return (condition,) if condition is not None else ()
 
 
 def _look_again(inputs: Inputs, reason: Reason) -> datetime | None:
@@ -219,6 +236,7 @@ def _stopped(
     inputs: Inputs,
     gates: GateResult,
     decided: tuple[Condition, ...],
+    delivery: Delivery,
     *,
     due: datetime | None = None,
     **fields: Any,
@@ -226,8 +244,8 @@ def _stopped(
     """Say which gate is not True: no test is made, and no verdict about other inputs is shown."""
     ready = ready_condition(headline(decided))
     auth_type = gates.method.type if gates.method else None
-    delivered, _ = carried(inputs)
-    found = (*decided, *undecided(decided), *((delivered,) if delivered is not None else ()))
+    delivered, binding = delivery
+    found = (*decided, *undecided(decided), *_told(delivered))
     given = {"authorization": None, "identity": None, **fields}
     return _decide(
         inputs,
@@ -235,6 +253,7 @@ def _stopped(
         found,
         auth_type=auth_type,
         next_test_time=timestamp(due) if due else None,
+        binding=binding,
         **given,
     )
 
@@ -265,9 +284,8 @@ def _withheld(run: Run, gates: GateResult, problem: CredentialProblem) -> Story:
     if run.keeper is not None:
         delivery = yield from deliver(run, ready_condition(condition))
     else:
-        yield from drop_former(run.inputs)
-        delivery = carried(run.inputs)
-    decision = _stopped(run.inputs, gates, decided, due=again, **_token_fields(run), binding=delivery[1])
+        delivery = yield from at_rest(run.inputs, uri=run.passed.base_url)
+    decision = _stopped(run.inputs, gates, decided, delivery, due=again, **_token_fields(run))
     return _with_kept(run, decision)
 
 
@@ -279,14 +297,17 @@ def _postponed(run: Run, gates: GateResult, seconds: float) -> Decision:
             status=inputs.instance.status, write=False, due=again, made=(), reason_changed=False
         )
     else:
+        delivered, _ = carried(inputs)
+        known = (*gates.conditions, *(one for one in _told(delivered) if one.status == "True"))
         decision = _decide(
             inputs,
             pending(),
-            (*gates.conditions, *undecided(gates.conditions)),
+            (*known, *undecided(gates.conditions)),
             handled=False,
             auth_type=run.passed.method.type,
             identity=None,
             next_test_time=timestamp(again),
+            **_token_fields(run),
         )
     return replace(_with_kept(run, decision), postponed=True, due=again)
 
