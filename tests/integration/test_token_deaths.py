@@ -10,11 +10,8 @@ import json
 import signal
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -23,23 +20,19 @@ from uuid import uuid4
 import pytest
 
 from integration_hub.devcluster import ControlPlane
-from integration_hub.model.base import REQUEST_ANNOTATION
 from support import dying_operator
 from support.aging import make_older, stored
-from support.instances import Api, Object, condition, definition, instance, secret, verdict
-from support.oauth_party import CLIENT_ID, CLIENT_SECRET, LATE, Form, OAuthParty, Tenant
+from support.instances import Api, Object, condition, verdict
+from support.oauth_party import LATE, Form, OAuthParty, Tenant
 from support.operator_process import OperatorProcess
-from support.ports import free_port
 from support.target_server import TargetServer
+from support.token_hub import ALMOST_ITS_LIFE, CONNECTED, TokenHub, open_page
 from support.waiting import wait_until
 
 pytestmark = pytest.mark.cluster
 
 Start = Callable[..., OperatorProcess]
 
-CONNECTED = ("True", "Connected")
-ALMOST_ITS_LIFE = timedelta(minutes=55)
-"""Of an hour: tokens that old are due to be renewed, and still alive."""
 
 LONGER_THAN_AN_ANSWER_TAKES = timedelta(minutes=1)
 """Until then another operator may still wait for it, and nothing is sent again."""
@@ -81,136 +74,26 @@ def party() -> Iterator[OAuthParty]:
         yield party
 
 
-class Hub:
-    """The operators, one after the other, with what they connect to; a user's hands in a namespace."""
-
-    def __init__(
-        self, api: Api, start: Start, party: OAuthParty, target: TargetServer, namespace: str
-    ) -> None:
-        self.api = api
-        self.party = party
-        self.namespace = namespace
-        self._start = start
-        self._flags = ("--callback-listen", f"127.0.0.1:{free_port()}", "--grace", "1s")
-        methods = [
-            {
-                "name": policy,
-                "type": "oauth2",
-                "settings": {
-                    "authorizationURL": f"{party.url}/{{{{ config.account }}}}/authorize",
-                    "tokenURL": f"{party.url}/{{{{ config.account }}}}/token",
-                    "refresh": {"reuse": policy},
-                },
-            }
-            for policy in POLICIES
-        ]
-        whoami = {"path": "/{{ config.account }}/whoami"}
-        test = {"name": "whoami", "default": True, "request": whoami, "identity": "response.json.login"}
-        self._definition = definition(namespace, target, authMethods=methods, tests=[test])
-        properties = self._definition["spec"]["configSchema"]["properties"]
-        properties["server"]["default"], properties["ca"]["default"] = party.url, party.ca
-        api.apply(
-            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}},
-            self._definition, secret(namespace, clientId=CLIENT_ID, clientSecret=CLIENT_SECRET),
-        )  # fmt: skip
-        self.tenants: dict[str, Tenant] = {}
-
-    def start(self, *flags: str, **options: Any) -> OperatorProcess:
-        return self._start(*self._flags, *flags, **options)
-
-    def instance(self, name: str, policy: str) -> Object:
-        config = {"account": f"{self.namespace}-{name}"}
-        auth = {"method": policy, "secretRef": {"name": "key"}}
-        return instance(self.namespace, name, self.namespace, config=config, auth=auth)
-
-    def create(self, name: str, policy: str) -> Object:
-        tenant = f"{self.namespace}-{name}"
-        self.tenants[name] = self.party.tenant(tenant, **POLICIES[policy])
-        made = self.instance(name, policy)
-        self.api.apply(made)
-        return made
-
-    def link(self, obj: Object) -> str:
-        """Wait until a person is asked, and return the link."""
-        found = wait_until(
-            lambda: self.api.get(obj),
-            lambda found: found.get("status", {}).get("authorization"),
-            "a link is shown",
-        )
-        return str(found["status"]["authorization"]["url"])
-
-    def back(self, obj: Object) -> str:
-        """Let a person consent; return the address to which their browser is sent back."""
-        return self.party.browse(self.link(obj))
-
-    def consent(self, *objects: Object) -> None:
-        """Let people consent, some at once, until all are connected."""
-        with ThreadPoolExecutor(6) as browsers:
-            for status in browsers.map(lambda obj: open_page(self.back(obj)), objects):
-                assert status == 200
-        self.wait(dict.fromkeys((obj["metadata"]["name"] for obj in objects), CONNECTED))
-
-    def wait(self, expected: dict[str, tuple[str, str]]) -> dict[str, Object]:
-        return self.api.wait_for_all(self.namespace, expected)
-
-    def renew(self, obj: Object, wish: str) -> None:
-        """Let the tokens grow old, and have somebody look at the connection."""
-        make_older(self.api, obj, ALMOST_ITS_LIFE)
-        self.wish(obj, wish)
-
-    def wish(self, obj: Object, wish: str) -> None:
-        """Ask for a test, which needs tokens that are of use."""
-        self.api.merge(obj, {"metadata": {"annotations": {REQUEST_ANNOTATION: wish}}})
-
-    @staticmethod
-    def path(obj: Object) -> str:
-        return f"{obj['metadata']['namespace']}/{obj['metadata']['name']}"
-
-    def is_seen_to(self, *objects: Object, wish: str) -> None:
-        """Wait until the wish is fulfilled."""
-        wait_until(
-            lambda: [
-                obj["metadata"]["name"]
-                for obj in objects
-                if self.api.get(obj)["status"].get("lastHandledRequest") != wish
-            ],
-            lambda waiting: not waiting,
-            "the connections are looked at",
-        )
-
-    def remove(self) -> None:
-        self.api.delete(*self.api.instances(self.namespace).values(), self._definition)
-
-
-def open_page(url: str) -> int:
-    """Open an address as a browser does; 0 where nobody answers."""
-    try:
-        with urllib.request.urlopen(url, timeout=30) as response:
-            return int(response.status)
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code
-    except OSError:
-        return 0
-
-
 def codes(tenant: Tenant) -> Counter[str]:
     return Counter(form["code"] for form in tenant.requests if form.get("grant_type") == "authorization_code")
 
 
 @pytest.fixture
-def hub(spare_api: Api, start_operator: Start, party: OAuthParty, target: TargetServer) -> Iterator[Hub]:
-    hub = Hub(spare_api, start_operator, party, target, f"deaths-{uuid4().hex[:6]}")
+def hub(spare_api: Api, start_operator: Start, party: OAuthParty, target: TargetServer) -> Iterator[TokenHub]:
+    methods = {policy: {"refresh": {"reuse": policy}} for policy in POLICIES}
+    hub = TokenHub(spare_api, start_operator, party, target, f"deaths-{uuid4().hex[:6]}", methods)
     yield hub
     hub.remove()
 
 
 def test_no_death_costs_a_token_that_can_be_saved_and_none_is_sent_too_often(
-    hub: Hub, tmp_path: Path
+    hub: TokenHub, tmp_path: Path
 ) -> None:
     armed = tmp_path / "armed"
     renewing = {
-        policy: [hub.create(f"{policy}-{step.replace(':', '-')}", policy) for step in RENEWAL]
+        policy: [
+            hub.create(f"{policy}-{step.replace(':', '-')}", policy, **POLICIES[policy]) for step in RENEWAL
+        ]
         for policy in POLICIES
     }
     consenting = [hub.create(f"consent-{step.replace(':', '-')}", "strict") for step in CONSENT]
@@ -252,7 +135,7 @@ def test_no_death_costs_a_token_that_can_be_saved_and_none_is_sent_too_often(
     assert_all_renew(hub, operator, [*consenting, *(obj for objects in renewing.values() for obj in objects)])
 
 
-def assert_nothing_is_lost(hub: Hub, obj: Object, step: str) -> None:
+def assert_nothing_is_lost(hub: TokenHub, obj: Object, step: str) -> None:
     """Check what has become of tokens in whose renewal the operator died."""
     now, tenant = hub.api.get(obj), hub.tenants[obj["metadata"]["name"]]
     policy, where = obj["spec"]["auth"]["method"], obj["metadata"]["name"]
@@ -265,22 +148,22 @@ def assert_nothing_is_lost(hub: Hub, obj: Object, step: str) -> None:
     assert policy != "strict" or tenant.reuses == 0, where
 
 
-def assert_consent_goes_on(hub: Hub, obj: Object, step: str, link: str, back: str) -> None:
+def assert_consent_goes_on(hub: TokenHub, obj: Object, step: str, link: str, back: str) -> None:
     """Check that a person who has consented while the operator died is not lost, whatever it takes of them."""
     name = obj["metadata"]["name"]
     if step in UNUSED:
         assert verdict(hub.api.get(obj))[1] == "AuthorizationRequired"
-        assert open_page(back) == 200, "the same page, loaded again"
+        assert open_page(back)[0] == 200, "the same page, loaded again"
     elif step in GONE:
         assert verdict(hub.api.get(obj))[1] == "AuthorizationRequired"
         assert hub.link(obj) != link
-        assert open_page(back) == 404, "its state is used up"
+        assert open_page(back)[0] == 404, "its state is used up"
         hub.consent(obj)
     hub.wait({name: CONNECTED})
     assert set(codes(hub.tenants[name]).values()) == {1}, "no code was sent twice"
 
 
-def assert_all_renew(hub: Hub, operator: OperatorProcess, objects: list[Object]) -> None:
+def assert_all_renew(hub: TokenHub, operator: OperatorProcess, objects: list[Object]) -> None:
     """Check that what is stored are the tokens that the providers have given out last."""
     before = {name: (len(tenant.refreshes()), tenant.refresh_token) for name, tenant in hub.tenants.items()}
     for obj in objects:
@@ -301,7 +184,7 @@ def arm(file: Path, planned: dict[str, str]) -> None:
 
 
 def test_who_is_told_to_stop_in_the_middle_of_a_renewal_stores_what_comes(
-    hub: Hub,
+    hub: TokenHub,
 ) -> None:
     prod = hub.create("prod", "strict")
     tenant = hub.tenants["prod"]
@@ -328,7 +211,7 @@ def test_who_is_told_to_stop_in_the_middle_of_a_renewal_stores_what_comes(
 
 @pytest.mark.parametrize("dies", [False, True], ids=["survives", "dies"])
 def test_what_comes_while_the_api_server_is_away_is_stored_when_it_is_back(
-    hub: Hub, spare_cluster: ControlPlane, tmp_path: Path, *, dies: bool
+    hub: TokenHub, spare_cluster: ControlPlane, tmp_path: Path, *, dies: bool
 ) -> None:
     prod = hub.create("prod", "strict")
     tenant = hub.tenants["prod"]

@@ -72,6 +72,11 @@ class Tenant:
     gives_refresh_token: bool = True
     scope: str | None = None
     """`scope` in answers; None leaves it out."""
+    gives_id_token: bool = False
+    signs: bool = False
+    """Whether the client proves who it is by a signed assertion, which is not looked at, instead of its secret."""
+    echoes: int = 0
+    """The status with which the API repeats the token that it was shown, wherever it can; 0: it is discreet."""
     identity: str = "alice@acme.example"
     faults: list[Fault] = field(default_factory=list)
     """What becomes of the next token requests, the first of it first; then all is well."""
@@ -92,6 +97,8 @@ class Tenant:
     _access: dict[str, float] = field(default_factory=dict)
     _refresh: list[str] = field(default_factory=list)
     _codes: dict[str, Form] = field(default_factory=dict)
+    _device_codes: list[str] = field(default_factory=list)
+    _id_tokens: list[str] = field(default_factory=list)
     _held: asyncio.Event = field(default_factory=asyncio.Event)
 
     def end(self) -> None:
@@ -123,14 +130,21 @@ class Tenant:
 
     def secrets(self) -> set[str]:
         """Return every value that it has given out or was shown in confidence: none may be seen anywhere."""
-        verifiers = {form["code_verifier"] for form in self.requests if "code_verifier" in form}
-        return {*self._access, *self.tests, *self._refresh, *self._codes, *verifiers, CLIENT_SECRET}
+        shown = {
+            form[name]
+            for form in self.requests
+            for name in ("code_verifier", "client_assertion")
+            if name in form
+        }
+        given = {*self._access, *self._refresh, *self._codes, *self._device_codes, *self._id_tokens}
+        return {*given, *self.tests, *shown, CLIENT_SECRET}
 
     # What it answers
 
     def answer(self, form: Form) -> tuple[int, dict[str, Any]]:
         """Act on a token request."""
-        if (form.get("client_id"), form.get("client_secret")) != (CLIENT_ID, CLIENT_SECRET):
+        is_known = form.get("client_secret") == CLIENT_SECRET and form.get("client_id") == CLIENT_ID
+        if not is_known and not (self.signs and "client_assertion" in form):
             return 401, {"error": "invalid_client"}
         refused = self._GRANTS.get(form.get("grant_type", ""), _unsupported)(self, form)
         return (400, {"error": refused}) if refused else (200, self._tokens())
@@ -153,7 +167,21 @@ class Tenant:
         if self.gives_refresh_token and (self.rotates or not self._refresh):
             self._refresh.append(f"refresh-{secrets.token_urlsafe(24)}")
             answer["refresh_token"] = self._refresh[-1]
+        if self.gives_id_token:
+            self._id_tokens.append(f"id-{secrets.token_urlsafe(24)}")
+            answer["id_token"] = self._id_tokens[-1]
         return answer
+
+    def device(self) -> dict[str, Any]:
+        """Give out a device code, whose person consents at once."""
+        self._device_codes.append(f"device-{secrets.token_urlsafe(24)}")
+        return {
+            "device_code": self._device_codes[-1],
+            "user_code": "WDJB-MJHT",
+            "verification_uri": f"{self.url}/activate",
+            "expires_in": 600,
+            "interval": 1,
+        }
 
     def _code(self, form: Form) -> str:
         query = self._codes.get(form.get("code", ""))
@@ -176,6 +204,9 @@ class Tenant:
         self.end()
         return "invalid_grant"
 
+    def _device(self, form: Form) -> str:
+        return "" if form.get("device_code") in self._device_codes else "invalid_grant"
+
     def _by_itself(self, _form: Form) -> str:
         return "access_denied" if self.ended else ""
 
@@ -183,6 +214,7 @@ class Tenant:
         "authorization_code": _code,
         "refresh_token": _renewal,
         "client_credentials": _by_itself,
+        "urn:ietf:params:oauth:grant-type:device_code": _device,
     }
 
 
@@ -224,7 +256,7 @@ class OAuthParty:
     def tenant(self, name: str, **fields: Any) -> Tenant:
         """Make a provider of its own; `fields` are those of `Tenant`.
 
-        Its addresses are `<url>/authorize`, `/token`, `/revoke`, and `/whoami` for the API.
+        Its addresses are `<url>/authorize`, `/token`, `/device`, `/revoke`, and `/whoami` for the API.
         """
         tenant = self._tenants[name] = Tenant(name, f"{self.url}/{name}", **fields)
         return tenant
@@ -258,6 +290,7 @@ class OAuthParty:
         app = web.Application()
         app.router.add_get("/{tenant}/authorize", self._authorize)
         app.router.add_post("/{tenant}/token", self._token)
+        app.router.add_post("/{tenant}/device", self._device)
         app.router.add_post("/{tenant}/revoke", self._revoke)
         app.router.add_get("/{tenant}/whoami", self._whoami)
         runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.2)
@@ -302,6 +335,9 @@ class OAuthParty:
         request.transport.abort()
         return web.Response()
 
+    async def _device(self, request: web.Request) -> web.Response:
+        return web.json_response(self._of(request).device())
+
     async def _revoke(self, request: web.Request) -> web.Response:
         tenant = self._of(request)
         form = await _form(request)
@@ -313,6 +349,14 @@ class OAuthParty:
         tenant = self._of(request)
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
         tenant.tests.append(token)
+        if tenant.echoes:
+            headers = {
+                "X-Echo": token,
+                "WWW-Authenticate": f'Bearer realm="{token}"',
+                "Location": f"/?t={token}",
+            }
+            body = {"login": token, "error": f"of {token}", "message": token}
+            return web.json_response(body, status=tenant.echoes, headers=headers)
         if token in tenant.live():
             return web.json_response({"login": tenant.identity})
         return web.json_response({"error": "invalid_token"}, status=401)

@@ -6,17 +6,26 @@ Nothing here is shown as it is but what `shown` or `shown_word` has passed.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import Any, Final, Literal, NamedTuple
-from urllib.parse import SplitResult, urljoin, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urljoin, urlsplit
+
+import orjson
 
 from integration_hub.auth.credentials import secret_values
 from integration_hub.auth.flow import Credentials
 from integration_hub.config.hosts import owned_domain
-from integration_hub.config.redaction import MASK, SecretForms, redact_headers, redact_text, secret_forms
+from integration_hub.config.redaction import (
+    MASK,
+    SecretForms,
+    is_sensitive_name,
+    redact_headers,
+    redact_text,
+    secret_forms,
+)
 from integration_hub.model.http import Failure, FailureKind, HttpRequest, HttpResponse, Outcome
 from integration_hub.model.testing import FailureRule
 from integration_hub.probe import answer_codes as codes
@@ -54,6 +63,23 @@ _LOGIN_PATH: Final = re.compile(
 )
 _LOGIN_HOST: Final = re.compile(r"(?:login|signin|sso|idp|auth|accounts?|id)\.", re.IGNORECASE)
 _READS_JSON: Final = re.compile(r"\.json\b|\[\s*[\"']json[\"']\s*\]")
+
+
+_SECRET_PARAMETERS: Final = frozenset({"code", "token"})
+"""Of token requests, beside those whose name says it."""
+
+
+def _asked_with(request: HttpRequest) -> Iterator[str]:
+    """Yield the secrets in a token request's body: codes, verifiers and refresh tokens stand in nobody's Secret."""
+    body = request.body or b""
+    try:
+        read = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        read = None
+    found = read.items() if isinstance(read, dict) else parse_qsl(body.decode("utf-8", "replace"))
+    for name, value in found:
+        if isinstance(value, str) and (name in _SECRET_PARAMETERS or is_sensitive_name(name)):
+            yield value
 
 
 class BrokenRule(NamedTuple):
@@ -105,6 +131,7 @@ class Facts:
         return (
             *secret_values(self.credentials),
             *(part for value in sent for part in (value, value.split(" ")[-1])),
+            *(_asked_with(self.sent) if self.sent is not None and self.is_token else ()),
         )
 
     @cached_property
