@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from integration_hub.auth.flow import CredentialProblem
+from integration_hub.credentials.record import Ending, to_fields
 from integration_hub.model.base import AUTHORIZE_ANNOTATION
 from integration_hub.model.http import FailureKind
 from integration_hub.model.reasons import Reason
@@ -452,6 +453,22 @@ class TestRecovery:
         world.unopened = None
         world.run()
         assert world.ready == ("True", "Connected")
+
+
+@pytest.mark.parametrize("part", ["ending", "refusal"])
+def test_a_reason_of_another_version_of_the_operator_breaks_nothing(part: str) -> None:
+    world = World()
+    world.connect()
+    tokens = (
+        replace(world.record.tokens, access_token="", refresh_token=None) if world.record.tokens else None
+    )
+    told = Ending("ReasonOfTomorrow", "Something new.", world.now)
+    record = replace(world.record, tokens=tokens, ending=told if part == "ending" else None)
+    world.fields = to_fields(replace(record, refusal=told if part == "refusal" else None))
+    world.pass_time(minutes=70)
+    world.run()
+    assert world.ready[1] == "ReauthenticationRequired"
+    assert world.status.authorization is not None
 
 
 def test_status_takes_no_more_scopes_than_the_api_server_does() -> None:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from integration_hub.auth.flow import CredentialProblem
 from integration_hub.auth.tokens import Acquisition
-from integration_hub.credentials.record import CredentialRecord
+from integration_hub.credentials.record import CredentialRecord, Ending
 from integration_hub.model.base import AUTHORIZE_ANNOTATION
 from integration_hub.model.instance import Authorization
 from integration_hub.model.reasons import Reason
@@ -70,7 +70,7 @@ def _by_itself(keeper: Keeper, consent: Consent) -> Generator[Effect, Answer, Ke
     """Obtain or renew tokens for which nobody has to be asked."""
     ended = keeper.record.ending
     if ended is not None and _is_of_now(keeper) and consent.wanted is None:
-        return Kept(problem=CredentialProblem(Reason(ended.reason), ended.message))
+        return Kept(problem=CredentialProblem(_reason(ended), ended.message))
     trouble: Renewal | None = None
     # Where obtaining uses up what the Secret has, that is of no use once there are tokens.
     is_used_up = keeper.rules.consumes and keeper.tokens is not None
@@ -136,15 +136,20 @@ def awaiting(record: CredentialRecord, shown: Authorization | None, *, is_of_now
     """Return why a person is asked, and for what."""
     reason, because = Reason.AUTHORIZATION_REQUIRED, "A person must consent to this connection."
     if record.refusal is not None:
-        reason, because = Reason(record.refusal.reason), record.refusal.message
+        reason, because = _reason(record.refusal), record.refusal.message
     elif record.ending is not None and is_of_now:
-        reason, because = Reason(record.ending.reason), record.ending.message
+        reason, because = _reason(record.ending), record.ending.message
     elif record.tokens is not None and is_of_now:
         reason = Reason.REAUTHENTICATION_REQUIRED
         because = "The token has ended, and the external system has given none to renew it with."
     elif record.tokens is not None:
         because = "The client, its scopes or an address have changed, so a person must consent anew."
     return CredentialProblem(reason, " ".join(filter(None, (because, _invitation(shown)))))
+
+
+def _reason(ending: Ending) -> Reason:
+    """Return the reason; one that only another version of the operator knows asks for consent as others do."""
+    return Reason(ending.reason) if ending.reason in set(Reason) else Reason.REAUTHENTICATION_REQUIRED
 
 
 def _invitation(shown: Authorization | None) -> str:
