@@ -25,6 +25,12 @@ def one_test(**request: Any) -> list[dict[str, Any]]:
     return [{"name": "t", "default": True, "request": request}]
 
 
+CLIENT_CREDENTIALS = {
+    "name": "client",
+    "type": "oauth2",
+    "settings": {"grant": "clientCredentials", "tokenURL": "https://login.example:8443/token"},
+}
+
 MISTAKES: list[tuple[dict[str, Any], str, str]] = [
     ({"baseURL": None}, "spec.baseURL", "a required field is missing"),
     ({"tests": "none"}, "spec.tests", "a field has another type"),
@@ -73,6 +79,11 @@ MISTAKES: list[tuple[dict[str, Any], str, str]] = [
         {"authMethods": [{"name": "key", "type": "apiKey", "settings": {"in": "body"}}]},
         "spec.authMethods[0].settings.in",
         "a setting that the method does not know",
+    ),
+    (
+        {"authMethods": [CLIENT_CREDENTIALS], "allowedHosts": ["*.acme.example", "login.example"]},
+        "spec.authMethods[0].settings.tokenURL",
+        "a token URL at a port that is not allowed",
     ),
     (
         {"tests": [{"name": "t", "default": True, "identity": "json.id"}]},

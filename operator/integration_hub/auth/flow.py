@@ -100,6 +100,8 @@ class Place(StrEnum):
 
     URL = "url"
     """An address: a value may fill (part of) a host's label, or a segment of the path."""
+    ASKED_URL = "asked-url"
+    """One that is asked wherever it is set, and so is at a host that the definition allows."""
     TEXT = "text"
     """Any text, which whoever uses it encodes."""
     HEADER = "header"

@@ -47,6 +47,13 @@ def template_violations(
             yield Violation(path, problem)
 
 
+def asked_addresses(method: AuthMethodType, settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield path and text of each address that the method asks wherever it is set."""
+    for path, pattern, text in _texts(method.templates, settings, "settings", ""):
+        if method.templates.get(pattern) is Place.ASKED_URL:
+            yield path, text
+
+
 def _url(text: str, config: Config) -> str:
     # The slash at the end of a base URL means nothing; at the end of a whole address it can mean another page.
     return render_base_url(text, config) + ("/" if text.endswith("/") else "")
@@ -73,6 +80,7 @@ def _without_places(render: Render) -> Render:
 
 _RENDER: Mapping[Place, Render] = {
     Place.URL: _url,
+    Place.ASKED_URL: _url,
     Place.TEXT: render_text,
     Place.HEADER: render_header,
     Place.SIGNED: _without_places(render_text),

@@ -9,7 +9,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from integration_hub.auth.methods import METHODS, settings_violations
-from integration_hub.auth.templates import template_violations
+from integration_hub.auth.templates import asked_addresses, template_violations
+from integration_hub.config.allowed import missing_host
 from integration_hub.config.pem import pem_fault
 from integration_hub.config.profile import preset_violations, profile_violations, secret_fields
 from integration_hub.config.renderable import (
@@ -21,7 +22,12 @@ from integration_hub.config.validation import ConfigValidator
 from integration_hub.config.violation import Violation
 from integration_hub.model import conditions as c
 from integration_hub.model.conditions import Condition, merge_conditions
-from integration_hub.model.definition import DefinitionSpec, DefinitionStatus, IntegrationDefinition
+from integration_hub.model.definition import (
+    AuthMethod,
+    DefinitionSpec,
+    DefinitionStatus,
+    IntegrationDefinition,
+)
 from integration_hub.model.reasons import Reason
 from integration_hub.reconcile.checks import check_test
 
@@ -107,13 +113,7 @@ def _violations(spec: DefinitionSpec) -> Iterator[Violation]:
     yield from (Violation(f"spec.{v.path}", v.message) for v in profile_violations(spec.config_schema))
     yield from _template_violations(spec)
     for index, method in enumerate(spec.auth_methods):
-        for violation in settings_violations(method.type, method.settings):
-            yield Violation(f"spec.authMethods[{index}].{violation.path}", violation.message)
-        if method.type in METHODS:
-            for violation in template_violations(
-                METHODS[method.type], method.settings, known=known, secret=secret_fields(spec.config_schema)
-            ):
-                yield Violation(f"spec.authMethods[{index}].{violation.path}", violation.message)
+        yield from _method_violations(f"spec.authMethods[{index}]", method, spec)
     if sum(test.default for test in spec.tests) != 1:
         yield Violation("spec.tests", "exactly one test must have 'default: true'")
     for index, test in enumerate(spec.tests):
@@ -126,6 +126,24 @@ def _violations(spec: DefinitionSpec) -> Iterator[Violation]:
                 yield Violation(
                     f"spec.wizard.steps[{number}].fields", f"'{name}' is no field of configSchema"
                 )
+
+
+def _method_violations(path: str, method: AuthMethod, spec: DefinitionSpec) -> Iterator[Violation]:
+    for violation in settings_violations(method.type, method.settings):
+        yield Violation(f"{path}.{violation.path}", violation.message)
+    known = METHODS.get(method.type)
+    if known is None:
+        return
+    for violation in template_violations(
+        known, method.settings, known=field_names(spec), secret=secret_fields(spec.config_schema)
+    ):
+        yield Violation(f"{path}.{violation.path}", violation.message)
+    for where, address in asked_addresses(known, method.settings):
+        missing = missing_host(address, spec.allowed_hosts)
+        if missing is not None:
+            yield Violation(
+                f"{path}.{where}", f"is asked by the operator, so spec.allowedHosts must have '{missing}'"
+            )
 
 
 def _template_violations(spec: DefinitionSpec) -> Iterator[Violation]:

@@ -99,7 +99,7 @@ class Bearer:
     type = "bearer"
     title = "Token from a request of the system's own making"
     templates: Mapping[str, Place] = {
-        "tokenURL": Place.URL,
+        "tokenURL": Place.ASKED_URL,
         "request.headers[].value": Place.HEADER,
         "request.fields[].value": Place.TEXT,
     }

@@ -197,9 +197,9 @@ SCHEMA: Final[Mapping[str, Any]] = {
 TEMPLATES: Final[Mapping[str, Place]] = {
     "issuer": Place.URL,
     "authorizationURL": Place.URL,
-    "tokenURL": Place.URL,
-    "deviceAuthorizationURL": Place.URL,
-    "revocationURL": Place.URL,
+    "tokenURL": Place.ASKED_URL,
+    "deviceAuthorizationURL": Place.ASKED_URL,
+    "revocationURL": Place.ASKED_URL,
     "clientId": Place.TEXT,
     "scopes[]": Place.TEXT,
     "requiredScopes[]": Place.TEXT,
