@@ -216,6 +216,22 @@ def test_a_mistake_is_told_with_its_path(settings: dict[str, Any], expected: str
     assert any(one.startswith(expected) for one in found), found
 
 
+SLASHES = [
+    ("{{ config.a }}", "https://a.example/", "https://a.example/"),
+    ("{{ config.a }}", "https://a.example", "https://a.example"),
+    ("{{ config.a }}/", "https://a.example/", "https://a.example/"),
+    ("https://a.example/{{ config.a }}", "x/", "https://a.example/x%2F"),
+    ("https://{{ config.a }}/", "a.example", "https://a.example/"),
+]
+
+
+@pytest.mark.parametrize(("template", "value", "expected"), SLASHES)
+def test_an_issuer_keeps_the_slash_at_its_end_which_is_a_part_of_its_name(
+    template: str, value: str, expected: str
+) -> None:
+    assert accepted({"issuer": template}, {"a": value})["issuer"] == expected
+
+
 def test_an_address_of_the_configuration_is_told_when_the_configuration_is_known() -> None:
     settings = {"authorizationURL": "{{ config.a }}/authorize", "tokenURL": T}
     assert settings_violations("oauth2", settings) == []

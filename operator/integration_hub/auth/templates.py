@@ -55,8 +55,11 @@ def asked_addresses(method: AuthMethodType, settings: Mapping[str, Any]) -> Iter
 
 
 def _url(text: str, config: Config) -> str:
-    # The slash at the end of a base URL means nothing; at the end of a whole address it can mean another page.
-    return render_base_url(text, config) + ("/" if text.endswith("/") else "")
+    # The slash at the end of a base URL means nothing; at the end of a whole address it can mean another page, or
+    # another issuer. Within a path a value is one segment, whose slashes are encoded.
+    is_one_field = text.startswith("{{") and text.endswith("}}") and text.count("{{") == 1
+    ends = render_text(text, config) if is_one_field else text
+    return render_base_url(text, config) + ("/" if ends.endswith("/") else "")
 
 
 Render = Callable[[str, Config], str]
