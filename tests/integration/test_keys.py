@@ -19,10 +19,13 @@ from integration_hub.adapters.kubeconfig import load
 from integration_hub.credentials.keyring import new_keyring, with_new_key, without
 from integration_hub.credentials.sealed import UnreadableError
 from integration_hub.devcluster import ControlPlane, ControlPlaneInfo
+from integration_hub.runtime.keys import KeyWatch
 from integration_hub.shell.keyring_source import (
     KeyringUnavailableError,
     SecretKeyring,
     encoded,
+    read_keyring,
+    replace_keyring,
 )
 from integration_hub.shell.rewrap import ATTEMPTS, RewrapReport, rewrap_all, usage_of_keys
 from support.records import (
@@ -403,6 +406,26 @@ async def test_a_keyring_that_was_backed_up_is_restored_over_the_one_that_was_ma
     assert await records.opened(place, restarted.current()) == FIELDS
     annotations = (await kube.read(SECRETS, namespace, name))["metadata"]["annotations"]
     assert list(annotations) == ["integrationhub.dev/key-1-since"], "no key stands in an annotation"
+
+
+async def test_a_key_that_a_reader_of_records_finds_first_is_news_to_the_watch_all_the_same(
+    kube: KubeClient, namespace: str, records: Records
+) -> None:
+    keyring, woken = source(kube, namespace), list[str]()
+    watch = KeyWatch(keyring, kube, lambda: woken.append("all"))
+    await watch.look()
+    await watch.look()
+    assert woken == ["all"], "nothing has changed since"
+
+    [place] = await records.add(keyring.current())
+    stored = await read_keyring(kube, namespace, NAME)
+    newer = with_new_key(stored.keyring, secrets.token_bytes)
+    await replace_keyring(kube, stored, newer)
+    assert await keyring.refresh() is True, "the vault reads it for the sake of one record"
+
+    await watch.look()
+    assert woken == ["all", "all"], "who could not be opened before is tried again"
+    assert await records.opened(place, without(newer, 1)) == FIELDS, "and records are wrapped anew"
 
 
 async def test_a_keyring_that_a_person_makes_is_taken(

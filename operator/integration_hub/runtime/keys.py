@@ -9,6 +9,7 @@ from collections.abc import Callable
 import structlog
 
 from integration_hub.adapters.kube import ApiError, KubeClient
+from integration_hub.credentials.keyring import Keyring
 from integration_hub.shell.keyring_source import KeyringSource, KeyringUnavailableError
 from integration_hub.shell.rewrap import rewrap_all
 
@@ -24,6 +25,8 @@ class KeyWatch:
     def __init__(self, keyring: KeyringSource, kube: KubeClient, wake_all: Callable[[], object]) -> None:
         """`wake_all` has every instance looked at again."""
         self._keyring = keyring
+        self._seen: Keyring | None = None
+        """The keyring as this watch last saw it: others read it again, too, and nobody is woken for that."""
         self._kube = kube
         self._wake_all = wake_all
         self._wrapped = False
@@ -34,11 +37,7 @@ class KeyWatch:
         told = ""
         while True:
             try:
-                if await self._keyring.refresh():
-                    self._wrapped = False
-                    self._wake_all()
-                if not self._wrapped:
-                    await self._wrap()
+                await self.look()
                 told = ""
             except KeyringUnavailableError as error:
                 if str(error) != told:
@@ -47,6 +46,23 @@ class KeyWatch:
             except ApiError as error:
                 log.warning("cannot wrap records anew yet; will try again", error=str(error))
             await asyncio.sleep(LOOK_SECONDS)
+
+    async def look(self) -> None:
+        """Look once. Another keyring than at the look before has everybody tried again, and all records wrapped anew.
+
+        Raises:
+            KeyringUnavailableError: it cannot be read.
+            ApiError: the records cannot be listed.
+
+        """
+        await self._keyring.refresh()
+        keyring = self._keyring.current()
+        if keyring != self._seen:
+            self._seen = keyring
+            self._wrapped = False
+            self._wake_all()
+        if not self._wrapped:
+            await self._wrap()
 
     async def _wrap(self) -> None:
         """Wrap every record under the newest key: those that an operator before this one has left, too."""
