@@ -255,17 +255,6 @@ def test_characters_that_nobody_sees_reach_no_page() -> None:
     assert not {"\u202e", "\x00", "\x1b", "\u200b"} & set(html)
 
 
-def test_a_page_for_a_link_of_before_does_not_lead_to_the_link_of_now() -> None:
-    message = (
-        "The external system says 'access_denied'. Open https://login.example.com/authorize?state=canary"
-    )
-    for more in ("", " and type the code CANARY."):
-        outcome = ConsentOutcome("refused", Reason.AUTHORIZATION_DENIED, message + more, **WHERE)
-        html = render(consent_page(outcome))
-        assert "access_denied" in html
-        assert "canary" not in html.lower()
-
-
 def test_a_remedy_names_the_connection_that_the_page_is_about() -> None:
     outcome = ConsentOutcome("refused", Reason.AUTHORIZATION_FAILED, **WHERE)
     text = " ".join(consent_page(outcome).next)

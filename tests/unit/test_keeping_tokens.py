@@ -24,6 +24,10 @@ class TestConsent:
         assert world.ready == ("Unknown", "AuthorizationRequired")
         assert world.link().startswith("https://eu.acme.example/authorize?")
         assert world.provider.token_requests == 0
+        said = [condition.message for condition in world.status.conditions]
+        assert not [message for message in said if world.state() in message], (
+            "messages become Events and logs"
+        )
 
     def test_what_the_browser_brings_is_exchanged_stored_tested_and_used(self) -> None:
         world = World()
@@ -324,6 +328,9 @@ class TestRenewal:
         world.bring(code="good-code")
         assert world.ready == ("False", "CredentialsRejected")
         assert world.provider.shown == []
+        condition = world.status.condition("Ready")
+        assert condition is not None
+        assert "The operator obtained this token itself" in condition.message
 
     def test_a_refresh_token_that_somebody_else_has_renewed_is_adopted(self) -> None:
         world = World()

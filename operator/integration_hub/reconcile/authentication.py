@@ -101,7 +101,7 @@ def _with_consent(keeper: Keeper, consent: Consent) -> Generator[Effect, Answer,
     if unable is not None:
         return _outcome(keeper, unable)
     shown = consent.shown()
-    return Kept(problem=awaiting(keeper.record, shown, is_of_now=_is_of_now(keeper)), authorization=shown)
+    return Kept(problem=awaiting(keeper.record, is_of_now=_is_of_now(keeper)), authorization=shown)
 
 
 def _outcome(keeper: Keeper, trouble: Renewal | None) -> Kept:
@@ -128,12 +128,12 @@ def _is_of_now(keeper: Keeper) -> bool:
     return tokens is not None and tokens.grant == keeper.rules.grant
 
 
-MAX_SHOWN_LINK = 700
-"""Characters of a link that is part of a message."""
+def awaiting(record: CredentialRecord, *, is_of_now: bool) -> CredentialProblem:
+    """Return why a person is asked.
 
-
-def awaiting(record: CredentialRecord, shown: Authorization | None, *, is_of_now: bool) -> CredentialProblem:
-    """Return why a person is asked, and for what."""
+    The link itself stands in status.authorization alone: messages become Events and lines of logs, which are kept and
+    sent elsewhere, and whoever has a link can consent with it.
+    """
     reason, because = Reason.AUTHORIZATION_REQUIRED, "A person must consent to this connection."
     if record.refusal is not None:
         reason, because = _reason(record.refusal), record.refusal.message
@@ -144,20 +144,12 @@ def awaiting(record: CredentialRecord, shown: Authorization | None, *, is_of_now
         because = "The token has ended, and the external system has given none to renew it with."
     elif record.tokens is not None:
         because = "The client, its scopes or an address have changed, so a person must consent anew."
-    return CredentialProblem(reason, " ".join(filter(None, (because, _invitation(shown)))))
+    return CredentialProblem(reason, because)
 
 
 def _reason(ending: Ending) -> Reason:
     """Return the reason; one that only another version of the operator knows asks for consent as others do."""
     return Reason(ending.reason) if ending.reason in set(Reason) else Reason.REAUTHENTICATION_REQUIRED
-
-
-def _invitation(shown: Authorization | None) -> str:
-    if shown is None:
-        return ""
-    if shown.user_code is not None:
-        return f"Open {shown.url} and type the code {shown.user_code}."
-    return f"Open {shown.url}" if len(shown.url) <= MAX_SHOWN_LINK else ""
 
 
 def has_token_work(inputs: Inputs) -> bool:

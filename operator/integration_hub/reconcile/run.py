@@ -13,7 +13,7 @@ from integration_hub.auth.flow import Credentials
 from integration_hub.auth.tokens import TokenMethod, token_method
 from integration_hub.model.base import REQUEST_ANNOTATION
 from integration_hub.model.instance import VerdictChange
-from integration_hub.model.reasons import REASONS, Reason
+from integration_hub.model.reasons import Reason
 from integration_hub.model.tokens import Tokens
 from integration_hub.probe.diagnose import Diagnosis, diagnose
 from integration_hub.reconcile.authentication import Kept
@@ -26,6 +26,20 @@ from integration_hub.reconcile.schedule import Pace, phase_of
 from integration_hub.reconcile.standing import standing_of
 from integration_hub.reconcile.times import parse_timestamp, timestamp
 from integration_hub.reconcile.verdict import Result, changed, judge, next_time
+
+_ABOUT_A_SECRET = frozenset(
+    {Reason.CREDENTIALS_REJECTED, Reason.CREDENTIALS_EXPIRED, Reason.AUTH_SCHEME_WRONG}
+)
+"""Reasons whose remedy is another value in the Secret, which is no help where the operator obtained the token."""
+
+NARROW = (
+    "Have the external system's administrator permit the client these scopes, or take them out of spec.auth.scopes; then"
+    " run 'hub authorize NAME --again'."
+)
+OBTAINED = (
+    "The operator obtained this token itself, so the Secret is not to blame: compare the scopes, the audience and the"
+    " address in the definition with what the external system asks for. 'hub authorize NAME --again' obtains another."
+)
 
 
 class Run:
@@ -126,7 +140,11 @@ class Run:
         diagnosis = diagnose(
             planned.plan, exchanges.outcomes, now=now, credentials=credentials, sent=exchanges.sent
         )
-        missing = self.missing_scopes(credentials.tokens) if credentials.tokens is not None else ()
+        if credentials.tokens is None:
+            return diagnosis
+        if diagnosis.reason in _ABOUT_A_SECRET:
+            return replace(diagnosis, hint=OBTAINED)
+        missing = self.missing_scopes(credentials.tokens)
         if diagnosis.result != "Success" or not missing:
             return diagnosis
         names = ", ".join(f"'{scope}'" for scope in missing)
@@ -136,7 +154,7 @@ class Run:
             result="Failure",
             reason=Reason.INSUFFICIENT_SCOPE,
             message=f"The token was granted without the {word} {names}.",
-            hint=REASONS[Reason.INSUFFICIENT_SCOPE].remedy,
+            hint=NARROW,
             identity=None,
         )
 

@@ -159,11 +159,6 @@ class _Seen:
 _LOOK_AT_ALL = (("To see all connections:", "kubectl get integrationinstances -A"),)
 
 
-_INVITATION = re.compile(r"\s*Open https?://.*$")
-"""The end of a message that has the link of now in it. A page may be shown for a link that has leaked long ago, and
-must not lead to the next one: whoever may have that can read it in the status."""
-
-
 def _named(remedy: str, outcome: ConsentOutcome) -> str:
     """Return a remedy whose commands are about this connection."""
     if not outcome.name:
@@ -180,7 +175,7 @@ def _seen(outcome: ConsentOutcome) -> _Seen:
         system=one_line(outcome.system) or "the external system",
         identity=one_line(outcome.identity),
         reason=one_line(outcome.reason),
-        message=_INVITATION.sub("", one_line(outcome.message)),
+        message=one_line(outcome.message),
         remedy=_named(REASONS[Reason(outcome.reason)].remedy, outcome) if known else "",
         course=REASONS[Reason(outcome.reason)].course if known else None,
     )
