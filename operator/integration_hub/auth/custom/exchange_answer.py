@@ -5,7 +5,6 @@ Whatever comes: nothing here raises, and of a refusal only a code of limited for
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -13,8 +12,8 @@ from typing import Any, Final
 import orjson
 
 from integration_hub.auth.flow import AuthContext, Credentials
-from integration_hub.auth.oauth2.answer import UNSENDABLE, is_unavailable, refused
-from integration_hub.auth.oauth2.lifetimes import LONGEST, end
+from integration_hub.auth.oauth2.answer import SENDABLE, UNSENDABLE, is_unavailable, refused
+from integration_hub.auth.oauth2.lifetimes import LONGEST, NUMBER, end
 from integration_hub.auth.oauth2.setup import Setup
 from integration_hub.auth.tokens import TokenRefused
 from integration_hub.config.durations import parse_duration
@@ -25,9 +24,6 @@ ACCESS_TOKEN: Final = "access_token"  # noqa: S105 - the usual place
 EXPIRES_IN: Final = "expires_in"
 
 _CODE_PLACES: Final = ("error", "error.code", "errorCode", "code")
-_TOKEN: Final = re.compile(r"[!-~]([ -~]*[!-~])?", re.ASCII)
-"""As RFC 6749 appendix A.12 has it, without spaces at the ends, which no header keeps."""
-_NUMBER: Final = re.compile(r"[0-9]{1,15}(\.[0-9]{1,9})?", re.ASCII)
 _MILLISECONDS: Final = 1e11
 """Seconds since 1970 reach this number in the year 5138, and milliseconds have passed it in 1973."""
 _NOTHING: Final = "The token URL's answer has no access token {place}."
@@ -50,7 +46,7 @@ def exchanged(
     if told is None or not is_success:
         found = refused(Setup({}, credentials, context), _code(document))
         return found if found.code or not is_success else TokenRefused(message=_NOTHING.format(place=place))
-    if not _TOKEN.fullmatch(told):
+    if not SENDABLE.fullmatch(told):
         return TokenRefused(message=UNSENDABLE)
     expires_at = _expires_at(document, answer, context.now)
     if expires_at is None and "lifetime" in settings:
@@ -82,7 +78,7 @@ def moment_of(told: Any) -> datetime | None:
     """Return a moment that is told as ISO 8601, or as seconds or milliseconds since 1970; None of anything else."""
     if isinstance(told, str):
         text = told.strip()
-        if not _NUMBER.fullmatch(text):
+        if not NUMBER.fullmatch(text):
             try:
                 moment = datetime.fromisoformat(text)
                 return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)

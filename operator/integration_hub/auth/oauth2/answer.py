@@ -21,7 +21,7 @@ from integration_hub.model.http import HttpResponse
 from integration_hub.model.tokens import Tokens
 
 _CODE: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
-_TOKEN: Final = re.compile(r"[!-~]([ -~]*[!-~])?", re.ASCII)
+SENDABLE: Final = re.compile(r"[!-~]([ -~]*[!-~])?", re.ASCII)
 """RFC 6749 appendix A.12, without spaces at the ends, which no header keeps."""
 _SCOPE: Final = re.compile(r"[!-~]{1,300}", re.ASCII)
 _TYPE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}", re.ASCII)
@@ -158,7 +158,7 @@ def tokens(
     access_token, token_type = read("accessToken"), read("tokenType")
     if not isinstance(access_token, str) or not access_token:
         return TokenRefused(message=NO_ACCESS_TOKEN)
-    if not _TOKEN.fullmatch(access_token):
+    if not SENDABLE.fullmatch(access_token):
         return TokenRefused(message=UNSENDABLE)
     if isinstance(token_type, str) and token_type.lower() in _BOUND_TYPES:
         return TokenRefused(message=BOUND)

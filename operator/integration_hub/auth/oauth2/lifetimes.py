@@ -10,12 +10,13 @@ from typing import Any, Final
 LONGEST: Final = timedelta(days=3650)
 """What lives longer may as well live so long: some systems mean 'for ever' by a number no calendar has."""
 
-_NUMBER: Final = re.compile(r"[0-9]{1,15}(\.[0-9]{1,9})?", re.ASCII)
+NUMBER: Final = re.compile(r"[0-9]{1,15}(\.[0-9]{1,9})?", re.ASCII)
+"""A number that an answer has as text."""
 
 
 def lifetime(told: Any) -> timedelta | None:
     """Return the lifetime that an answer tells in seconds, also as text; None of nonsense, and of none (0)."""
-    if isinstance(told, str) and _NUMBER.fullmatch(told.strip()):
+    if isinstance(told, str) and NUMBER.fullmatch(told.strip()):
         told = float(told)
     if isinstance(told, bool) or not isinstance(told, int | float):
         return None
