@@ -33,8 +33,8 @@ _ABOUT_A_SECRET = frozenset(
 """Reasons whose remedy is another value in the Secret, which is no help where the operator obtained the token."""
 
 NARROW = (
-    "Have the external system's administrator permit the client these scopes, or take them out of spec.auth.scopes; then"
-    " run 'hub authorize NAME --again'."
+    "Have the external system's administrator permit the client these scopes, or take them out of spec.auth.scopes;"
+    " then run 'hub authorize NAME --again'."
 )
 OBTAINED = (
     "The operator obtained this token itself, so the Secret is not to blame: compare the scopes, the audience and the"
