@@ -10,6 +10,7 @@ import json
 import signal
 import threading
 import time
+from base64 import b64decode
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -22,6 +23,7 @@ import pytest
 from integration_hub.devcluster import ControlPlane
 from support import dying_operator
 from support.aging import make_older, stored
+from support.canaries import found
 from support.instances import Api, Object, condition, verdict
 from support.oauth_party import LATE, Form, OAuthParty, Tenant
 from support.operator_process import OperatorProcess
@@ -228,7 +230,7 @@ def test_what_comes_while_the_api_server_is_away_is_stored_when_it_is_back(
     hub.renew(prod, "once")
     operator.wait_for(lambda: "cannot store a credential yet" in operator.log.read_text(), "holding a token")
     if dies:
-        assert [path.suffix for path in (tmp_path / "spool").iterdir()] == [".record"]
+        assert_is_sealed(tmp_path / "spool", tenant)
         operator.kill()
     spare_cluster.up()
     if dies:
@@ -240,3 +242,12 @@ def test_what_comes_while_the_api_server_is_away_is_stored_when_it_is_back(
     assert tokens.refresh_token == tenant.refresh_token != first
     assert tenant.refreshes() == [first]
     assert not dies or list((tmp_path / "spool").iterdir()) == []
+
+
+def assert_is_sealed(spool: Path, tenant: Tenant) -> None:
+    """Check that one record waits on the disk, and that nobody can read it there."""
+    (file,) = spool.iterdir()
+    assert (file.suffix, file.stat().st_mode & 0o777) == (".record", 0o600)
+    values = [b64decode(value) for value in json.loads(file.read_bytes()).values()]
+    shown = file.read_text() + "".join(value.decode("latin-1") for value in values)
+    assert found({"spool": shown}, {value: value for value in tenant.secrets()}) == set()

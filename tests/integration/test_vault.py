@@ -329,6 +329,7 @@ async def test_a_namespace_that_goes_is_told_of_and_nothing_hangs(rig: Rig, kube
         answer = await vault.write(owner, WriteRecord(record(), RecordAnswer()))
         assert answer.problem is not None
         assert answer.problem.reason == "CredentialNotStored"
+        assert "being terminated" in answer.problem.message, "it is not for want of a right"
         await vault.forget(owner.uid)
         assert not vault.holds(owner.uid)
     finally:

@@ -333,5 +333,8 @@ def _is_unreadable(answer: RecordAnswer) -> bool:
 
 def _not_stored(owner: Owner, error: ApiError) -> CredentialProblem:
     name = record_name(owner.uid)
-    message = f"The operator may not write Secret '{name}' in namespace '{owner.namespace}' ({error.reason})."
+    # Its own words: beside a missing right it may be a quota, or that the namespace goes.
+    message = (
+        f"Secret '{name}' in namespace '{owner.namespace}' may not be written. The API server says: {error}"
+    )
     return CredentialProblem(Reason.CREDENTIAL_NOT_STORED, message)
