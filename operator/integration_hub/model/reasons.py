@@ -354,8 +354,8 @@ REASONS: dict[Reason, ReasonInfo] = {
         _W,
         (c.CREDENTIALS_AVAILABLE,),
         "The external system did not complete the consent.",
-        "Compare the client at the external system with the definition: its redirect URL, scopes and kind. Then"
-        " run 'hub authorize NAME' to try again.",
+        "Put right what the message names: in the Secret, in spec.auth.scopes, in the definition, or at the external"
+        " system (the client's redirect URL, scopes and kind). Then run 'hub authorize NAME' to try again.",
     ),
     Reason.AUTHORIZATION_UNAVAILABLE: ReasonInfo(
         _S,
@@ -368,7 +368,8 @@ REASONS: dict[Reason, ReasonInfo] = {
         _S,
         (c.CREDENTIALS_AVAILABLE,),
         "The consent of before is of no use any more: it has expired, was revoked, or was used up.",
-        "Run 'hub authorize NAME', or open the link in status.authorization.url, and consent anew.",
+        "Run 'hub authorize NAME', or open the link in status.authorization.url, and consent anew; where the Secret"
+        " holds a refresh token, there is no link: store a new one in it.",
     ),
     Reason.CREDENTIAL_UNREADABLE: ReasonInfo(
         _S,
@@ -697,8 +698,9 @@ REASONS: dict[Reason, ReasonInfo] = {
         (c.AUTHENTICATED,),
         "The credentials are valid, but were made without a scope (a permission of the token) that"
         " this request needs.",
-        "Make a token with the scopes that the definition's documentation names, and store it in the"
-        " Secret; an existing token usually cannot be given more.",
+        "Have the external system permit the scope to the client or the account. Where the operator obtains the"
+        " tokens, correct spec.auth.scopes, or run 'hub authorize NAME --again'; else store a new token in the"
+        " Secret, since an existing one usually cannot be given more.",
     ),
     Reason.CLIENT_ADDRESS_BLOCKED: ReasonInfo(
         _S,
@@ -719,8 +721,8 @@ REASONS: dict[Reason, ReasonInfo] = {
         _S,
         (c.AUTHENTICATED,),
         "The token URL does not know the client, or not with this client secret.",
-        "Compare the client ID and the client secret in the Secret with those at the external system;"
-        " a secret that was made anew there ends the old one.",
+        "Compare the client ID and the client secret (or the private key) in the Secret with those at the external"
+        " system; a secret that was made anew there ends the old one.",
     ),
     Reason.TOKEN_GRANT_REJECTED: ReasonInfo(
         _S,
@@ -733,8 +735,8 @@ REASONS: dict[Reason, ReasonInfo] = {
         _S,
         (c.AUTHENTICATED,),
         "The token URL refuses the scopes that were asked for.",
-        "Have the external system's administrator permit the client these scopes, and ask for a test"
-        " ('hub test NAME'); or tell the definition's owner to ask for others.",
+        "Correct spec.auth.scopes; or have the external system's administrator permit the client these scopes, and"
+        " ask for a test ('hub test NAME'); or tell the definition's owner to ask for others.",
     ),
     Reason.TOKEN_REQUEST_REJECTED: ReasonInfo(
         _S,
