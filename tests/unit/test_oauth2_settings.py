@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import yaml
@@ -26,7 +27,7 @@ from integration_hub.auth.oauth2.lifetimes import LONGEST, lifetime
 from integration_hub.auth.tokens import Acquisition, Reuse
 from integration_hub.config.templates import TemplateError
 from integration_hub.model.http import HttpRequest
-from integration_hub.model.tokens import Tokens
+from integration_hub.model.tokens import ConsentAttempt, Tokens
 from support.auth import CONTEXT
 from support.certificates import Authority
 from support.oauth2 import EC_PEM, METHOD, RSA_KEY, RSA_PEM, SECRET, accepted, answer, credentials_of, driven
@@ -365,6 +366,19 @@ def test_rules_follow_from_settings() -> None:
     assert rules.consumes
     assert rules.revocable
     assert rules.required_scopes == ("read", "write")
+
+
+def test_a_scope_that_is_granted_by_another_name_is_looked_for_by_that_name() -> None:
+    full = "https://www.googleapis.com/auth/userinfo.email"
+    settings = accepted(
+        {**CODE, "requiredScopes": ["openid"], "scopeAliases": {"email": full, "unused": "x"}}
+    )
+    context = replace(CONTEXT, scopes=("email",))
+    rules = METHOD.token_rules(settings, credentials_of(settings), context)
+    assert rules.required_scopes == ("openid", full)
+    _, attempt = driven(METHOD.authorization_link(settings, credentials_of(settings), "s", context))
+    assert isinstance(attempt, ConsentAttempt)
+    assert parse_qs(urlsplit(attempt.url).query)["scope"] == ["email"]
 
 
 def test_a_refresh_token_that_is_never_rotated_is_not_used_up() -> None:

@@ -247,6 +247,7 @@ _EFFECTS: Final[tuple[tuple[tuple[str, ...], Callable[[Settings], bool], str], .
             "tokenParameters",
             "tokenAnswer",
             "requiredScopes",
+            "scopeAliases",
             "tokenRequestEncoding",
             "scopeParameter",
             "audience",

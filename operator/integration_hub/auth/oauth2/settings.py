@@ -97,6 +97,9 @@ SCHEMA: Final[Mapping[str, Any]] = {
         "requiredScopes": _scopes(
             "Scopes without which a connection is of no use, beside those in the instance's spec.auth.scopes."
         ),
+        "scopeAliases": _texts(
+            "What the system calls scopes once they are granted, by the names that they are asked for with."
+        ),
         "scopeSeparator": {
             **text("^[ ,;+|]{1,3}$", "a space, ',' or the like"),
             "description": "What stands between two scopes. Default: one space.",

@@ -133,12 +133,14 @@ class Setup:
 
     @property
     def required_scopes(self) -> tuple[str, ...]:
-        """What must be granted.
+        """What must be granted, as it is named then.
 
         Many systems grant offline_access and do not name it in their answer: a refresh token is how they say so.
         """
         asked = tuple(scope for scope in self.context.scopes if scope != "offline_access")
-        return _words((*self.settings.get("requiredScopes", ()), *asked))
+        aliases = self.settings.get("scopeAliases", {})
+        required = _words((*self.settings.get("requiredScopes", ()), *asked))
+        return _words(tuple(aliases.get(scope, scope) for scope in required))
 
     @property
     def scope_text(self) -> str:
