@@ -748,9 +748,9 @@ REASONS: dict[Reason, ReasonInfo] = {
     Reason.TOKEN_ENDPOINT_NOT_FOUND: ReasonInfo(
         _S,
         (c.AUTHENTICATED,),
-        "There is no token URL at the address that was asked.",
-        "Check the address in spec.config; the name of a tenant or a region is often part of it. If"
-        " it is right, ask the definition's owner to correct the token URL.",
+        "There is no token URL, or no issuer's metadata, at the address that was asked.",
+        "Check the address in spec.config; the name of a tenant, a realm or a region is often part of it. If"
+        " it is right, ask the definition's owner to correct the issuer or the token URL.",
     ),
     Reason.TOKEN_ENDPOINT_BUSY: ReasonInfo(
         _R,

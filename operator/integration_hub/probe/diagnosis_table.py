@@ -454,7 +454,7 @@ TOKEN: Final[Sequence[Row]] = (
         Reason.TOKEN_ENDPOINT_NOT_FOUND,
         "the token URL answers with HTTP 404 or 405, or with a redirect",
         lambda facts: facts.status in {404, 405} or 300 <= facts.status <= 399,  # noqa: PLR2004
-        _TOKEN + ": tokens are not given there.",
+        _TOKEN + ": there are no tokens there, and no metadata of an issuer.",
     ),
     Row(
         "token",
