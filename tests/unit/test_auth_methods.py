@@ -172,6 +172,12 @@ UNUSABLE = [
     ("apiKey", {}, {"apiKey": "canary\r\nEvil: 1"}, "header cannot carry"),
     ("apiKey", {"in": "cookie", "name": "s"}, {"apiKey": "canary;x"}, "cookie cannot carry"),
     ("apiKey", {"in": "cookie", "name": "s"}, {"apiKey": "canary x"}, "cookie cannot carry"),
+    (
+        "apiKey",
+        {"prefix": "Bearer"},
+        {"apiKey": "bearer canary"},
+        "begins with the prefix that the definition writes before it; store it without",
+    ),
     ("basicAuth", {}, {"username": "canary:x", "password": "p"}, "cannot contain ':'"),
 ]
 
@@ -184,6 +190,12 @@ def test_credentials_that_can_never_be_sent(
     assert problem is not None
     assert said in problem
     assert "canary" not in problem
+
+
+def test_a_key_may_begin_like_a_prefix_that_is_no_word_of_its_own() -> None:
+    settings = {"prefix": "key="}
+    assert sent("apiKey", settings, {"apiKey": "key=1"}).headers == {"Authorization": "key=key=1"}
+    assert sent("apiKey", {}, {"apiKey": "Bearer 1"}).headers == {"Authorization": "Bearer 1"}
 
 
 def test_one_secret_key_may_serve_two_headers() -> None:

@@ -117,6 +117,14 @@ def test_a_key_that_no_header_can_carry_is_told_without_its_value() -> None:
     assert "sch" not in problem
 
 
+def test_a_prefix_that_was_stored_with_its_key_is_told() -> None:
+    settings = headers({"name": "Authorization", "secretKey": "key", "prefix": "Bearer"})
+    problem = CUSTOM.credential_problem(settings, Credentials({"key": "Bearer canary"}))
+    assert problem is not None
+    assert "'key' begins with the prefix that the definition writes before it" in problem
+    assert "canary" not in problem
+
+
 def test_each_key_is_asked_for_once_and_delivered_under_its_name() -> None:
     settings = headers(
         ONE, {"name": "X-Again", "secretKey": "key"}, {"name": "X-Other", "secretKey": "other"}

@@ -158,6 +158,8 @@ class ApiKey:
         for placement in _placements(settings):
             allowed = _ALLOWED_VALUES.get(placement.where)
             value = credentials[placement.secret_key]
+            if has_prefix_twice(placement.prefix, value):
+                return f"The value of the key '{placement.secret_key}' {PREFIX_TWICE}."
             if allowed is not None and not allowed[0].fullmatch(value):
                 return f"The value of the key '{placement.secret_key}' contains {allowed[1]}."
         return None
@@ -209,6 +211,14 @@ def _placements(settings: Mapping[str, Any]) -> list[_Placement]:
 def joined_prefix(prefix: str) -> str:
     """Return the prefix as it is written before the key; see the setting's description."""
     return f"{prefix} " if prefix[-1:].isalnum() else prefix
+
+
+def has_prefix_twice(joined: str, value: str) -> bool:
+    """Tell whether a value was stored with what is written before it anyway, as 'Bearer abc' is copied from a curl."""
+    return joined.endswith(" ") and value.lower().startswith(joined.lower())
+
+
+PREFIX_TWICE: Final = "begins with the prefix that the definition writes before it; store it without"
 
 
 def _headers_problems(settings: Mapping[str, Any]) -> list[tuple[str, str]]:

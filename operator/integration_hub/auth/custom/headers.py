@@ -14,6 +14,8 @@ from integration_hub.auth.api_key import (
     HEADER_VALUE_REFUSED,
     NAME_SETTING,
     PREFIX_SETTING,
+    PREFIX_TWICE,
+    has_prefix_twice,
     header_name_problems,
     in_header,
     joined_prefix,
@@ -97,6 +99,10 @@ class Headers:
 
     def credential_problem(self, settings: Mapping[str, Any], credentials: Credentials) -> str | None:
         """Refuse characters that a header cannot carry."""
+        for entry in settings["headers"]:
+            key = entry.get("secretKey")
+            if key is not None and has_prefix_twice(joined_prefix(entry.get("prefix", "")), credentials[key]):
+                return f"The value of the key '{key}' {PREFIX_TWICE}."
         for name, value in credentials.items():
             if HEADER_VALUE.fullmatch(value) is None:
                 return f"The value of the key '{name}' contains {HEADER_VALUE_REFUSED}."
