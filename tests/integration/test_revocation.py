@@ -166,7 +166,7 @@ class Hub:
         read = read_credentials(method.secret_keys(self.settings), data, secret_name="key")
         assert isinstance(read, Credentials)
         now = datetime.now(UTC)
-        grant = keeps.token_rules(self.settings, read, AuthContext(now)).grant
+        grant = keeps.token_rules(self.settings, read, AuthContext(now, api=self._target.url)).grant
         tokens = Tokens("canary-of-an-access-token", now, grant, refresh_token=refresh_token)
         uid = self.now["metadata"]["uid"]
         owner = Owner(self.namespace, "prod", uid)

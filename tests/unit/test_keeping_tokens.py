@@ -148,6 +148,14 @@ class TestConsent:
         assert world.ready == ("Unknown", "AuthorizationRequired")
         assert "write" in world.link()
 
+    def test_another_host_is_not_shown_a_token_that_was_consented_to_before(self) -> None:
+        world = World()
+        world.connect()
+        world.change(config={"region": "us"})
+        world.run()
+        assert world.ready == ("Unknown", "AuthorizationRequired")
+        assert not [effect for effect in world.effects if isinstance(effect, Send)]
+
     def test_another_client_secret_asks_for_nothing(self) -> None:
         world = World()
         world.connect()
@@ -536,6 +544,19 @@ class TestByItself:
         provider.dead = False
         world.secret = found("8", **CLIENT, refreshToken="the-right-one")
         world.run()
+        assert world.ready == ("True", "Connected")
+
+    def test_other_scopes_do_not_send_a_refresh_token_of_the_secret_again(self) -> None:
+        provider = Provider(current="given-refresh")
+        world = World(
+            of=oauth("refreshToken", refresh={"reuse": "strict"}),
+            provider=provider,
+            secret=found(**CLIENT, refreshToken="given-refresh"),
+        )
+        world.run()
+        world.change(auth={"secretRef": {"name": "acme-key"}, "scopes": ["write"]})
+        world.run()
+        assert provider.shown == ["given-refresh"]
         assert world.ready == ("True", "Connected")
 
 

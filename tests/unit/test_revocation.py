@@ -15,6 +15,7 @@ from integration_hub.credentials.record import CredentialRecord
 from integration_hub.model.http import FailureKind, Outcome
 from integration_hub.model.reasons import Reason
 from integration_hub.model.tokens import Tokens
+from integration_hub.reconcile.gates import pass_gates
 from integration_hub.reconcile.inputs import (
     Answer,
     Effect,
@@ -65,7 +66,9 @@ def tokens(about: Inputs, name: str = "a", **changes: Any) -> Tokens:
     method = token_method(METHODS["oauth2"], settings)
     assert method is not None
     read = Credentials({key: value.decode() for key, value in SECRET.data.items()})
-    rules = method.token_rules(settings, read, about.context)
+    passed = pass_gates(about).passed
+    assert passed is not None
+    rules = method.token_rules(settings, read, passed.context)
     whole: dict[str, Any] = {
         "access_token": f"access-{name}",
         "refresh_token": f"refresh-{name}",

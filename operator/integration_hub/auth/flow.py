@@ -93,6 +93,9 @@ class AuthContext:
     """Where the operator's callback server is reached from a browser; '' where there is none."""
     scopes: tuple[str, ...] = ()
     """The scopes in the instance's spec.auth.scopes."""
+    api: str = ""
+    """Scheme, host and port of the system that tokens are shown to. A part of what a person consents to: whoever may
+    change the configuration must not send a token that was consented to before to another host."""
 
 
 class Place(StrEnum):

@@ -89,7 +89,7 @@ class Consent:
         if problem is not None:
             return Renewal(problem=problem)
         steps = keeper.method.exchange(
-            keeper.passed.settings, keeper.credentials, attempt, answer, self.inputs.context
+            keeper.passed.settings, keeper.credentials, attempt, answer, keeper.passed.context
         )
         brought = tuple(filter(None, (answer.code, attempt.verifier)))
         ended = yield from drive(steps, keeper.wire._replace(sensitive=(*brought, *keeper.wire.sensitive)))
@@ -182,7 +182,7 @@ class Consent:
         secret = base64.urlsafe_b64encode(self.inputs.random(32)).rstrip(b"=").decode()
         state = f"{self.inputs.instance.metadata.uid.replace('-', '')}.{secret}"
         steps = keeper.method.authorization_link(
-            keeper.passed.settings, keeper.credentials, state, self.inputs.context
+            keeper.passed.settings, keeper.credentials, state, keeper.passed.context
         )
         ended = yield from drive(steps, keeper.wire)
         if not isinstance(ended.result, ConsentAttempt):
@@ -197,7 +197,7 @@ class Consent:
 
     def _start_device(self) -> Generator[Effect, Answer, Renewal | None]:
         keeper = self.keeper
-        steps = keeper.method.start_device(keeper.passed.settings, keeper.credentials, self.inputs.context)
+        steps = keeper.method.start_device(keeper.passed.settings, keeper.credentials, keeper.passed.context)
         ended = yield from drive(steps, keeper.wire)
         if not isinstance(ended.result, DeviceCode):
             return self._no_offer(ended.result, Renewal(ended.exchanges, postponed=ended.postponed))
@@ -218,7 +218,7 @@ class Consent:
         if device is None or not self._is_poll_due(device):
             return None
         steps = keeper.method.poll_device(
-            keeper.passed.settings, keeper.credentials, device, self.inputs.context
+            keeper.passed.settings, keeper.credentials, device, keeper.passed.context
         )
         ended = yield from drive(steps, keeper.wire)
         match ended.result:

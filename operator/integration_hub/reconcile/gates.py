@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from integration_hub.auth.flow import AuthMethodType
+from integration_hub.auth.flow import AuthContext, AuthMethodType
 from integration_hub.auth.methods import METHODS
 from integration_hub.auth.templates import render_settings
 from integration_hub.config.profile import secret_fields
@@ -43,6 +43,8 @@ class Ready:
     """The method's settings, with the configuration filled in."""
     base_url: str
     """The address below which tests go, with the configuration filled in."""
+    context: AuthContext
+    """What auth flows may know besides settings and credentials."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,9 +152,15 @@ def pass_gates(inputs: Inputs) -> GateResult:
             METHODS[considered.method.type],
             considered.settings,
             considered.base_url,
+            replace(inputs.context, api=_origin(considered.base_url)),
         ),
         considered.method,
     )
+
+
+def _origin(url: str) -> str:
+    """Return scheme, host and port of an absolute URL."""
+    return "/".join(url.split("/", 3)[:3])
 
 
 def definition_resolved(considered: Considered) -> Condition:

@@ -229,7 +229,7 @@ class Keeper:
         return (
             yield from self._send_once(
                 lambda: self.method.refresh(
-                    self.passed.settings, self.credentials, tokens, self.inputs.context
+                    self.passed.settings, self.credentials, tokens, self.passed.context
                 ),
                 token_hash(tokens.refresh_token),
             )
@@ -239,7 +239,7 @@ class Keeper:
         """Obtain tokens with what the Secret has. None where that is done."""
 
         def steps() -> Steps[Tokens | TokenRefused]:
-            return self.method.obtain(self.passed.settings, self.credentials, self.inputs.context)
+            return self.method.obtain(self.passed.settings, self.credentials, self.passed.context)
 
         if self.rules.consumes:
             return (yield from self._send_once(steps, self.rules.grant))

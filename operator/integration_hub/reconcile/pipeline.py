@@ -99,7 +99,7 @@ def _with_tokens(run: Run, gates: GateResult, method: TokenMethod) -> Story:
     credentials = yield from _read_credentials(run)
     if isinstance(credentials, CredentialProblem):
         return (yield from _withheld(run, gates, credentials))
-    rules = method.token_rules(run.passed.settings, credentials, run.inputs.context)
+    rules = method.token_rules(run.passed.settings, credentials, run.passed.context)
     keeper = run.keeper = Keeper(run.inputs, run.passed, method, rules, credentials)
     consent = run.consent = Consent(keeper)
     run.kept = yield from keep_tokens(keeper, consent)
@@ -156,7 +156,7 @@ def _make_test(run: Run, planned: PlannedTest) -> Generator[Effect, Answer, Exch
     """Make one test; where tokens are refused before their time, renew them and make it again."""
     credentials = run.credentials or Credentials({})
     exchanges = yield from make_test(
-        planned, run.passed, credentials, run.inputs.context, urgent=run.urgent, fresh=run.requested
+        planned, run.passed, credentials, run.passed.context, urgent=run.urgent, fresh=run.requested
     )
     if isinstance(exchanges, Postponed):
         return exchanges

@@ -34,7 +34,7 @@ def prove_candidate(
         raise ValueError("there is no candidate")
     with_tokens = credentials.with_tokens(tokens)
     exchanges = yield from make_test(
-        planned, run.passed, with_tokens, run.inputs.context, urgent=True, fresh=True
+        planned, run.passed, with_tokens, run.passed.context, urgent=True, fresh=True
     )
     if isinstance(exchanges, Postponed):
         return Kept(postponed=exchanges) if kept.fallback is None else Kept(kept.fallback)
@@ -92,7 +92,7 @@ def heal(
     run.credentials = credentials.with_tokens(renewed)
     return (
         yield from make_test(
-            planned, run.passed, run.credentials, run.inputs.context, urgent=run.urgent, fresh=True
+            planned, run.passed, run.credentials, run.passed.context, urgent=run.urgent, fresh=True
         )
     )
 

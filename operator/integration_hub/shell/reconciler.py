@@ -35,6 +35,7 @@ from integration_hub.reconcile.inputs import (
     Notice,
     ReadRecord,
     ReadSecret,
+    RecordAnswer,
     Send,
     Timing,
     WriteRecord,
@@ -177,12 +178,15 @@ class Reconciler:
 
     async def _decide(self, key: Key, record: InstanceRecord, inputs: Inputs, *, resumed: bool) -> Done:
         """Have the story told, and write what it comes to."""
+        stored: list[WriteRecord] = []
         try:
-            decision = await self._tell(inputs)
+            decision = await self._tell(inputs, stored)
         except BaseException:
             if inputs.consent is not None:
-                # What cannot be asked for again is held, and stored when it can be; else it may be brought again.
-                self._settle(key, ConsentOutcome("pending" if self._vault.holds(record.uid) else "busy"))
+                # Once something was stored its state is used up, and what it has brought is gone on with; else it may
+                # be brought again.
+                is_used = stored or self._vault.holds(record.uid)
+                self._settle(key, ConsentOutcome("pending" if is_used else "busy"))
             raise
         self._seen.add(key)
         if decision.made:
@@ -310,8 +314,8 @@ class Reconciler:
             consent=self.desk.take(key) if self.desk is not None else None,
         )
 
-    async def _tell(self, inputs: Inputs) -> Decision:
-        """Drive the story, doing each effect that it yields.
+    async def _tell(self, inputs: Inputs, stored: list[WriteRecord]) -> Decision:
+        """Drive the story, doing each effect that it yields. `stored` takes what was written of the record.
 
         The credentials stay in `sensitive.in_use` when it ends, so that the caller can still log a failure; the
         caller clears it.
@@ -332,6 +336,12 @@ class Reconciler:
                     leaving = leaving or cancelled
                 else:
                     answer = await self._perform(inputs.instance, effect)
+                if (
+                    isinstance(effect, WriteRecord)
+                    and isinstance(answer, RecordAnswer)
+                    and not answer.problem
+                ):
+                    stored.append(effect)
                 effect = story.send(answer)
         except StopIteration as end:
             decision: Decision = end.value

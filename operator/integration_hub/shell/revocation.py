@@ -131,7 +131,7 @@ def give_back(inputs: Inputs) -> Story:
 def _give_back_one(
     inputs: Inputs, passed: Ready, method: TokenMethod, credentials: Credentials, tokens: Tokens
 ) -> Story:
-    rules = method.token_rules(passed.settings, credentials, inputs.context)
+    rules = method.token_rules(passed.settings, credentials, passed.context)
     if tokens.grant != rules.grant:
         # Who gave them out is not known any more, and nobody else must see them.
         message = "They were granted before the client, its scopes or an address have changed."
@@ -140,7 +140,7 @@ def _give_back_one(
         return Attempt(problem="The definition names no URL at which tokens can be given back.", lasting=True)
     plan, shown = passed.tests[0].plan, credentials.with_tokens(tokens)
     wire = Wire(plan.allowed_hosts, plan.ca_bundle, sensitive_values(shown), urgent=True)
-    ended = yield from drive(method.revoke(passed.settings, shown, tokens, inputs.context), wire)
+    ended = yield from drive(method.revoke(passed.settings, shown, tokens, passed.context), wire)
     return _told(inputs, passed, shown, ended)
 
 

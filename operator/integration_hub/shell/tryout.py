@@ -160,12 +160,12 @@ class Tryout:
         method = token_method(passed.method_type, passed.settings)
         try:
             if method is not None:
-                rules = method.token_rules(passed.settings, credentials, inputs.context)
+                rules = method.token_rules(passed.settings, credentials, passed.context)
                 if rules.acquisition is not Acquisition.BY_ITSELF or rules.consumes:
                     return Trial(
                         _HELD, passed.tests, for_operator="Only the operator holds this connection's tokens"
                     )
-                obtained = await self._obtain(inputs, passed, method, credentials)
+                obtained = await self._obtain(passed, method, credentials)
                 if isinstance(obtained, Trial):
                     return obtained
                 credentials = credentials.with_tokens(obtained)
@@ -174,7 +174,7 @@ class Tryout:
             sensitive.in_use.set(())
 
     async def _obtain(
-        self, inputs: Inputs, passed: Ready, method: TokenMethod, credentials: Credentials
+        self, passed: Ready, method: TokenMethod, credentials: Credentials
     ) -> Tokens | Trial:
         """Obtain tokens of this test's own, with what the Secret has; a trial that says why there are none."""
         planned = passed.tests[0]
@@ -182,7 +182,7 @@ class Tryout:
         wire = Wire(
             planned.plan.allowed_hosts, planned.plan.ca_bundle, sensitive_values(credentials), urgent=True
         )
-        story = drive(method.obtain(passed.settings, credentials, inputs.context), wire)
+        story = drive(method.obtain(passed.settings, credentials, passed.context), wire)
         try:
             effect = next(story)
             while True:
@@ -243,7 +243,7 @@ class Tryout:
         for planned in wanted:
             if standing.blocked() and not planned.test.default:
                 break
-            tried = await self._try(planned, passed, credentials, inputs.context, known, asked_for=bool(only))
+            tried = await self._try(planned, passed, credentials, passed.context, known, asked_for=bool(only))
             standing.held[planned.test.name] = tried.status
             made.append(tried)
             self._observer.test_ended(tried)

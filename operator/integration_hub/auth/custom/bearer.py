@@ -248,7 +248,7 @@ class Bearer:
         """Return that a new token is obtained as the first one was."""
         return TokenRules(
             acquisition=Acquisition.BY_ITSELF,
-            grant=_fingerprint(settings, credentials),
+            grant=_fingerprint(settings, credentials, context),
             refresh_share=settings.get("refresh", {}).get("atPercent", _AT_PERCENT) / 100,
             lifetime=parse_duration(settings["lifetime"]) if "lifetime" in settings else None,
         )
@@ -262,7 +262,9 @@ class Bearer:
         except UnfitValueError as error:
             return TokenRefused(message=str(error))
         response = yield request
-        return exchanged(response, settings, credentials, context, _fingerprint(settings, credentials))
+        return exchanged(
+            response, settings, credentials, context, _fingerprint(settings, credentials, context)
+        )
 
     def refresh(
         self, settings: Mapping[str, Any], credentials: Credentials, tokens: Tokens, context: AuthContext
@@ -311,13 +313,14 @@ def _nobody_is_asked() -> NoReturn:
     raise TypeError("tokens are obtained by themselves here, as token_rules has said")
 
 
-def _fingerprint(settings: Mapping[str, Any], credentials: Credentials) -> str:
+def _fingerprint(settings: Mapping[str, Any], credentials: Credentials, context: AuthContext) -> str:
     """Return a text that is equal for equal requests with equal credentials: tokens of others are of no use."""
     asked = {
         "type": "bearer",
         "tokenURL": settings["tokenURL"],
         "request": settings.get("request", {}),
         "answer": settings.get("answer", {}),
+        "api": context.api,
         "credentials": list(chain.from_iterable(sorted(credentials.items()))),
     }
     return sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).hexdigest()
