@@ -199,7 +199,10 @@ def test_every_page_says_what_next_and_how_to_see_more(outcome: ConsentOutcome) 
             ConsentOutcome("unknown-link"),
             404,
             "This link cannot be used",
-            ("used before, is too old, or was never given out", "ask whoever gave you the link"),
+            (
+                "used before, is too old, gave way to a newer one, or was never given out",
+                "or ask whoever gave you the link",
+            ),
         ),
         (
             ConsentOutcome("outdated", **WHERE),

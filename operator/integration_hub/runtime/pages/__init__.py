@@ -275,10 +275,12 @@ def _unknown_link(_seen: _Seen) -> Page:
         404,
         "bad",
         "This link cannot be used",
-        (f"It was used before, is too old, or was never given out by this {PRODUCT}.",),
+        (
+            f"It was used before, is too old, gave way to a newer one, or was never given out by this {PRODUCT}.",
+        ),
         (
             "If you have signed in before with the same link, all may be well: look at the connection.",
-            "Otherwise ask whoever gave you the link for a new one.",
+            "Otherwise look there for the newer link, or ask whoever gave you the link for a new one.",
         ),
         (),
         _LOOK_AT_ALL,
