@@ -12,7 +12,7 @@ import threading
 import time
 from base64 import b64decode
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -70,6 +70,10 @@ GONE = CONSENT[CONSENT.index("after:use-state") : CONSENT.index("before:store-ca
 """Those after which the code is lost, and a person must be asked again."""
 
 
+AT_ONCE = 2
+"""Steps at which one process dies, each for other connections: it ends once all are there."""
+
+
 @pytest.fixture(scope="module")
 def party() -> Iterator[OAuthParty]:
     with OAuthParty() as party:
@@ -93,48 +97,73 @@ def test_no_death_costs_a_token_that_can_be_saved_and_none_is_sent_too_often(
 ) -> None:
     armed = tmp_path / "armed"
     renewing = {
-        policy: [
-            hub.create(f"{policy}-{step.replace(':', '-')}", policy, **POLICIES[policy]) for step in RENEWAL
-        ]
-        for policy in POLICIES
+        step: [hub.create(f"{policy}-{name_of(step)}", policy, **POLICIES[policy]) for policy in POLICIES]
+        for step in RENEWAL
     }
-    consenting = [hub.create(f"consent-{step.replace(':', '-')}", "strict") for step in CONSENT]
+    consenting = {step: hub.create(f"consent-{name_of(step)}", "strict") for step in CONSENT}
+    renewals = [obj for objects in renewing.values() for obj in objects]
 
     def start() -> OperatorProcess:
         return hub.start(program=("-P", dying_operator.__file__, str(armed)))
 
     operator = start()
-    hub.consent(*(obj for objects in renewing.values() for obj in objects))
+    hub.consent(*renewals)
 
-    for number, step in enumerate(CONSENT):
-        due = [objects[number] for objects in renewing.values()] if number < len(RENEWAL) else []
-        for obj in due:
-            make_older(hub.api, obj, ALMOST_ITS_LIFE)
-        link = hub.link(consenting[number])
-        back = hub.party.browse(link)
-        arm(armed, {hub.path(consenting[number]): step} | {hub.path(obj): RENEWAL[number] for obj in due})
-        for obj in due:
-            hub.wish(obj, "once")
-        browser = threading.Thread(target=open_page, args=(back,))
-        browser.start()
-        assert operator.ended() == dying_operator.DIED
-        browser.join(60)
-        armed.unlink()
-        for obj in due:
-            make_older(hub.api, obj, LONGER_THAN_AN_ANSWER_TAKES)
+    for first in range(0, len(CONSENT), AT_ONCE):
+        due = {step: renewing[step] for step in RENEWAL[first : first + AT_ONCE]}
+        all_due = [obj for objects in due.values() for obj in objects]
+        awaited = {step: hub.link(consenting[step]) for step in CONSENT[first : first + AT_ONCE]}
+        back = {step: hub.party.browse(link) for step, link in awaited.items()}
+        steps = {hub.path(obj): step for step, objects in due.items() for obj in objects}
+        steps |= {hub.path(consenting[step]): step for step in awaited}
+        let_die(hub, operator, armed, steps, renewing=all_due, pages=back.values())
 
         operator = start()
-        hub.is_seen_to(*due, wish="once")
+        hub.is_seen_to(*all_due, wish="once")
         operator.wait_until_idle()
-        for obj in due:
-            assert_nothing_is_lost(hub, obj, RENEWAL[number])
-        assert_consent_goes_on(hub, consenting[number], step, link, back)
+        for step, objects in due.items():
+            for obj in objects:
+                assert_nothing_is_lost(hub, obj, step)
+        for step, link in awaited.items():
+            assert_consent_goes_on(hub, consenting[step], step, link, back[step])
 
     # Whoever has lost the tokens consents again; then all are renewed once more, with what is stored.
-    lost = [obj for obj in renewing["strict"] if verdict(hub.api.get(obj)) != CONNECTED]
+    lost = [obj for obj in renewals if verdict(hub.api.get(obj)) != CONNECTED]
     assert len(lost) == len(UNSURE)
     hub.consent(*lost)
-    assert_all_renew(hub, operator, [*consenting, *(obj for objects in renewing.values() for obj in objects)])
+    assert_all_renew(hub, operator, [*consenting.values(), *renewals])
+
+
+def let_die(
+    hub: TokenHub,
+    operator: OperatorProcess,
+    armed: Path,
+    steps: Mapping[str, str],
+    *,
+    renewing: Collection[Object],
+    pages: Iterable[str],
+) -> None:
+    """Let tokens fall due and browsers come back, until the operator has died at all steps; then let a minute pass."""
+    for obj in renewing:
+        make_older(hub.api, obj, ALMOST_ITS_LIFE)
+    part = armed.with_suffix(".part")
+    part.write_text(json.dumps(steps))
+    part.replace(armed)
+    for obj in renewing:
+        hub.wish(obj, "once")
+    browsers = [threading.Thread(target=open_page, args=(page,)) for page in pages]
+    for browser in browsers:
+        browser.start()
+    assert operator.ended() == dying_operator.DIED
+    for browser in browsers:
+        browser.join(60)
+    armed.unlink()
+    for obj in renewing:
+        make_older(hub.api, obj, LONGER_THAN_AN_ANSWER_TAKES)
+
+
+def name_of(step: str) -> str:
+    return step.replace(":", "-")
 
 
 def assert_nothing_is_lost(hub: TokenHub, obj: Object, step: str) -> None:
@@ -176,13 +205,6 @@ def assert_all_renew(hub: TokenHub, operator: OperatorProcess, objects: list[Obj
     for name, tenant in hub.tenants.items():
         count, token = before[name]
         assert tenant.refreshes()[count:] == [token], f"{name}: the last one that was given out, once"
-
-
-def arm(file: Path, planned: dict[str, str]) -> None:
-    """Have the operator die once these instances are at these steps."""
-    part = file.with_suffix(".part")
-    part.write_text(json.dumps(planned))
-    part.replace(file)
 
 
 def test_who_is_told_to_stop_in_the_middle_of_a_renewal_stores_what_comes(
