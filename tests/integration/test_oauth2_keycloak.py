@@ -155,7 +155,8 @@ def test_a_client_obtains_tokens_by_itself(sender: Sender, client_id: str, setti
     assert connection.who(tokens) == f"service-account-{client_id}"
     assert set(tokens.scopes or ()) == {"openid", SCOPE}
     assert tokens.expires_at is not None
-    assert (tokens.expires_at - tokens.obtained_at).total_seconds() == 300
+    # Keycloak counts what is left when it writes the answer, in whole seconds.
+    assert 290 <= (tokens.expires_at - tokens.obtained_at).total_seconds() <= 300
     assert isinstance(connection.renewed(tokens), Tokens)
 
 
