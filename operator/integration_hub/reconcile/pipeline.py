@@ -14,13 +14,19 @@ from typing import Any
 from integration_hub.auth.flow import CredentialProblem, Credentials
 from integration_hub.auth.tokens import TokenMethod
 from integration_hub.model import conditions as c
-from integration_hub.model.base import REQUEST_ANNOTATION
 from integration_hub.model.conditions import Condition
 from integration_hub.model.http import Outcome
-from integration_hub.model.instance import CredentialStatus, InstanceStatus, TestedInputs
+from integration_hub.model.instance import TestedInputs
 from integration_hub.model.reasons import REASONS, Course, Reason
-from integration_hub.reconcile.authentication import Kept, has_token_work, keep_tokens, next_poll
+from integration_hub.reconcile.authentication import Kept, has_token_work, keep_tokens
 from integration_hub.reconcile.consent import Consent
+from integration_hub.reconcile.credential_fields import (
+    credential_fields,
+    credentials_known,
+    token_fields,
+    with_refusal,
+)
+from integration_hub.reconcile.deciding import decide, next_poll_of, with_kept
 from integration_hub.reconcile.delivery import (
     Delivery,
     at_rest,
@@ -30,7 +36,7 @@ from integration_hub.reconcile.delivery import (
     rests_until,
     tried_again_at,
 )
-from integration_hub.reconcile.ends import attention, earliest, told, written
+from integration_hub.reconcile.ends import attention, earliest
 from integration_hub.reconcile.execute import Exchanges, make_test, read_secret, use_secret
 from integration_hub.reconcile.gates import GateResult, PlannedTest, pass_gates, undecided
 from integration_hub.reconcile.inputs import (
@@ -46,17 +52,14 @@ from integration_hub.reconcile.proving import heal, in_use, prove_candidate
 from integration_hub.reconcile.run import Run, fingerprint_of
 from integration_hub.reconcile.schedule import phase_of
 from integration_hub.reconcile.standing import pending
-from integration_hub.reconcile.summary import headline, ready_condition, says_the_same, summarise
-from integration_hub.reconcile.times import parse_timestamp, timestamp
+from integration_hub.reconcile.summary import headline, ready_condition
+from integration_hub.reconcile.times import timestamp
 from integration_hub.reconcile.verdict import MAX_HISTORY
 
 Story = Generator[Effect, Answer, Decision]
 
 SHORT_WAIT_SECONDS = 5.0
 """Who waits for its turn no longer than this says nothing of it in status."""
-
-MAX_SHOWN_SCOPES = 100
-"""As many as the CRD takes."""
 
 STORE_AGAIN = timedelta(minutes=1)
 """After the operator could not store what it obtains, or had no keys to seal it."""
@@ -110,7 +113,9 @@ def _with_tokens(run: Run, gates: GateResult, method: TokenMethod) -> Story:
     if run.kept.postponed is not None:
         return _postponed(run, gates, run.kept.postponed.seconds)
     if run.kept.failed is not None:
-        run.take(run.standing.default, run.kept.failed, credentials, said=run.kept.said)
+        # With the tokens, so that none of them is repeated that the other side says.
+        shown = in_use(keeper.record.tokens, credentials)
+        run.take(run.standing.default, run.kept.failed, shown, said=run.kept.said)
         return (yield from _tested(run, gates))
     run.credentials = in_use(run.kept.tokens, credentials)
     due = [planned for planned in run.due() if planned.test.name not in run.made]
@@ -212,7 +217,7 @@ def _suspended(inputs: Inputs, gates: GateResult) -> Story:
     delivered, binding = yield from at_rest(inputs)
     found = (*decided, *undecided(decided), *_told(delivered))
     # Who the connection would be connected as may have changed while it is suspended.
-    decision = _decide(
+    decision = decide(
         inputs, ready, found, identity=None, next_test_time=None, authorization=None, binding=binding
     )
     return replace(decision, due=rests_until(inputs))
@@ -247,7 +252,7 @@ def _stopped(
     delivered, binding = delivery
     found = (*decided, *undecided(decided), *_told(delivered))
     given = {"authorization": None, "identity": None, **fields}
-    return _decide(
+    return decide(
         inputs,
         ready,
         found,
@@ -285,8 +290,8 @@ def _withheld(run: Run, gates: GateResult, problem: CredentialProblem) -> Story:
         delivery = yield from deliver(run, ready_condition(condition))
     else:
         delivery = yield from at_rest(run.inputs, uri=run.passed.base_url)
-    decision = _stopped(run.inputs, gates, decided, delivery, due=again, **_token_fields(run))
-    return _with_kept(run, decision)
+    decision = _stopped(run.inputs, gates, decided, delivery, due=again, **token_fields(run))
+    return with_kept(run, decision)
 
 
 def _postponed(run: Run, gates: GateResult, seconds: float) -> Decision:
@@ -299,7 +304,7 @@ def _postponed(run: Run, gates: GateResult, seconds: float) -> Decision:
     else:
         delivered, _ = carried(inputs)
         known = (*gates.conditions, *(one for one in _told(delivered) if one.status == "True"))
-        decision = _decide(
+        decision = decide(
             inputs,
             pending(),
             (*known, *undecided(gates.conditions)),
@@ -307,9 +312,9 @@ def _postponed(run: Run, gates: GateResult, seconds: float) -> Decision:
             auth_type=run.passed.method.type,
             identity=None,
             next_test_time=timestamp(again),
-            **_token_fields(run),
+            **token_fields(run),
         )
-    return replace(_with_kept(run, decision), postponed=True, due=again)
+    return replace(with_kept(run, decision), postponed=True, due=again)
 
 
 def _tested(run: Run, gates: GateResult) -> Story:
@@ -323,9 +328,9 @@ def _tested(run: Run, gates: GateResult) -> Story:
         reason=Reason.FOUND,
         message="The credentials are complete.",
     )
-    credentials = (available,) if _credentials_known(run) else ()
+    credentials = (available,) if credentials_known(run) else ()
     ready, *domain = standing.conditions()
-    ready = _with_refusal(run, ready)
+    ready = with_refusal(run, ready)
     delivered, binding = yield from deliver(run, ready)
     if delivered is not None:
         domain.append(delivered)
@@ -343,7 +348,7 @@ def _tested(run: Run, gates: GateResult) -> Story:
         elif default.last_result == "Success":
             fields["identity"] = run.identity
     due = standing.next_time()
-    decision = _decide(
+    decision = decide(
         inputs,
         ready,
         (*decided, *domain, *undecided((*decided, *domain))),
@@ -359,132 +364,19 @@ def _tested(run: Run, gates: GateResult) -> Story:
         next_test_time=timestamp(due) if due else None,
         binding=binding,
         **fields,
-        **_credential_fields(run),
+        **credential_fields(run),
     )
     # Status has whole seconds; what is done every ten of them must not be done a second early.
     return replace(
-        _with_kept(run, decision),
+        with_kept(run, decision),
         due=earliest(
             (
                 due,
                 attention(decision.status, inputs.now),
-                _next_poll(run),
+                next_poll_of(run),
                 tried_again_at(delivered, inputs.now),
             )
         ),
         made=tuple(standing.held[name] for name in run.made),
         fingerprint=run.fingerprint if standing.refused() else None,
     )
-
-
-def _with_refusal(run: Run, ready: Condition) -> Condition:
-    """Say of a connection that works when authorising it anew came to nothing."""
-    refusal = run.keeper.record.refusal if run.keeper is not None else None
-    if refusal is None or ready.status != "True":
-        return ready
-    words = f"Authorising it anew came to nothing ({refusal.reason}): {refusal.message}"
-    return ready.model_copy(update={"message": f"{ready.message} {words}"})
-
-
-def _credential_fields(run: Run) -> dict[str, Any]:
-    """Return what status says of the credentials, and take note of a warning; nothing where they were not looked at."""
-    if run.keeper is not None:
-        return _token_fields(run)
-    if run.secret is None:
-        return {}
-    ends_at = None
-    if run.credentials is not None:
-        ends_at = run.passed.method_type.ends_at(run.passed.settings, run.credentials)
-    known = CredentialStatus(
-        id=run.secret.uid, expires_at=written(ends_at), secret_resource_version=run.secret.version
-    )
-    return {"credential": _warned(run, known), "authorization": None}
-
-
-def _token_fields(run: Run) -> dict[str, Any]:
-    """Return what status says of tokens; nothing new where the record could not be opened."""
-    keeper = run.keeper
-    if keeper is None or keeper.stored.problem is not None:
-        return {}
-    tokens = keeper.tokens
-    known = CredentialStatus(
-        id=keeper.stored.uid or None,
-        expires_at=written(tokens.expires_at) if tokens is not None else None,
-        renews_at=written(keeper.renews_at()),
-        authorization_expires_at=written(keeper.record.consent_ends_at) if tokens is not None else None,
-        scopes=list(tokens.scopes or ())[:MAX_SHOWN_SCOPES] if tokens is not None else [],
-        secret_resource_version=run.secret.version if run.secret is not None else None,
-    )
-    before, handled = run.inputs.instance.status, keeper.record.handled
-    result = before.last_authorize_result
-    if handled is not None and handled != before.last_handled_authorize:
-        result = "Completed" if keeper.record.refusal is None else "Refused"
-    return {
-        "credential": _warned(run, known),
-        "authorization": run.kept.authorization,
-        "last_handled_authorize": handled or before.last_handled_authorize,
-        "last_authorize_result": result,
-    }
-
-
-def _warned(run: Run, known: CredentialStatus) -> CredentialStatus:
-    status, notice = told(run.inputs.instance.status.credential, known, run.inputs.now)
-    if notice is not None:
-        run.notices.append(notice)
-    return status
-
-
-def _next_poll(run: Run) -> datetime | None:
-    return next_poll(run.keeper, run.kept.authorization) if run.keeper is not None else None
-
-
-def _with_kept(run: Run, decision: Decision) -> Decision:
-    """Add what has happened to tokens."""
-    return replace(
-        decision,
-        due=earliest((decision.due, attention(decision.status, run.inputs.now), _next_poll(run))),
-        consent=run.consent.result if run.consent is not None else None,
-        renewal=run.keeper.result if run.keeper is not None else None,
-        notices=tuple(run.notices),
-    )
-
-
-def _credentials_known(run: Run) -> bool:
-    """Tell whether the Secret has what is needed. Without a turn it is not read: it is as it is known from before."""
-    if run.secret is not None or run.inputs.instance.spec.auth.secret_ref is None:
-        return True
-    before = run.inputs.instance.status.condition(c.CREDENTIALS_AVAILABLE)
-    return run.standing.current and before is not None and before.status == "True"
-
-
-def _decide(
-    inputs: Inputs, ready: Condition, domain: tuple[Condition, ...], *, handled: bool = True, **fields: Any
-) -> Decision:
-    """Make the status and see whether it is worth a write. `handled` says that a person's request was acted upon."""
-    previous = inputs.instance.status
-    asked = inputs.instance.metadata.annotations.get(REQUEST_ANNOTATION) if handled else None
-    status = summarise(
-        previous,
-        ready,
-        domain,
-        generation=inputs.instance.metadata.generation,
-        now=timestamp(inputs.now),
-        **fields,
-        last_handled_request=asked or previous.last_handled_request,
-    )
-    write = not says_the_same(previous, status) or ("tested" in fields and not _is_fresh(inputs, previous))
-    before = previous.condition(c.READY)
-    return Decision(
-        # Not written: keep the time of the last write, from which the next refresh is counted.
-        status=status if write else status.model_copy(update={"updated_at": previous.updated_at}),
-        write=write,
-        due=parse_timestamp(status.next_test_time),
-        made=(),
-        reason_changed=before is None or (before.status, before.reason) != (ready.status, ready.reason),
-    )
-
-
-def _is_fresh(inputs: Inputs, status: InstanceStatus) -> bool:
-    """Tell whether the status was written so lately that times alone are not worth another write."""
-    updated = parse_timestamp(status.updated_at)
-    return updated is not None and inputs.now - updated < inputs.timing.status_refresh

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 import structlog
 from pydantic import ValidationError
@@ -19,20 +19,19 @@ from integration_hub.auth.flow import CredentialProblem
 from integration_hub.model import conditions as c
 from integration_hub.model.conditions import Condition, merge_conditions
 from integration_hub.model.definition import DefinitionStatus
-from integration_hub.model.instance import InstanceStatus, IntegrationInstance, TestStatus
-from integration_hub.model.reasons import REASONS, Course, Reason
+from integration_hub.model.instance import InstanceStatus, IntegrationInstance
+from integration_hub.model.reasons import REASONS, Reason
 from integration_hub.reconcile.definition import CheckedDefinition, definition_status, listed, parse_violation
 from integration_hub.reconcile.gates import undecided
 from integration_hub.reconcile.inputs import (
     Answer,
     AskTurn,
     BindingAnswer,
-    ConsentResult,
     Decision,
     Effect,
     Inputs,
     KeepBinding,
-    Notice,
+    Postponed,
     ReadRecord,
     ReadSecret,
     RecordAnswer,
@@ -44,10 +43,11 @@ from integration_hub.reconcile.pipeline import reconcile
 from integration_hub.reconcile.summary import kstatus_conditions, ready_condition, says_the_same, summarise
 from integration_hub.reconcile.times import timestamp
 from integration_hub.shell import sensitive
+from integration_hub.shell.announcing import announced_notice, announced_ready, consent_outcome
+from integration_hub.shell.audit import audit_renewal, audit_test
 from integration_hub.shell.binding import BindingKeeper
 from integration_hub.shell.consent import ConsentDesk, ConsentOutcome
-from integration_hub.shell.consent import ConsentResult as ConsentTold
-from integration_hub.shell.done import Announcement, Done
+from integration_hub.shell.done import Done
 from integration_hub.shell.hands import ask_turn, send
 from integration_hub.shell.keys import Key
 from integration_hub.shell.merge_patch import merge_patch
@@ -57,7 +57,6 @@ from integration_hub.shell.undisturbed import undisturbed
 from integration_hub.shell.vault import Owner, Vault
 
 log = structlog.get_logger("integration_hub.reconcile")
-audit = structlog.get_logger("integration_hub.audit")
 
 
 class Farewell(Protocol):
@@ -133,6 +132,7 @@ class Reconciler:
             record = await self._look_again(key)
         if record is None:
             self.forget(key)
+            await self._vault.forget_gone(key.namespace, key.name)
             return Done()
         return await self._reconcile_instance(key, record)
 
@@ -195,19 +195,24 @@ class Reconciler:
             told = _ready_of(record.written_status()) != _ready_of(decision.status.to_wire())
             decision = replace(decision, write=True, reason_changed=told)
         for made in decision.made:
-            _audit(key, inputs, decision, made)
+            audit_test(key, inputs, decision, made)
         if decision.renewal is not None:
-            _audit_renewal(key, inputs, decision)
+            audit_renewal(key, inputs, decision)
         ready = decision.status.condition(c.READY)
-        consent = self._tell_browser(key, inputs, decision, ready)
+        consent: str | None = None
+        if inputs.consent is not None:
+            outcome, consent = consent_outcome(key, inputs, decision, ready)
+            self._settle(key, outcome)
         if not decision.write:
             self._store.put_unwritten_status(key, decision.status.to_wire())
         else:
             await self._write(key, record, decision.status.to_wire())
         return Done(
             due=decision.due,
-            announcement=_announcement(key, record.uid, ready) if decision.reason_changed and ready else None,
-            notices=tuple(_notice(key, record.uid, notice) for notice in decision.notices),
+            announcement=announced_ready(key, record.uid, ready)
+            if decision.reason_changed and ready
+            else None,
+            notices=tuple(announced_notice(key, record.uid, notice) for notice in decision.notices),
             reason=ready.reason if ready else "",
             definition=record.definition,
             made=decision.made,
@@ -221,34 +226,6 @@ class Reconciler:
     def _settle(self, key: Key, outcome: ConsentOutcome) -> None:
         if self.desk is not None:
             self.desk.settle(key, outcome)
-
-    def _tell_browser(
-        self, key: Key, inputs: Inputs, decision: Decision, ready: Condition | None
-    ) -> str | None:
-        """Tell whoever waits in a browser what came of it; return that in one word, for metrics."""
-        if inputs.consent is None:
-            return None
-        connected = ready is not None and ready.status == "True"
-        result, counted = (
-            _FATES[decision.consent] if decision.consent is not None else ("outdated", "expired")
-        )
-        if decision.consent is ConsentResult.TAKEN and not connected:
-            result, counted = "not-connected", "failed"
-        spec = inputs.definition.spec if inputs.definition is not None else None
-        self._settle(
-            key,
-            ConsentOutcome(
-                result,
-                reason=ready.reason if ready is not None else "",
-                message=ready.message if ready is not None else "",
-                namespace=key.namespace,
-                name=key.name,
-                display_name=inputs.instance.display_name,
-                system=spec.display_name if spec is not None else "",
-                identity=decision.status.identity or "",
-            ),
-        )
-        return counted
 
     def _resume(self, key: Key, record: InstanceRecord, raw: dict[str, Any]) -> bool:
         """Go on from a status that was decided and could not be written; tell whether there is one.
@@ -326,9 +303,12 @@ class Reconciler:
         try:
             effect = next(story)
             while True:
-                if leaving and not isinstance(effect, WriteRecord):
+                answer: Answer
+                if leaving and isinstance(effect, Send):
+                    answer = Postponed(0.0)  # nothing more is sent, and what was about to be is taken back
+                elif leaving and not isinstance(effect, WriteRecord):
                     raise asyncio.CancelledError
-                if _must_end(effect):
+                elif _must_end(effect):
                     sensitive.in_use.set(
                         effect.sensitive if isinstance(effect, Send) else sensitive.in_use.get()
                     )
@@ -419,7 +399,7 @@ class Reconciler:
         changed = status != previous
         if changed:
             await self._write(key, record, status)
-        announcement = _announcement(key, record.uid, ready) if changed else None
+        announcement = announced_ready(key, record.uid, ready) if changed else None
         return Done(announcement=announcement, reason=ready.reason, wrote=changed)
 
     async def _reconcile_definition(self, key: Key) -> Done:
@@ -444,7 +424,7 @@ class Reconciler:
         self._store.put_own_definition_write(written)
         before = next((item for item in previous.conditions if item.type == c.READY), None)
         changed = before is None or (before.status, before.reason) != (ready.status, ready.reason)
-        announcement = _announcement(key, record.checked.uid, ready) if changed else None
+        announcement = announced_ready(key, record.checked.uid, ready) if changed else None
         return Done(announcement=announcement, reason=ready.reason, wrote=True)
 
 
@@ -472,70 +452,6 @@ def _readable(conditions: object) -> list[Condition]:
     return found
 
 
-def _announcement(key: Key, uid: str, ready: Condition) -> Announcement:
-    course = REASONS[Reason(ready.reason)].course
-    return Announcement(
-        kind=DEFINITIONS.kind if key.plural == DEFINITIONS.plural else INSTANCES.kind,
-        namespace=key.namespace,
-        name=key.name,
-        uid=uid,
-        warning=course in {Course.STALLED, Course.RETRYING},
-        reason=ready.reason,
-        message=ready.message,
-    )
-
-
-_FATES: Final[dict[ConsentResult, tuple[ConsentTold, str | None]]] = {
-    ConsentResult.TAKEN: ("connected", "connected"),
-    ConsentResult.REFUSED: ("refused", "refused"),
-    ConsentResult.UNKNOWN: ("unknown-link", None),
-    ConsentResult.OUTDATED: ("outdated", "expired"),
-    ConsentResult.BUSY: ("busy", None),
-}
-"""What a browser is told of a consent, and as what it counts: not at all what anybody can send."""
-
-
 def _must_end(effect: Effect) -> bool:
     """Tell whether an effect must not be left in the middle: what it brings could not be asked for again."""
     return isinstance(effect, WriteRecord) or (isinstance(effect, Send) and effect.request.purpose != "test")
-
-
-def _notice(key: Key, uid: str, notice: Notice) -> Announcement:
-    return Announcement(
-        kind=INSTANCES.kind,
-        namespace=key.namespace,
-        name=key.name,
-        uid=uid,
-        warning=notice.warning,
-        reason=notice.reason,
-        message=notice.message,
-    )
-
-
-def _audit_renewal(key: Key, inputs: Inputs, decision: Decision) -> None:
-    """Write one line for every attempt to come by tokens: whose, and how it ended; never a value."""
-    credential = decision.status.credential
-    audit.info(
-        "tokens asked for",
-        instance=str(key),
-        uid=inputs.instance.metadata.uid,
-        definition=inputs.instance.spec.definition_ref.name,
-        record_uid=credential.id if credential else None,
-        result=decision.renewal,
-    )
-
-
-def _audit(key: Key, inputs: Inputs, decision: Decision, made: TestStatus) -> None:
-    """Write one line for every test: whose, with which version of which credential, how it ended; never a value."""
-    credential = decision.status.credential
-    audit.info(
-        "connection tested",
-        instance=str(key),
-        uid=inputs.instance.metadata.uid,
-        definition=inputs.instance.spec.definition_ref.name,
-        secret_uid=credential.id if credential else None,
-        secret_version=credential.secret_resource_version if credential else None,
-        test=made.name,
-        result=made.last_result,
-        reason=made.last_reason,
-    )

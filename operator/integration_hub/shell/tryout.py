@@ -173,9 +173,7 @@ class Tryout:
         finally:
             sensitive.in_use.set(())
 
-    async def _obtain(
-        self, passed: Ready, method: TokenMethod, credentials: Credentials
-    ) -> Tokens | Trial:
+    async def _obtain(self, passed: Ready, method: TokenMethod, credentials: Credentials) -> Tokens | Trial:
         """Obtain tokens of this test's own, with what the Secret has; a trial that says why there are none."""
         planned = passed.tests[0]
         watch = _Watch(self._observer, planned, credentials, self._clock)

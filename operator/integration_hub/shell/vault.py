@@ -69,6 +69,8 @@ class _Held:
     attempt: str
     before: CredentialRecord | None = None
     """What it was made from, as long as this process lives."""
+    place: tuple[str, str] = ("", "")
+    """Namespace and name of the instance."""
 
 
 class Vault:
@@ -111,7 +113,9 @@ class Vault:
             return RecordAnswer(problem=CredentialProblem(Reason.KEYRING_UNAVAILABLE, str(error)))
         data = seal_fields(to_fields(effect.record), owner.binding, keyring, self._random)
         before = effect.base.record or CredentialRecord()
-        held = _Held(data, effect.base.version, effect.attempt, effect.base.record)
+        held = _Held(
+            data, effect.base.version, effect.attempt, effect.base.record, (owner.namespace, owner.name)
+        )
         if (effect.record.tokens, effect.record.candidate) != (before.tokens, before.candidate):
             await self._hold(owner.uid, held)
         try:
@@ -132,6 +136,12 @@ class Vault:
         self._unsent.pop(uid, None)
         if uid in self._held:
             await self._release(uid)
+
+    async def forget_gone(self, namespace: str, name: str) -> None:
+        """Drop what is held of an instance of that name, of which there is none any more."""
+        for uid, held in list(self._held.items()):
+            if held.place == (namespace, name):
+                await self.forget(uid)
 
     # Holding
 

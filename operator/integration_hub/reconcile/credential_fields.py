@@ -1,0 +1,79 @@
+"""What status says of the credentials: where they are from, when they end, and what a person is shown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from integration_hub.model import conditions as c
+from integration_hub.model.conditions import Condition
+from integration_hub.model.instance import CredentialStatus
+from integration_hub.reconcile.ends import told, written
+from integration_hub.reconcile.run import Run
+
+MAX_SHOWN_SCOPES = 100
+"""As many as the CRD takes."""
+
+
+def with_refusal(run: Run, ready: Condition) -> Condition:
+    """Say of a connection that works when authorising it anew came to nothing."""
+    refusal = run.keeper.record.refusal if run.keeper is not None else None
+    if refusal is None or ready.status != "True":
+        return ready
+    words = f"Authorising it anew came to nothing ({refusal.reason}): {refusal.message}"
+    return ready.model_copy(update={"message": f"{ready.message} {words}"})
+
+
+def credential_fields(run: Run) -> dict[str, Any]:
+    """Return what status says of the credentials, and take note of a warning; nothing where they were not looked at."""
+    if run.keeper is not None:
+        return token_fields(run)
+    if run.secret is None:
+        return {}
+    ends_at = None
+    if run.credentials is not None:
+        ends_at = run.passed.method_type.ends_at(run.passed.settings, run.credentials)
+    known = CredentialStatus(
+        id=run.secret.uid, expires_at=written(ends_at), secret_resource_version=run.secret.version
+    )
+    return {"credential": _warned(run, known), "authorization": None}
+
+
+def token_fields(run: Run) -> dict[str, Any]:
+    """Return what status says of tokens; nothing new where the record could not be opened."""
+    keeper = run.keeper
+    if keeper is None or keeper.stored.problem is not None:
+        return {}
+    tokens = keeper.tokens
+    known = CredentialStatus(
+        id=keeper.stored.uid or None,
+        expires_at=written(tokens.expires_at) if tokens is not None else None,
+        renews_at=written(keeper.renews_at()),
+        authorization_expires_at=written(keeper.record.consent_ends_at) if tokens is not None else None,
+        scopes=list(tokens.scopes or ())[:MAX_SHOWN_SCOPES] if tokens is not None else [],
+        secret_resource_version=run.secret.version if run.secret is not None else None,
+    )
+    before, handled = run.inputs.instance.status, keeper.record.handled
+    result = before.last_authorize_result
+    if handled is not None and handled != before.last_handled_authorize:
+        result = "Completed" if keeper.record.refusal is None else "Refused"
+    return {
+        "credential": _warned(run, known),
+        "authorization": run.kept.authorization,
+        "last_handled_authorize": handled or before.last_handled_authorize,
+        "last_authorize_result": result,
+    }
+
+
+def _warned(run: Run, known: CredentialStatus) -> CredentialStatus:
+    status, notice = told(run.inputs.instance.status.credential, known, run.inputs.now)
+    if notice is not None:
+        run.notices.append(notice)
+    return status
+
+
+def credentials_known(run: Run) -> bool:
+    """Tell whether the Secret has what is needed. Without a turn it is not read: it is as it is known from before."""
+    if run.secret is not None or run.inputs.instance.spec.auth.secret_ref is None:
+        return True
+    before = run.inputs.instance.status.condition(c.CREDENTIALS_AVAILABLE)
+    return run.standing.current and before is not None and before.status == "True"
