@@ -160,7 +160,8 @@ class Vault:
         if data is None:
             return None
         base, attempt = data.pop(_BASE, b""), data.pop(_ATTEMPT, b"")
-        return _Held(data, base.decode(), attempt.decode())
+        # Damaged marks match no version and no attempt, so that what they stand beside is not put over anything.
+        return _Held(data, base.decode(errors="replace"), attempt.decode(errors="replace"))
 
     async def _release(self, uid: str) -> None:
         self._held.pop(uid, None)
