@@ -375,7 +375,7 @@ REASONS: dict[Reason, ReasonInfo] = {
         _S,
         (c.CREDENTIALS_AVAILABLE,),
         "What the operator had obtained for this connection cannot be opened.",
-        "Bring the key back that the message names, or delete the Secret that it names: the operator then starts"
+        "Where the message names a key, bring that back; or delete the Secret that it names: the operator then starts"
         " anew, and asks for consent where that is needed. docs/keys.md tells more.",
     ),
     Reason.KEYRING_UNAVAILABLE: ReasonInfo(
