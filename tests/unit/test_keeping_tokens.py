@@ -114,6 +114,21 @@ class TestConsent:
         assert error in condition.message
         assert world.state() != before
 
+    def test_a_refusal_is_forgotten_once_what_was_refused_has_changed(self) -> None:
+        world = World()
+        world.run()
+        world.bring(error="invalid_scope")
+        assert world.ready == ("Unknown", "AuthorizationFailed")
+        world.change(description="with a scope that exists")
+        world.run()
+        assert world.ready == ("Unknown", "AuthorizationRequired")
+        world.provider.refuses = "invalid_client"
+        world.bring(code="good-code")
+        assert world.ready == ("Unknown", "AuthorizationFailed")
+        world.secret = found("8", **(CLIENT | {"clientSecret": "the-right-one"}))
+        world.run()
+        assert world.ready == ("Unknown", "AuthorizationRequired")
+
     def test_what_anybody_can_write_into_a_url_is_not_repeated(self) -> None:
         world = World()
         world.run()

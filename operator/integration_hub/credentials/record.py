@@ -37,6 +37,8 @@ class Ending:
     reason: str
     message: str
     at: datetime
+    about: str = ""
+    """What it is about, where that can change: once it has, it tells nothing any more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from integration_hub.auth.flow import CredentialProblem
 from integration_hub.auth.tokens import Acquisition
-from integration_hub.credentials.record import CredentialRecord, Ending
+from integration_hub.credentials.record import Ending
 from integration_hub.model.base import AUTHORIZE_ANNOTATION
 from integration_hub.model.instance import Authorization
 from integration_hub.model.reasons import Reason
@@ -101,7 +101,7 @@ def _with_consent(keeper: Keeper, consent: Consent) -> Generator[Effect, Answer,
     if unable is not None:
         return _outcome(keeper, unable)
     shown = consent.shown()
-    return Kept(problem=awaiting(keeper.record, is_of_now=_is_of_now(keeper)), authorization=shown)
+    return Kept(problem=awaiting(keeper), authorization=shown)
 
 
 def _outcome(keeper: Keeper, trouble: Renewal | None) -> Kept:
@@ -128,15 +128,16 @@ def _is_of_now(keeper: Keeper) -> bool:
     return tokens is not None and tokens.grant == keeper.rules.grant
 
 
-def awaiting(record: CredentialRecord, *, is_of_now: bool) -> CredentialProblem:
+def awaiting(keeper: Keeper) -> CredentialProblem:
     """Return why a person is asked.
 
     The link itself stands in status.authorization alone: messages become Events and lines of logs, which are kept and
     sent elsewhere, and whoever has a link can consent with it.
     """
     reason, because = Reason.AUTHORIZATION_REQUIRED, "A person must consent to this connection."
-    if record.refusal is not None:
-        reason, because = _reason(record.refusal), record.refusal.message
+    record, is_of_now = keeper.record, _is_of_now(keeper)
+    if keeper.refusal is not None:
+        reason, because = _reason(keeper.refusal), keeper.refusal.message
     elif record.ending is not None and is_of_now:
         reason, because = _reason(record.ending), record.ending.message
     elif record.tokens is not None and is_of_now:

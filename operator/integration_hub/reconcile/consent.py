@@ -137,7 +137,7 @@ class Consent:
     def refuse(self, reason: Reason, message: str) -> Generator[Effect, Answer, Renewal | None]:
         """Store that a consent has come to nothing."""
         self.result = ConsentResult.REFUSED
-        refusal = Ending(reason, message, self.inputs.now)
+        refusal = Ending(reason, message, self.inputs.now, self.keeper.about)
         handled = self.wanted or self.keeper.record.handled  # a wish was answered, if there was one
         record = replace(
             without_consent(self.keeper.record), refusal=refusal, candidate=None, handled=handled

@@ -16,7 +16,7 @@ MAX_SHOWN_SCOPES = 100
 
 def with_refusal(run: Run, ready: Condition) -> Condition:
     """Say of a connection that works when authorising it anew came to nothing."""
-    refusal = run.keeper.record.refusal if run.keeper is not None else None
+    refusal = run.keeper.refusal if run.keeper is not None else None
     if refusal is None or ready.status != "True":
         return ready
     words = f"Authorising it anew came to nothing ({refusal.reason}): {refusal.message}"

@@ -84,6 +84,18 @@ class Keeper:
         return self.stored.record or CredentialRecord()
 
     @property
+    def about(self) -> str:
+        """What a consent is asked for: the instance, its Secret and the grant as they are now."""
+        generation = self.inputs.instance.metadata.generation
+        return f"{generation}/{self.inputs.secret_version}/{self.rules.grant}"
+
+    @property
+    def refusal(self) -> Ending | None:
+        """Why the last consent came to nothing; None once what it was asked for has changed."""
+        refusal = self.record.refusal
+        return refusal if refusal is not None and refusal.about == self.about else None
+
+    @property
     def tokens(self) -> Tokens | None:
         """The tokens in use, if they are of today's grant and of any use."""
         tokens = self.record.tokens

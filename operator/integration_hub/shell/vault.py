@@ -110,7 +110,7 @@ class Vault:
         try:
             keyring = self._keyring.current()
         except KeyringUnavailableError as error:
-            return RecordAnswer(problem=CredentialProblem(Reason.KEYRING_UNAVAILABLE, str(error)))
+            return RecordAnswer(problem=CredentialProblem(Reason.KEYRING_UNAVAILABLE, _sentence(str(error))))
         data = seal_fields(to_fields(effect.record), owner.binding, keyring, self._random)
         before = effect.base.record or CredentialRecord()
         held = _Held(
@@ -315,9 +315,11 @@ class Vault:
             fields = open_fields(data, owner.binding, self._keyring.current())
             return RecordAnswer(from_fields(fields))
         except KeyringUnavailableError as error:
-            return RecordAnswer(problem=CredentialProblem(Reason.KEYRING_UNAVAILABLE, str(error)))
+            return RecordAnswer(problem=CredentialProblem(Reason.KEYRING_UNAVAILABLE, _sentence(str(error))))
         except (UnreadableError, RecordError) as error:
-            return RecordAnswer(problem=CredentialProblem(Reason.CREDENTIAL_UNREADABLE, f"{where}: {error}"))
+            return RecordAnswer(
+                problem=CredentialProblem(Reason.CREDENTIAL_UNREADABLE, _sentence(f"{where}: {error}"))
+            )
 
 
 _BASE, _ATTEMPT = "spool-base", "spool-attempt"
@@ -340,6 +342,11 @@ def _follows(held: _Held, stored: RecordAnswer) -> bool:
 
 def _is_unreadable(answer: RecordAnswer) -> bool:
     return answer.problem is not None and answer.problem.reason is Reason.CREDENTIAL_UNREADABLE
+
+
+def _sentence(words: str) -> str:
+    """Return words as a sentence, since more follow them in Ready's message."""
+    return words[:1].upper() + words[1:] + ("" if words.endswith((".", "!", "?")) else ".")
 
 
 def _not_stored(owner: Owner, error: ApiError) -> CredentialProblem:
