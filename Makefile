@@ -14,8 +14,6 @@ STAMP := $(VENV)/.installed
 EXAMPLE := 01-quickstart
 # The instances that benchmarks create, and for how many seconds connections are watched.
 N := 1000
-# How many processes share the tests, each with a control plane of its own (300 MB); tests wait more than they work.
-PROCESSES := 2
 SECONDS := 180
 
 .PHONY: help run test check format generate lock bench bench-watch bench-sealing clean
@@ -32,7 +30,7 @@ test: check ## Do all that CI does: 'make check', the control plane's build wher
 	@$(BIN)/python tools/bootstrap_s3.py
 	@$(BIN)/python tools/bootstrap_keycloak.py
 	@$(BIN)/python tools/bootstrap_chromium.py
-	@$(BIN)/pytest -n $(PROCESSES) --dist loadfile
+	@$(BIN)/pytest -n 2 --dist loadgroup
 
 check: $(STAMP) ## Check style, types, layers, and that generated files are up to date.
 	$(BIN)/ruff check
