@@ -551,6 +551,8 @@ async def test_a_namespace_goes_although_the_secrets_in_it_have_gone_before(
         api.merge(hub.manifest(), {"status": {"credential": {"id": "r-1"}}}, sub="/status")
         api.delete(namespace)
         wait_until(lambda: hub.look()["metadata"], lambda found: "deletionTimestamp" in found, "the deletion")
+        kept = secret(namespace["metadata"]["name"], record_name(hub.now["metadata"]["uid"]))
+        wait_until(lambda: api.exists(kept), lambda there: not there, "the Secrets go")
         now, done = datetime.now(UTC), None
         for _ in range(20):
             done = await hub.attend(now)
