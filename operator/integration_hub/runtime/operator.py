@@ -144,6 +144,7 @@ class Operator:
     async def stop(self) -> None:
         """Let running reconciles end within the grace period, then end everything."""
         self._stopping = True
+        asyncio.get_running_loop().set_exception_handler(pass_over_goodbyes)
         self._queue.close()
         if self._callback is not None:
             self._callback.close()
@@ -216,6 +217,18 @@ class Operator:
 
     def _unsynced(self) -> str | None:
         return None if self._synced else "not yet synced with the API server"
+
+
+def pass_over_goodbyes(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what the loop reports while the operator stops, but for goodbyes that come too late to be answered.
+
+    Where the other side's TLS goodbye arrives at a connection that is closed already, uvloop reports a fatal error.
+    """
+    error = context.get("exception")
+    if isinstance(error, RuntimeError) and "handler is closed" in str(error):
+        log.debug("a connection was closed before the other side said goodbye")
+        return
+    loop.default_exception_handler(context)
 
 
 def _cannot_listen(host: str, port: int, error: OSError, flag: str, what: str) -> str:
