@@ -118,6 +118,7 @@ class Operator:
             CannotStartError: the address of health and metrics, or that of the callback, cannot be had.
 
         """
+        asyncio.get_running_loop().set_exception_handler(pass_over_goodbyes)
         host, port = self._options.listen
         try:
             port = await self._health.start(host, port)
@@ -144,7 +145,6 @@ class Operator:
     async def stop(self) -> None:
         """Let running reconciles end within the grace period, then end everything."""
         self._stopping = True
-        asyncio.get_running_loop().set_exception_handler(pass_over_goodbyes)
         self._queue.close()
         if self._callback is not None:
             self._callback.close()
@@ -220,7 +220,7 @@ class Operator:
 
 
 def pass_over_goodbyes(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Log what the loop reports while the operator stops, but for goodbyes that come too late to be answered.
+    """Log what the loop reports, but for goodbyes that come too late to be answered.
 
     Where the other side's TLS goodbye arrives at a connection that is closed already, uvloop reports a fatal error.
     """
