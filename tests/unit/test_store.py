@@ -446,3 +446,18 @@ def test_a_record_takes_little_more_memory_than_its_json() -> None:
         tracemalloc.stop()
     written = sum(len(record.status_json) + len(record.object_json) for record in store.instances.values())
     assert taken < written + 1500 * len(raws), "three kilobytes of air for every record, as orjson has them"
+
+
+def test_only_those_that_wait_for_a_key_are_locked_out() -> None:
+    store = Store()
+    verdicts = {
+        "lost": ("False", "CredentialUnreadable"),
+        "early": ("False", "KeyringUnavailable"),
+        "works": ("True", "Connected"),
+        "fails": ("False", "CredentialsRejected"),
+    }
+    for name, (status, reason) in verdicts.items():
+        ready = {"type": "Ready", "status": status, "reason": reason}
+        store.put_instance(instance(name, uid=f"i-{name}", status={"conditions": [ready]}))
+    store.put_instance(instance("new", uid="i-new"))
+    assert {key.name for key in store.locked_out()} == {"lost", "early"}

@@ -10,13 +10,11 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from typing import Protocol, cast
 
-import orjson
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 
 from integration_hub.adapters.kube import DEFINITIONS, INSTANCES, SECRETS
-from integration_hub.model import conditions as c
 from integration_hub.model.reasons import Reason
 from integration_hub.runtime.queue import WorkQueue
 from integration_hub.shell.keys import Key
@@ -219,8 +217,7 @@ def _reasons(instances: Mapping[Key, InstanceRecord]) -> Metric:
 
 def _reason(record: InstanceRecord) -> str:
     """Return the reason of Ready; nothing where the status has none yet."""
-    conditions = orjson.loads(record.status_json).get("conditions") or []
-    reason = next((item.get("reason", "") for item in conditions if item.get("type") == c.READY), "")
+    reason = record.ready_reason()
     return reason if reason in _REASONS or not reason else _OTHER
 
 

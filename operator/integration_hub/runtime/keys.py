@@ -22,13 +22,13 @@ log = structlog.get_logger("integration_hub.keyring")
 class KeyWatch:
     """Looks at the keyring from time to time."""
 
-    def __init__(self, keyring: KeyringSource, kube: KubeClient, wake_all: Callable[[], object]) -> None:
-        """`wake_all` has every instance looked at again."""
+    def __init__(self, keyring: KeyringSource, kube: KubeClient, wake: Callable[[], object]) -> None:
+        """`wake` has instances looked at again whose credentials could not be opened or stored."""
         self._keyring = keyring
         self._seen: Keyring | None = None
         """The keyring as this watch last saw it: others read it again, too, and nobody is woken for that."""
         self._kube = kube
-        self._wake_all = wake_all
+        self._wake = wake
         self._wrapped = False
         """Whether all records are under the key of now, as far as this operator knows."""
 
@@ -48,7 +48,7 @@ class KeyWatch:
             await asyncio.sleep(LOOK_SECONDS)
 
     async def look(self) -> None:
-        """Look once. Another keyring than at the look before has everybody tried again, and all records wrapped anew.
+        """Look once. With another keyring than before, those are tried again who waited, and all records wrapped anew.
 
         Raises:
             KeyringUnavailableError: it cannot be read.
@@ -60,7 +60,7 @@ class KeyWatch:
         if keyring != self._seen:
             self._seen = keyring
             self._wrapped = False
-            self._wake_all()
+            self._wake()
         if not self._wrapped:
             await self._wrap()
 

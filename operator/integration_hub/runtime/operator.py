@@ -100,7 +100,7 @@ class Operator:
             alive=[self._dead_task],
             ready=[self._unsynced, *(reflector.problem for reflector in self._reflectors)],
         )
-        self._keys = KeyWatch(self._engine.keyring, self._kube, self._wake_all)
+        self._keys = KeyWatch(self._engine.keyring, self._kube, self._wake_locked_out)
         self._desk = self._engine.reconciler.desk = ConsentDesk(
             self._store.key_of_uid, lambda key: self._queue.add(key, Priority.USER)
         )
@@ -179,9 +179,9 @@ class Operator:
         """Hand in what a browser has brought; before the store is filled nobody can tell whose it is."""
         return await self._desk.hand_in(answer) if self._synced else ConsentOutcome("busy")
 
-    def _wake_all(self) -> None:
-        """Have every instance looked at again."""
-        for key in self._store.instances:
+    def _wake_locked_out(self) -> None:
+        """Have those looked at again that wait for a key, and nobody else: a test under way would be made twice."""
+        for key in self._store.locked_out():
             self._queue.add(key, Priority.INPUT)
 
     async def _sync(self) -> None:

@@ -23,6 +23,7 @@ from integration_hub.adapters.kube import DEFINITIONS, INSTANCES
 from integration_hub.credentials.lifetime import act_by
 from integration_hub.model import conditions as c
 from integration_hub.model.base import AUTHORIZE_ANNOTATION, REQUEST_ANNOTATION
+from integration_hub.model.reasons import Reason
 from integration_hub.reconcile.definition import CheckedDefinition, check_definition
 from integration_hub.reconcile.times import parse_timestamp
 from integration_hub.shell.keys import Key, Priority, Wake
@@ -76,6 +77,11 @@ class InstanceRecord:
         """Return the status as the API server has it: what a patch starts from."""
         status: dict[str, Any] = orjson.loads(self.status_json)
         return status
+
+    def ready_reason(self) -> str:
+        """Return the reason of Ready in the written status, '' where there is none yet."""
+        conditions: list[dict[str, Any]] = self.written_status().get("conditions") or []
+        return next((item.get("reason", "") for item in conditions if item.get("type") == c.READY), "")
 
 
 @dataclass(slots=True)
@@ -226,6 +232,14 @@ class Store:
         known = self.instances.get(key)
         return self.secret_version(key.namespace, record_name(known.uid)) if known is not None else None
 
+    def locked_out(self) -> list[Key]:
+        """Return the instances that say that a key is missing: to open what was stored for them, or to seal it."""
+        return [
+            key
+            for key, record in self.instances.items()
+            if record.ready != "True" and record.ready_reason() in _LOCKED_OUT
+        ]
+
     def key_of_uid(self, uid: str) -> Key | None:
         """Return the instance of that `metadata.uid`."""
         return self._by_uid.get(uid)
@@ -304,6 +318,8 @@ def definition_key(name: str) -> Key:
     """Return the key of a definition."""
     return Key(DEFINITIONS.plural, "", name)
 
+
+_LOCKED_OUT = frozenset({Reason.KEYRING_UNAVAILABLE, Reason.CREDENTIAL_UNREADABLE})
 
 _WISHES = (REQUEST_ANNOTATION, AUTHORIZE_ANNOTATION)
 
