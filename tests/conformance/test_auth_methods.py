@@ -330,7 +330,7 @@ def steps_of(
     attempt = ConsentAttempt(
         "state", "https://a/b", CONTEXT.redirect_uri, 1, rules.grant, later, "canary-verifier"
     )
-    device = DeviceCode("canary-device", "ABCD", "https://a/b", later, rules.grant)
+    device = DeviceCode("canary-device", "ABCD", "https://a/b", later, rules.grant, "https://a/t")
     consent = ConsentAnswer("state", code="canary-code")
     found: dict[str, Steps[object]] = {"refresh": tokens.refresh(settings, credentials, TOKENS, CONTEXT)}
     match rules.acquisition:

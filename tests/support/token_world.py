@@ -321,6 +321,12 @@ class World:
         """Let time pass."""
         self.now += timedelta(**by)
 
+    def sleep_until_due(self) -> None:
+        """Let time pass until the operator looks again by itself."""
+        assert self.decision is not None
+        assert self.decision.due is not None
+        self.now = max(self.now, self.decision.due)
+
     def link(self) -> str:
         """Return the link that is shown."""
         assert self.status.authorization is not None

@@ -647,7 +647,7 @@ def test_they_are_renewed_by_the_same_request() -> None:
 
 def test_nobody_is_asked_and_nothing_is_revoked() -> None:
     attempt = ConsentAttempt("s", "u", "r", 1, "g", CONTEXT.now)
-    device = DeviceCode("d", "u", "v", CONTEXT.now, "g")
+    device = DeviceCode("d", "u", "v", CONTEXT.now, "g", "t")
     for call in (
         lambda: METHOD.authorization_link(SIMPLE, HELD, "state", CONTEXT),
         lambda: METHOD.exchange(SIMPLE, HELD, attempt, ConsentAnswer("s"), CONTEXT),

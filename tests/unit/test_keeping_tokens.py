@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -612,6 +613,38 @@ class TestDevice:
         world.pass_time(seconds=6)
         world.run()
         assert world.provider.token_requests == asked
+        world.pass_time(seconds=5)
+        world.run()
+        assert world.ready == ("True", "Connected")
+
+    def test_a_code_that_nobody_attends_to_costs_ever_fewer_polls(self) -> None:
+        world = World(of=oauth("deviceCode"))
+        world.run()
+        asked = []
+        for _ in range(6):  # codes live for ten minutes, so this is one after the other
+            before, end = world.provider.token_requests, world.now + timedelta(minutes=10)
+            while world.now < end:
+                world.sleep_until_due()
+                world.run()
+                assert world.ready == ("Unknown", "AuthorizationRequired")
+            asked.append(world.provider.token_requests - before)
+        assert asked == sorted(asked, reverse=True)
+        assert asked[-1] <= 13, "one each minute, and the new code"
+        world.provider.device = "granted"
+        begun = world.now
+        world.sleep_until_due()
+        world.run()
+        assert world.ready == ("True", "Connected")
+        assert world.now - begun <= timedelta(seconds=60)
+
+    def test_patience_begins_anew_with_another_grant(self) -> None:
+        world = World(of=oauth("deviceCode"))
+        world.run()
+        world.pass_time(minutes=60)
+        world.run()
+        world.change(auth={"secretRef": {"name": "acme-key"}, "scopes": ["write"]})
+        world.run()
+        world.provider.device = "granted"
         world.pass_time(seconds=5)
         world.run()
         assert world.ready == ("True", "Connected")

@@ -346,7 +346,7 @@ def test_whatever_is_answered_nothing_raises_and_nothing_leaks(
     credentials = credentials_of(found)
     grant = METHOD.token_rules(found, credentials, CONTEXT).grant
     attempt = ConsentAttempt("s", "https://u", "https://r", 1, grant, NOW, verifier="the-verifier")
-    device = DeviceCode("the-code", "AB", "https://a/b", NOW + timedelta(hours=1), grant)
+    device = DeviceCode("the-code", "AB", "https://a/b", NOW + timedelta(hours=1), grant, "https://a/t")
     # With what each shows the other side, and so may get back.
     for steps, shown in (
         (METHOD.exchange(found, credentials, attempt, BROUGHT, CONTEXT), {"the-code", "the-verifier"}),

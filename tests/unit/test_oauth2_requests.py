@@ -690,7 +690,8 @@ LATER = CONTEXT.now + timedelta(minutes=5)
 
 def device_code(settings: dict[str, Any], **fields: Any) -> DeviceCode:
     grant = METHOD.token_rules(settings, Credentials(SECRET), CONTEXT).grant
-    return DeviceCode("dev-code", "ABCD", "https://a/b", **{"expires_at": LATER, "grant": grant, **fields})
+    known = {"expires_at": LATER, "grant": grant, "token_url": "https://a.example/t"}
+    return DeviceCode("dev-code", "ABCD", "https://a/b", **{**known, **fields})
 
 
 POLLS: list[tuple[Any, int, Any]] = [

@@ -66,11 +66,15 @@ class DeviceCode:
     expires_at: datetime
     grant: str
     """Fingerprint of what is asked for, as in `Tokens`."""
+    token_url: str
+    """Where to ask what has become of it."""
     verification_uri_complete: str | None = None
     interval: float = 5.0
     """Seconds between polls."""
     next_poll: datetime | None = None
     """Not to be asked for before this."""
+    awaited_since: datetime | None = None
+    """When the first of the codes in a row was shown that nobody has used."""
 
     def __repr__(self) -> str:
         """Show when it ends, and nothing else."""

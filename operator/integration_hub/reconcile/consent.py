@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Generator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hmac import compare_digest
 
 from integration_hub.auth.flow import CredentialProblem
@@ -28,6 +28,13 @@ LINK_ACCEPTED = timedelta(minutes=30)
 
 MAX_CONFLICTS = 5
 """Writes of new tokens that somebody else's got in the way of."""
+
+PATIENCE = 20
+"""A code is asked about after this part of the time for which somebody has been awaited, if that is longer than its
+interval: who comes soon is noticed soon, and codes that nobody attends to, one after the other, cost little."""
+
+MOST_PATIENT = timedelta(seconds=60)
+"""The longest that somebody who has typed a code waits to be noticed."""
 
 _DENIED = frozenset(
     {
@@ -201,7 +208,11 @@ class Consent:
         ended = yield from drive(steps, keeper.wire)
         if not isinstance(ended.result, DeviceCode):
             return self._no_offer(ended.result, Renewal(ended.exchanges, postponed=ended.postponed))
-        device = replace(ended.result, next_poll=self.inputs.now + timedelta(seconds=ended.result.interval))
+        former = keeper.record.device
+        is_next = former is not None and former.grant == keeper.rules.grant
+        since = former.awaited_since if former is not None and is_next else None
+        device = replace(ended.result, awaited_since=since or self.inputs.now)
+        device = replace(device, next_poll=self._next_poll(device))
         problem = yield from keeper.write(replace(keeper.record, device=device, attempts=()))
         return Renewal(problem=problem) if problem else None
 
@@ -226,8 +237,7 @@ class Consent:
                 return (yield from self.put(tokens))
             case TokenRefused(code="expired_token", ended=True):
                 # Nobody came: the next code takes its place.
-                problem = yield from keeper.write(without_consent(keeper.record))
-                return Renewal(problem=problem) if problem else None
+                return (yield from self._start_device())
             case TokenRefused(code, ended=True):
                 reason = Reason.AUTHORIZATION_DENIED if code in _DENIED else Reason.AUTHORIZATION_FAILED
                 return (yield from self.refuse(reason, f"The external system says '{code}'."))
@@ -242,10 +252,17 @@ class Consent:
         is_live = device.grant == self.keeper.rules.grant and device.expires_at > now
         return is_live and (device.next_poll is None or device.next_poll <= now)
 
-    def _poll_later(self, device: DeviceCode, pause: float) -> Generator[Effect, Answer, Renewal | None]:
+    def _next_poll(self, device: DeviceCode) -> datetime:
+        """Return when to ask about a code that was given out, or asked about, just now."""
+        now = self.inputs.now
+        waited = now - (device.awaited_since or now)
+        return now + max(timedelta(seconds=device.interval), min(waited / PATIENCE, MOST_PATIENT))
+
+    def _poll_later(self, device: DeviceCode, interval: float) -> Generator[Effect, Answer, Renewal | None]:
         keeper = self.keeper
-        later = replace(device, interval=pause, next_poll=self.inputs.now + timedelta(seconds=pause))
-        if pause == device.interval:
+        later = replace(device, interval=interval)
+        later = replace(later, next_poll=self._next_poll(later))
+        if interval == device.interval:
             # Only the clock has moved: whoever reads the record anew polls at once, which is as good.
             keeper.stored = replace(keeper.stored, record=replace(keeper.record, device=later))
             return None

@@ -49,9 +49,9 @@ def start_device(setup: Setup) -> Steps[DeviceCode | TokenRefused]:
     if isinstance(found, TokenRefused):
         return found
     parameters = [*setup.scope_parameters(), *setup.target_parameters()]
-    asked = found.urls["deviceAuthorizationURL"]
-    response = yield token_request(setup, asked, parameters, {}, found.urls["tokenURL"])
-    return refusal(setup, response) or _device_code(setup, document(response) or {}, asked)
+    asked, token_url = found.urls["deviceAuthorizationURL"], found.urls["tokenURL"]
+    response = yield token_request(setup, asked, parameters, {}, token_url)
+    return refusal(setup, response) or _device_code(setup, document(response) or {}, asked, token_url)
 
 
 def poll_device(setup: Setup, device: DeviceCode) -> Steps[Tokens | DevicePending | TokenRefused]:
@@ -60,13 +60,11 @@ def poll_device(setup: Setup, device: DeviceCode) -> Steps[Tokens | DevicePendin
         return refused(setup, "expired_token")
     if device.grant != fingerprint(setup):
         return TokenRefused(message=OTHER_GRANT)
-    found = yield from server(setup, "tokenURL")
-    if isinstance(found, TokenRefused):
-        return found
     parameters = [("grant_type", setup.row.grant_type), ("device_code", device.device_code)]
     further = setup.settings.get("tokenParameters", {})
+    # Where the code came from; the issuer's metadata is not asked for again at each poll.
     response = yield token_request(
-        setup, found.urls["tokenURL"], [*parameters, *setup.target_parameters()], further
+        setup, device.token_url, [*parameters, *setup.target_parameters()], further
     )
     if is_unavailable(response):
         return _slower(device, None)
@@ -91,7 +89,7 @@ _PENDING: Final[dict[str, Callable[[DeviceCode, HttpResponse | None], DevicePend
 """RFC 8628 section 3.5. A server that cannot answer now is asked less often, too: the person may still be typing."""
 
 
-def _device_code(setup: Setup, found: Any, asked: str) -> DeviceCode | TokenRefused:
+def _device_code(setup: Setup, found: Any, asked: str, token_url: str) -> DeviceCode | TokenRefused:
     device_code, user_code = found.get("device_code"), found.get("user_code")
     address = found.get("verification_uri") or found.get("verification_url")  # Google's name for it
     complete = found.get("verification_uri_complete")
@@ -110,6 +108,7 @@ def _device_code(setup: Setup, found: Any, asked: str) -> DeviceCode | TokenRefu
         verification_uri=address,
         expires_at=now + lives,
         grant=fingerprint(setup),
+        token_url=token_url,
         verification_uri_complete=complete if _is_address(complete, asked, secrets) else None,
         interval=interval,
         next_poll=now + timedelta(seconds=interval),
