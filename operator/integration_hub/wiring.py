@@ -37,6 +37,7 @@ class Engine:
     http: HttpClient
     traffic: Traffic
     keyring: KeyringSource
+    vault: Vault
     reconciler: Reconciler
 
     async def close(self) -> None:
@@ -86,4 +87,4 @@ def build_engine(
         farewell=revoker,
     )
     revoker.outside = reconciler.outside
-    return Engine(store, kube, http, traffic, keyring, reconciler)
+    return Engine(store, kube, http, traffic, keyring, vault, reconciler)

@@ -20,6 +20,7 @@ from uuid import uuid4
 
 import pytest
 
+from integration_hub.adapters.spool import Spool
 from integration_hub.devcluster import ControlPlane
 from support import dying_operator
 from support.aging import make_older, stored
@@ -254,6 +255,8 @@ def test_what_comes_while_the_api_server_is_away_is_stored_when_it_is_back(
     if dies:
         assert_is_sealed(tmp_path / "spool", tenant)
         operator.kill()
+        # Beside it, what is left of an instance that is deleted before the operator is back.
+        Spool(tmp_path / "spool").put(str(uuid4()), {"envelope": b"{}"})
     spare_cluster.up()
     if dies:
         operator = hub.start(*flags)

@@ -51,11 +51,30 @@ def test_only_the_owner_reads_a_record_whatever_the_umask(tmp_path: Path) -> Non
     assert [path.name for path in (tmp_path / "spool").iterdir()] == [f"{UID}.record"], "nothing else is left"
 
 
+def test_records_of_instances_that_have_gone_are_dropped_and_nobody_elses_files(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    spool.put(UID, RECORD)
+    spool.put(OTHER, RECORD)
+    for name in (f"{OTHER}.new", "notes.record", f"{OTHER}.txt"):
+        (tmp_path / name).write_bytes(b"")
+    assert spool.drop_all_but({UID}) == [f"{OTHER}.new", f"{OTHER}.record"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
+        [f"{UID}.record", "notes.record", f"{OTHER}.txt"]
+    )
+    assert spool.get(UID) == RECORD
+
+
+def test_where_there_is_no_folder_there_is_nothing_to_drop(tmp_path: Path) -> None:
+    assert Spool(tmp_path / "spool").drop_all_but(()) == []
+    assert not (tmp_path / "spool").exists()
+
+
 def test_without_a_folder_nothing_is_kept() -> None:
     spool = Spool(None)
     spool.put(UID, RECORD)
     assert spool.get(UID) is None
     spool.drop(UID)
+    assert spool.drop_all_but(()) == []
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from __future__ import annotations
 import base64
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -21,6 +21,8 @@ import orjson
 import structlog
 
 _UID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+_RECORD: Final = ".record"
+_UNFINISHED: Final = ".new"
 MAX_BYTES: Final = 4 * 2**20
 """More than a Secret can be; what is longer is none of ours."""
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
@@ -47,7 +49,7 @@ class Spool:
             return
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         content = orjson.dumps({name: base64.b64encode(value).decode() for name, value in data.items()})
-        unfinished = path.with_suffix(".new")
+        unfinished = path.with_suffix(_UNFINISHED)
         unfinished.unlink(missing_ok=True)  # of an operator that ended in the middle
         try:
             _write(unfinished, content)
@@ -81,11 +83,26 @@ class Spool:
         if path is not None:
             path.unlink(missing_ok=True)
 
+    def drop_all_but(self, uids: Collection[str]) -> list[str]:
+        """Forget the records of all other instances; return the names of the files that were removed.
+
+        Files that are none of ours stay. OSError where the folder cannot be read or changed; that there is none is no
+        error.
+        """
+        if self._folder is None or not self._folder.is_dir():
+            return []
+        dropped = []
+        for path in sorted(self._folder.iterdir()):
+            if path.suffix in {_RECORD, _UNFINISHED} and _UID.fullmatch(path.stem) and path.stem not in uids:
+                path.unlink(missing_ok=True)
+                dropped.append(path.name)
+        return dropped
+
     def _path(self, uid: str) -> Path | None:
         """Return the file of an instance. ValueError for what is no UID, so that no other file is ever meant."""
         if not _UID.fullmatch(uid):
             raise ValueError("a record is spooled under the UID of an instance and nothing else")
-        return self._folder / f"{uid}.record" if self._folder is not None else None
+        return self._folder / f"{uid}{_RECORD}" if self._folder is not None else None
 
 
 def _write(path: Path, content: bytes) -> None:

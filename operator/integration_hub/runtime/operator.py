@@ -197,6 +197,7 @@ class Operator:
                 log.warning("cannot list yet; will try again", error=str(error), pause=wait, hint=hint(error))
                 await asyncio.sleep(wait)
                 pause = min(pause * 2, 15.0)
+        await self._engine.vault.forget_all_but(self._store.uids())
         log.info("synced", instances=len(self._store.instances), definitions=len(self._store.definitions))
 
     def _forget(self, key: Key) -> None:

@@ -244,6 +244,10 @@ class Store:
         """Return the instance of that `metadata.uid`."""
         return self._by_uid.get(uid)
 
+    def uids(self) -> frozenset[str]:
+        """Return the `metadata.uid` of all instances."""
+        return frozenset(self._by_uid)
+
     def versions(self, plural: str) -> dict[Key, int]:
         """Return the keys and resourceVersions of all objects known of a resource, as a copy."""
         if plural == DEFINITIONS.plural:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -142,6 +142,17 @@ class Vault:
         for uid, held in list(self._held.items()):
             if held.place == (namespace, name):
                 await self.forget(uid)
+
+    async def forget_all_but(self, uids: Collection[str]) -> None:
+        """Drop what an operator before this one has left behind of instances that are not there any more."""
+        try:
+            dropped = await asyncio.to_thread(self._spool.drop_all_but, uids)
+        except OSError as error:
+            # Sealed as they are they do no harm; the next start tries again.
+            log.warning("cannot clear the spool", error=type(error).__name__, errno=error.errno)
+            return
+        if dropped:
+            log.info("records of instances that were deleted meanwhile were dropped", files=len(dropped))
 
     # Holding
 
