@@ -28,19 +28,22 @@ import orjson
 import psutil
 import uvloop
 from api_metrics import Writes
-from floor import for_each, run_floor
+from floor import Collection, Work, for_each, run_floor
 from rig import MIB, ROOT, Rig, cpu_seconds, machine, peak_memory, record, say
 
 from integration_hub.adapters.kube import new_session
 from integration_hub.adapters.kubeconfig import load
 from integration_hub.devcluster import ControlPlane, ProgressPrinter
 from integration_hub.model.base import API_VERSION
+from integration_hub.shell.vault import RECORD_TYPE
 from support.certificates import Authority
 from support.operator_process import OperatorProcess
 from support.ports import free_port
 
 CONCURRENCIES = (10, 20, 40)
 """Creates at a time, for both sides: each side's best counts."""
+WITH_TOKENS = CONCURRENCIES[1:2]
+"""With tokens: what the garbage collector has to take away between two rounds would be in the way of the second."""
 MANY = 2000
 """With more instances than this one concurrency must do."""
 WARMUP = 50
@@ -65,7 +68,12 @@ def definition(server: str, ca: str) -> dict[str, Any]:
             "allowedHosts": ["{{ config.server }}"],
             "trust": {"caBundle": "{{ config.ca }}"},
             "authMethods": [
-                {"name": "key", "type": "apiKey", "settings": {"name": "Authorization", "prefix": "Bearer"}}
+                {"name": "key", "type": "apiKey", "settings": {"name": "Authorization", "prefix": "Bearer"}},
+                {
+                    "name": "token",
+                    "type": "oauth2",
+                    "settings": {"grant": "clientCredentials", "tokenURL": "{{ config.server }}/token"},
+                },
             ],
             "tests": [
                 {
@@ -80,7 +88,7 @@ def definition(server: str, ca: str) -> dict[str, Any]:
     }
 
 
-def instance(namespace: str, number: int) -> bytes:
+def instance(namespace: str, number: int, method: str) -> bytes:
     """Return one instance as the API server takes it. All share a Secret; each is a connection of its own."""
     return orjson.dumps(
         {
@@ -91,7 +99,7 @@ def instance(namespace: str, number: int) -> bytes:
                 "displayName": f"Benchmark {number}",
                 "definitionRef": {"name": "benchmark"},
                 "template": "local",
-                "auth": {"method": "key", "secretRef": {"name": "benchmark"}},
+                "auth": {"method": method, "secretRef": {"name": "benchmark"}},
             },
         }
     )
@@ -134,10 +142,12 @@ def target_server(folder: Path) -> Iterator[Target]:
 class Bench(Rig):
     """One run of so many instances."""
 
-    def __init__(self, plane: ControlPlane, session: aiohttp.ClientSession, server: str, n: int) -> None:
-        """`server` is the API server's URL."""
+    def __init__(
+        self, plane: ControlPlane, session: aiohttp.ClientSession, server: str, n: int, method: str
+    ) -> None:
+        """`server` is the API server's URL, `method` the auth method of all instances."""
         super().__init__(plane, session, server)
-        self.n = n
+        self.n, self.method = n, method
 
     def prepare(self, target: Target) -> None:
         """Install CRDs, namespaces, the definition and the Secrets."""
@@ -146,18 +156,23 @@ class Bench(Rig):
         for namespace in ("warmup", "floor", "measured"):
             self.make_namespace(namespace, target.key)
 
-    async def floor(self, target: Target, status: bytes, concurrency: int) -> float:
+    async def floor(self, work: Work, concurrency: int) -> float:
         """Return the seconds that a bare client needs for the same."""
-        bodies = [instance("floor", number) for number in range(self.n)]
-        outside = (f"{target.url}/v1/whoami", target.key, str(target.ca_file))
-        return await run_floor(self.collection("floor"), bodies, [status] * self.n, *outside, concurrency)
+        bodies = [instance("floor", number, self.method) for number in range(self.n)]
+        return await run_floor(self.collection("floor"), bodies, work, concurrency)
+
+    async def work(self, target: Target) -> Work:
+        """Return what the floor is to do for each instance: the same, and as much of it, as the operator did."""
+        status = await self.one_status("warmup")
+        record = await self.one_record("warmup") if self.method == "token" else None
+        return Work(status, target.url, target.key, str(target.ca_file), self.secrets("floor"), record)
 
     async def create_and_wait(self, namespace: str, n: int, concurrency: int) -> float:
         """Create instances and wait until the API server shows each Connected; return the seconds."""
         collection = self.collection(namespace)
 
         async def create(number: int) -> None:
-            await collection.create(instance(namespace, number))
+            await collection.create(instance(namespace, number, self.method))
 
         started = time.perf_counter()
         await for_each(range(n), create, concurrency)
@@ -171,6 +186,17 @@ class Bench(Rig):
         """Return a status as the operator writes it, for the floor to write the same."""
         async with self.session.get(f"{self.collection(namespace).url}/bench-00000") as response:
             return orjson.dumps({"status": orjson.loads(await response.read())["status"]})
+
+    async def one_record(self, namespace: str) -> dict[str, Any]:
+        """Return a sealed record as the operator stores it, without a name."""
+        query = f"fieldSelector=type={RECORD_TYPE}&limit=1"
+        async with self.session.get(f"{self.secrets(namespace).url}?{query}") as response:
+            (found,) = orjson.loads(await response.read())["items"]
+            return {"type": found["type"], "data": found["data"]}
+
+    def secrets(self, namespace: str) -> Collection:
+        """Return where Secrets of the namespace are created."""
+        return Collection(self.session, f"{self.server}/api/v1/namespaces/{namespace}/secrets")
 
 
 def wait_until_idle(operator: OperatorProcess, reconciles: int) -> None:
@@ -228,7 +254,14 @@ async def measure_restart(bench: Bench, operator: OperatorProcess) -> Round:
     return Round(seconds, (await bench.writes()) - before, cpu, peak)
 
 
-async def measure(n: int, folder: Path) -> dict[str, Any]:
+def concurrencies(n: int, method: str) -> tuple[int, ...]:
+    """Return how many creates at a time are tried."""
+    if n > MANY:
+        return CONCURRENCIES[-1:]
+    return WITH_TOKENS if method == "token" else CONCURRENCIES
+
+
+async def measure(n: int, method: str, folder: Path) -> dict[str, Any]:
     """Run the whole benchmark and return its figures."""
     plane = ControlPlane(folder / "control-plane")
     with ProgressPrinter(sys.stderr) as progress:
@@ -239,16 +272,16 @@ async def measure(n: int, folder: Path) -> dict[str, Any]:
     rounds: dict[int, Round] = {}
     try:
         with target_server(folder) as target:
-            bench = Bench(plane, session, info.server, n)
+            bench = Bench(plane, session, info.server, n, method)
             bench.prepare(target)
             operator.start()
             await bench.create_and_wait("warmup", WARMUP, 10)
-            status = await bench.one_status("warmup")
+            work = await bench.work(target)
             operator.terminate()
             # In turn, so that a slow minute of the machine falls on both.
-            for concurrency in CONCURRENCIES if n <= MANY else CONCURRENCIES[-1:]:
+            for concurrency in concurrencies(n, method):
                 await bench.collection("measured").delete_all()
-                floors[concurrency] = await bench.floor(target, status, concurrency)
+                floors[concurrency] = await bench.floor(work, concurrency)
                 await bench.collection("floor").delete_all()
                 operator.start()
                 rounds[concurrency] = await measure_operator(bench, operator, concurrency)
@@ -265,6 +298,7 @@ async def measure(n: int, folder: Path) -> dict[str, Any]:
     return {
         "time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "n": n,
+        "auth": method,
         "floor_seconds": {str(c): round(seconds, 2) for c, seconds in floors.items()},
         "operator_seconds": {str(c): round(one.seconds, 2) for c, one in rounds.items()},
         "ratio_to_floor": round(best.seconds / min(floors.values()), 2),
@@ -273,6 +307,7 @@ async def measure(n: int, folder: Path) -> dict[str, Any]:
         "other_instance_writes": max(one.wrote.other_instance_writes for one in rounds.values())
         - n,  # our creates
         "event_writes": max(one.wrote.event_writes for one in rounds.values()),
+        "secret_writes": max(one.wrote.secret_writes for one in rounds.values()),
         "cpu_seconds": round(best.cpu_seconds, 2),
         "peak_mib": round(peak / MIB, 1),
         "restart_writes": restart.wrote.total,
@@ -287,12 +322,17 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("-n", type=int, default=1000, help="instances")
+    parser.add_argument(
+        "--tokens",
+        action="store_true",
+        help="each instance obtains a token of its own, which is stored sealed",
+    )
     parser.add_argument("--no-record", action="store_true", help="print only")
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="hub-bench-"))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        figures = uvloop.run(measure(options.n, folder))
+        figures = uvloop.run(measure(options.n, "token" if options.tokens else "key", folder))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     for name, value in figures.items():

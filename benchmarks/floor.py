@@ -1,4 +1,4 @@
-"""The floor: what a bare asyncio client needs for the same creates, the same requests and the same status writes.
+"""The floor: what a bare asyncio client needs for the same creates, the same requests and the same writes.
 
 No queue, no watch, no checks, no retries: whatever an operator does beyond this is its cost.
 """
@@ -62,28 +62,45 @@ async def for_each(items: Iterable[Any], work: Callable[[Any], Awaitable[None]],
             group.create_task(worker())
 
 
-async def run_floor(  # noqa: PLR0913, PLR0917
-    collection: Collection,
-    bodies: list[bytes],
-    statuses: list[bytes],
-    target: str,
-    key: str,
-    ca_file: str,
-    concurrency: int,
-) -> float:
+@dataclass(frozen=True)
+class Work:
+    """What is done for every instance."""
+
+    status: bytes
+    """What is written to it."""
+    url: str
+    """The external system's, without a path."""
+    key: str
+    ca_file: str
+    secrets: Collection
+    """Where records of tokens are stored."""
+    record: dict[str, Any] | None = None
+    """With tokens: a record of the real size, for each to store under a name of its own."""
+
+
+async def run_floor(collection: Collection, bodies: list[bytes], work: Work, concurrency: int) -> float:
     """Create, request and write for every body; return the seconds from the first create to the last write."""
-    trust = ssl.create_default_context(cafile=ca_file)
-    headers = {"Authorization": f"Bearer {key}"}
+    trust = ssl.create_default_context(cafile=work.ca_file)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trust)) as outside:
 
-        async def one(pair: tuple[bytes, bytes]) -> None:
-            body, status = pair
-            created = await collection.create(body)
-            async with outside.get(target, headers=headers) as response:
+        async def obtained(name: str, record: dict[str, Any]) -> str:
+            form = {"grant_type": "client_credentials"}
+            client = {"Authorization": aiohttp.encode_basic_auth("benchmark", work.key)}
+            async with outside.post(f"{work.url}/token", data=form, headers=client) as response:
+                response.raise_for_status()
+                token: str = orjson.loads(await response.read())["access_token"]
+            await work.secrets.create(orjson.dumps({**record, "metadata": {"name": f"record-{name}"}}))
+            return token
+
+        async def one(body: bytes) -> None:
+            name = (await collection.create(body))["metadata"]["name"]
+            key = await obtained(name, work.record) if work.record is not None else work.key
+            headers = {"Authorization": f"Bearer {key}"}
+            async with outside.get(f"{work.url}/v1/whoami", headers=headers) as response:
                 orjson.loads(await response.read())
                 response.raise_for_status()
-            await collection.write_status(created["metadata"]["name"], status)
+            await collection.write_status(name, work.status)
 
         started = time.perf_counter()
-        await for_each(list(zip(bodies, statuses, strict=True)), one, concurrency)
+        await for_each(bodies, one, concurrency)
         return time.perf_counter() - started

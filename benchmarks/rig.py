@@ -51,14 +51,14 @@ class Rig:
         self.kubectl("wait", "--for=condition=Established", "-f", str(ROOT / "crds"))
 
     def make_namespace(self, name: str, api_key: str) -> None:
-        """Make a namespace with the Secret 'benchmark', which holds the key."""
+        """Make a namespace with the Secret 'benchmark', which holds the key, as a client's secret, too."""
         self.kubectl("create", "namespace", name)
         self.apply(
             {
                 "apiVersion": "v1",
                 "kind": "Secret",
                 "metadata": {"name": "benchmark", "namespace": name},
-                "stringData": {"apiKey": api_key},
+                "stringData": {"apiKey": api_key, "clientId": "benchmark", "clientSecret": api_key},
             }
         )
 
