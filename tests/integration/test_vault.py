@@ -500,6 +500,15 @@ async def test_what_lies_in_the_spool_of_another_place_never_takes_the_place_of_
 # Keys and places
 
 
+async def test_all_who_come_before_the_keyring_was_read_wait_for_it_and_nobody_is_told_that_there_is_none(
+    rig: Rig,
+) -> None:
+    source = SecretKeyring(rig.kube, rig.namespace, KEYS, secrets.token_bytes)
+    vault = Vault(rig.kube, source, secrets.token_bytes)
+    owners = [rig.owner(f"prod-{number}") for number in range(5)]
+    await asyncio.gather(*(written(vault, owner, record(), RecordAnswer()) for owner in owners))
+
+
 async def test_a_key_that_nobody_has_told_of_is_looked_for(rig: Rig) -> None:
     old, owner = await rig.vault(), rig.owner()
     await rig.rotate()

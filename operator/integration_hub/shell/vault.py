@@ -86,6 +86,7 @@ class Vault:
         self._spool = spool or Spool(None)
         self._looked = -LOOK_AGAIN_SECONDS
         """When the keyring was last read for the sake of a record, by the loop's clock."""
+        self._looking = asyncio.Lock()
         self._held: dict[str, _Held] = {}
         """By the instance's UID."""
         self._unsent: dict[str, tuple[str, Intent | None]] = {}
@@ -294,13 +295,19 @@ class Vault:
         return wrapping.number not in keyring.numbers or keyring.check(wrapping.number) != wrapping.check
 
     async def _look_for_keys(self) -> None:
-        """Read the keyring again; not at each of many records that nothing can open."""
-        now = asyncio.get_running_loop().time()
-        if now < self._looked + LOOK_AGAIN_SECONDS:
-            return
-        self._looked = now
-        with suppress(KeyringUnavailableError):  # whoever needs it is told by `current`
-            await self._keyring.refresh()
+        """Read the keyring again; not at each of many records that nothing can open.
+
+        Who comes while somebody looks waits for what that brings: else it would say that there is no key.
+        """
+        async with self._looking:
+            now = asyncio.get_running_loop().time()
+            if now < self._looked + LOOK_AGAIN_SECONDS:
+                return
+            try:
+                with suppress(KeyringUnavailableError):  # whoever needs it is told by `current`
+                    await self._keyring.refresh()
+            finally:
+                self._looked = asyncio.get_running_loop().time()
 
     def _opened(self, owner: Owner, secret: SecretAnswer) -> RecordAnswer:
         name = record_name(owner.uid)
