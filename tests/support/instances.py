@@ -11,7 +11,7 @@ import json
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
@@ -106,6 +106,10 @@ def secret(namespace: str, name: str = "key", **data: str) -> Object:
 
 
 # Questions to an object as the API server shows it
+
+
+def _version_of(obj: Object) -> int:
+    return int(obj["metadata"]["resourceVersion"])
 
 
 def condition(obj: Object, type_: str = "Ready") -> Object:
@@ -243,13 +247,17 @@ class Api:
         ]
         return items
 
-    def history(self, path: str, since: str) -> Iterator[Version]:
-        """Yield what happened in a collection after a resourceVersion, as the API server remembers it."""
-        query = urlencode({"watch": "true", "resourceVersion": since, "timeoutSeconds": "1"})
-        for line in self.call("GET", f"{path}?{query}").splitlines():
-            event = json.loads(line)
-            assert event["type"] != "ERROR", event
-            yield Version(event["type"], event["object"])
+    def history(self, path: str, since: str) -> list[Version]:
+        """Return what happened in a collection after a resourceVersion, as the API server remembers it."""
+        newest = max((_version_of(obj) for obj in self.collection(path)["items"]), default=0)
+        for seconds in (1, 5, 30):  # a watch has no end; a busy server has told little of it after one second
+            query = urlencode({"watch": "true", "resourceVersion": since, "timeoutSeconds": str(seconds)})
+            events = [json.loads(line) for line in self.call("GET", f"{path}?{query}").splitlines()]
+            assert not [event for event in events if event["type"] == "ERROR"], events[-1]
+            versions = [Version(event["type"], event["object"]) for event in events]
+            if newest <= max((_version_of(version.obj) for version in versions), default=int(since)):
+                return versions
+        raise AssertionError(f"the API server has not told all that happened in {path} since {since}")
 
     def writes(self, namespace: str, since: str) -> dict[str, list[Version]]:
         """Return what happened to the instances of a namespace after a resourceVersion, by name."""
