@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -189,10 +190,12 @@ def run(  # noqa: PLR0913, PLR0917
     from integration_hub.runtime import logs  # noqa: PLC0415
     from integration_hub.runtime.lifecycle import run as run_operator  # noqa: PLC0415
     from integration_hub.runtime.operator import CannotStartError, Options  # noqa: PLC0415
+    from integration_hub.shell.audit import AuditSeal  # noqa: PLC0415
     from integration_hub.shell.keyring_source import DEFAULT_NAME, own_namespace  # noqa: PLC0415
     from integration_hub.wiring import Storage  # noqa: PLC0415
 
-    logs.configure("json" if log_format == "json" else "console", log_level)
+    seal = AuditSeal(secrets.token_bytes)
+    logs.configure("json" if log_format == "json" else "console", log_level, seal)
     # What keeps the operator from starting is told below, in plain words; of kopf's lines about it only those with a
     # traceback, which is a mistake of ours, say more.
     logging.getLogger("kopf.activities.startup").addFilter(lambda record: record.exc_info is not None)
@@ -208,6 +211,7 @@ def run(  # noqa: PLR0913, PLR0917
             keyring_files=keyring_files,
             spool=spool,
         ),
+        audit_seal=seal,
         workers=workers,
         listen=listen,
         callback_listen=None if callback_listen == _OFF else callback_listen,
