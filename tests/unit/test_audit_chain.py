@@ -23,7 +23,12 @@ def written(count: int, *, ring: Keyring = RING, chain: str = CHAIN, ends: bool 
     """Return lines as they are read from a log: through JSON."""
     lines, before = [], None
     for number in range(1, count + 1):
-        line = {"event": "connection tested", "instance": f"team/c-{number}", "secret_uid": None, "pause": 0.5}
+        line = {
+            "event": "connection tested",
+            "instance": f"team/c-{number}",
+            "secret_uid": None,
+            "pause": 0.5,
+        }
         before = linked(line, ring, chain=chain, before=before, last=ends and number == count)
         lines.append(json.loads(json.dumps({**line, FIELD: before.to_wire()})))
     return lines
@@ -174,7 +179,9 @@ def changes(line: Line) -> Iterator[Line]:
         max_size=5,
     )
 )
-def test_whatever_the_lines_say_they_are_sound_and_no_change_to_any_goes_unnoticed(contents: list[Line]) -> None:
+def test_whatever_the_lines_say_they_are_sound_and_no_change_to_any_goes_unnoticed(
+    contents: list[Line],
+) -> None:
     lines, before = list[Line](), None
     for content in contents:
         link: Link = linked(content, RING, chain=CHAIN, before=before)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Self
 
 import aiohttp
 import orjson
@@ -52,6 +52,23 @@ INSTANCES = Resource(API_VERSION, "integrationinstances", "IntegrationInstance")
 DEFINITIONS = Resource(API_VERSION, "integrationdefinitions", "IntegrationDefinition")
 SECRETS = Resource("v1", "secrets", "Secret", metadata_only=True)
 EVENTS = Resource("events.k8s.io/v1", "events", "Event")
+ACCESS_REVIEWS = Resource("authorization.k8s.io/v1", "subjectaccessreviews", "SubjectAccessReview")
+
+
+@dataclass(frozen=True, slots=True)
+class Requester:
+    """Who has sent a request to the API server, as an admission review tells."""
+
+    user: str
+    uid: str = ""
+    groups: tuple[str, ...] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, info: Mapping[str, Any]) -> Self:
+        """Return who `userInfo` says it was (authentication.k8s.io/v1)."""
+        groups = tuple(info.get("groups") or ())
+        return cls(info.get("username") or "", info.get("uid") or "", groups, info.get("extra") or {})
 
 
 class ApiError(Exception):
@@ -218,6 +235,15 @@ class KubeClient:
     async def create_event(self, namespace: str, event: Mapping[str, Any]) -> None:
         """Post an Event."""
         await self._call("POST", EVENTS.path(namespace), body=orjson.dumps(event), counted_as="POST events")
+
+    async def may_read_secret(self, requester: Requester, namespace: str, name: str) -> bool:
+        """Tell whether somebody may 'get' a Secret (authorization.k8s.io/v1, SubjectAccessReview)."""
+        attributes = {"namespace": namespace, "verb": "get", "resource": "secrets", "name": name}
+        who = {"user": requester.user, "uid": requester.uid, "groups": requester.groups}
+        spec = {**who, "extra": requester.extra, "resourceAttributes": attributes}
+        review = {"apiVersion": ACCESS_REVIEWS.api, "kind": ACCESS_REVIEWS.kind, "spec": spec}
+        answer = await self._call("POST", ACCESS_REVIEWS.path(), body=orjson.dumps(review))
+        return bool((answer.get("status") or {}).get("allowed"))
 
     async def version(self) -> str:
         """Return the API server's version, like 'v1.36.3'."""

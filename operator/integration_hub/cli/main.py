@@ -34,6 +34,11 @@ _COMMANDS: dict[str, _Command] = {
     "test": _Command(
         "integration_hub.cli.trial", "trial", "Test a connection now and say what is wrong with it."
     ),
+    "webhook": _Command(
+        "integration_hub.runtime.webhook_command",
+        "webhook",
+        "Run the admission webhook, which refuses manifests with mistakes.",
+    ),
 }
 """Each command's summary stands here too, so that `hub --help` need not import them all."""
 

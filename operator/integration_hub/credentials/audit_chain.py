@@ -88,7 +88,9 @@ def link_of(line: Line) -> Link | None:
 
 
 def _seal_of(line: Line, link: Link, key: bytes) -> str:
-    own = hmac.new(key, _CONTEXT, hashlib.sha256).digest()  # a key seals records, too: never the same bytes for both
+    own = hmac.new(
+        key, _CONTEXT, hashlib.sha256
+    ).digest()  # a key seals records, too: never the same bytes for both
     parts = {name: part for name, part in _parts(link).items() if name != "seal"}
     content = {name: value for name, value in line.items() if name != FIELD}
     text = orjson.dumps([parts, content], option=orjson.OPT_SORT_KEYS)
@@ -156,7 +158,9 @@ def check_lines(lines: Iterable[tuple[str, Line]], keyring: Keyring) -> Report:
         if link is None:
             report.faults.append(Fault(where, "is not sealed, or its seal was damaged"))
             continue
-        report.faults += (Fault(where, words) for words in _faults(line, link, before.get(link.chain), keyring))
+        report.faults += (
+            Fault(where, words) for words in _faults(line, link, before.get(link.chain), keyring)
+        )
         found = report.chains.setdefault(link.chain, ChainReport(link.chain, link.seq, link.seq))
         found.lines += 1
         found.ended = found.ended or link.last

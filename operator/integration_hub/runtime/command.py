@@ -13,26 +13,12 @@ import click
 
 from integration_hub.adapters.budget import Limits
 from integration_hub.adapters.kubeconfig import KubeconfigError, load
-from integration_hub.flags import DurationType, cluster_flags, egress_flags, egress_policy
+from integration_hub.flags import AddressType, DurationType, cluster_flags, egress_flags, egress_policy
 from integration_hub.reconcile.inputs import Timing
 from integration_hub.runtime.callback_url import EXAMPLE, default_url, url_problem
 
 
-class _AddressType(click.ParamType[tuple[str, int]]):
-    name = "host:port"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, int]:
-        if isinstance(value, tuple):
-            return value
-        host, _, port = str(value).rpartition(":")
-        if not host or not port.isdigit() or int(port) > 65535:  # noqa: PLR2004
-            self.fail(f"'{value}' is no address like '127.0.0.1:8080'", param, ctx)
-        return host.strip("[]"), int(port)
-
-
-class _CallbackAddressType(_AddressType):
+class _CallbackAddressType(AddressType):
     name = "host:port|off"
 
     def convert(
@@ -111,7 +97,7 @@ _PERIOD = DurationType(least=timedelta(seconds=10))
 )
 @click.option(
     "--listen",
-    type=_AddressType(),
+    type=AddressType(),
     default="127.0.0.1:8080",
     show_default=True,
     help="Address of /healthz, /readyz and /metrics; port 0 takes a free one.",
