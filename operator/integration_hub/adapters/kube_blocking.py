@@ -78,26 +78,31 @@ class BlockingKube:
         return self.call("GET", resource.path(namespace, name), accept=accept)
 
     def pages(
-        self, resource: Resource, namespace: str = "", *, selector: str = "", accept: str = ""
+        self,
+        resource: Resource,
+        namespace: str = "",
+        *,
+        query: Mapping[str, str] | None = None,
+        accept: str = "",
     ) -> Iterator[Raw]:
-        """Yield a list page by page, as the server answers."""
-        query = {"limit": str(PAGE)} | ({"labelSelector": selector} if selector else {})
+        """Yield a list page by page, as the server answers. `query` may hold selectors."""
+        asked = {"limit": str(PAGE), **(query or {})}
         form = accept or (METADATA_LIST if resource.metadata_only else JSON)
         token = ""
         while True:
             more = {"continue": token} if token else {}
-            page = self.call("GET", resource.path(namespace), query=query | more, accept=form)
+            page = self.call("GET", resource.path(namespace), query=asked | more, accept=form)
             yield page
             token = (page.get("metadata") or {}).get("continue") or ""
             if not token:
                 return
 
-    def items(self, resource: Resource, namespace: str = "", *, selector: str = "") -> list[Raw]:
+    def items(
+        self, resource: Resource, namespace: str = "", *, query: Mapping[str, str] | None = None
+    ) -> list[Raw]:
         """Return all objects of a list."""
         return [
-            raw
-            for page in self.pages(resource, namespace, selector=selector)
-            for raw in page.get("items") or []
+            raw for page in self.pages(resource, namespace, query=query) for raw in page.get("items") or []
         ]
 
     def watch(

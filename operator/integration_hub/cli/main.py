@@ -27,17 +27,37 @@ _COMMANDS: dict[str, _Command] = {
         "authorize",
         "Sign in to an external system and consent to a connection.",
     ),
+    "check": _Command("integration_hub.cli.check", "check", "Say whether the cluster is fit for the hub."),
     "dev": _Command("integration_hub.cli.dev", "dev", "Run a real Kubernetes API server on this machine."),
+    "events": _Command(
+        "integration_hub.cli.events", "events", "List what the operator has told about instances."
+    ),
     "example": _Command(
         "integration_hub.cli.example", "example", "Run an example of the repository from start to end."
+    ),
+    "explain": _Command(
+        "integration_hub.cli.explain", "explain", "Explain a reason: what it means, and what to do."
     ),
     "get": _Command("integration_hub.cli.get", "get", "List instances or definitions, and how they are."),
     "keys": _Command(
         "integration_hub.cli.keys", "keys", "List, rotate and remove the keys that seal obtained tokens."
     ),
+    "reconcile": _Command(
+        "integration_hub.cli.reconcile", "reconcile", "Ask the operator to test an instance now."
+    ),
+    "resume": _Command(
+        "integration_hub.cli.reconcile", "resume", "Let a suspended instance be tested again."
+    ),
     "run": _Command("integration_hub.runtime.command", "run", "Run the operator."),
+    "status": _Command(
+        "integration_hub.cli.status", "status", "Say why an instance works or does not, and what to do."
+    ),
+    "suspend": _Command("integration_hub.cli.reconcile", "suspend", "Let no tests of an instance be made."),
     "test": _Command(
         "integration_hub.cli.trial", "trial", "Test a connection now and say what is wrong with it."
+    ),
+    "version": _Command(
+        "integration_hub.cli.check", "version", "Print versions of this command and the cluster."
     ),
 }
 """Each command's summary stands here too, so that `hub --help` need not import them all."""

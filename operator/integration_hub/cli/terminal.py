@@ -11,7 +11,7 @@ import os
 import sys
 import threading
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import Enum
 from typing import Final, NamedTuple, Self, TextIO
 
@@ -120,6 +120,23 @@ class Screen:
     def strong(self, text: str) -> str:
         """Return a text in bold, which every terminal shows in the colour that its owner can read."""
         return click.style(text, bold=True) if self._colour else text
+
+    def folded(self, text: str, indent: str = "  ") -> Iterator[str]:
+        """Yield a long text in lines that fit a terminal; in one line elsewhere, and where it is read aloud."""
+        if self.width is None or self.plain or cells(text) + len(indent) <= self.width:
+            yield f"{indent}{text}"
+            return
+        # Here, since a pipe needs none of it.
+        import textwrap  # noqa: PLC0415
+
+        yield from textwrap.wrap(
+            text,
+            max(self.width, 40),
+            initial_indent=indent,
+            subsequent_indent=indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
 
     def busy(self, text: str) -> Busy:
         """Return a context in which a terminal shows what is under way."""
