@@ -22,6 +22,7 @@ class _Command(NamedTuple):
 
 
 _COMMANDS: dict[str, _Command] = {
+    "audit": _Command("integration_hub.cli.audit", "audit", "Check that the audit log is as it was written."),
     "authorize": _Command(
         "integration_hub.cli.authorize",
         "authorize",
