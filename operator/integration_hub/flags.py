@@ -39,6 +39,23 @@ class DurationType(click.ParamType[timedelta]):
         return duration
 
 
+class AddressType(click.ParamType[tuple[str, int]]):
+    """An address to listen at, like '127.0.0.1:8080'."""
+
+    name = "host:port"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, int]:
+        """Return host and port; a mistake in the flag where it is none."""
+        if isinstance(value, tuple):
+            return value
+        host, _, port = str(value).rpartition(":")
+        if not host or not port.isdigit() or int(port) > 65535:  # noqa: PLR2004
+            self.fail(f"'{value}' is no address like '127.0.0.1:8080'", param, ctx)
+        return host.strip("[]"), int(port)
+
+
 def cluster_flags(command: F) -> F:
     """Add --kubeconfig and --context."""
     command = click.option("--context", help="Context of the kubeconfig. [default: its current one]")(command)

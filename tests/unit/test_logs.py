@@ -12,8 +12,12 @@ from typing import Any
 import pytest
 import structlog
 
+from integration_hub.credentials.audit_chain import FIELD, check_lines
+from integration_hub.credentials.keyring import Keyring
 from integration_hub.runtime import logs
-from integration_hub.shell import sensitive
+from integration_hub.shell import audit, sensitive
+from integration_hub.shell.audit import AuditSeal
+from integration_hub.shell.keyring_source import KeyringUnavailableError
 from support.builders import CANARY
 
 LIBRARIES = ["kopf.objects", "aiohttp.client", "asyncio", "kubernetes", "some.other"]
@@ -169,3 +173,69 @@ class TestFormat:
         logs.configure("json", "info")
         logging.getLogger("some.other").warning("once")
         assert (json_log.text, capsys.readouterr().err.count("once")) == ("", 1)
+
+
+class TestSeal:
+    """Lines of the audit log are sealed as they are written, after everything else was done to them."""
+
+    @pytest.fixture
+    def seal(self) -> AuditSeal:
+        seal = AuditSeal(lambda size: bytes(range(size)))
+        seal.keyring = Keys(RING)
+        return seal
+
+    @pytest.fixture
+    def sealed(self, stream: io.StringIO, seal: AuditSeal) -> Log:
+        logs.configure("json", "info", seal)
+        return Log(stream)
+
+    @pytest.fixture
+    def read_by_people(self, stream: io.StringIO, seal: AuditSeal) -> Log:
+        logs.configure("console", "info", seal)
+        return Log(stream)
+
+    def test_what_was_masked_is_what_was_sealed(self, sealed: Log) -> None:
+        audit.audit_begins("1")
+        structlog.get_logger(audit.LOGGER).info("connection tested", instance="team/prod", path=f"/{CANARY}")
+        structlog.get_logger("integration_hub.x").info("something else")
+        audit.audit_ends()
+        assert [(FIELD in line, line["event"]) for line in sealed.lines] == [
+            (True, "audit log begins"),
+            (True, "connection tested"),
+            (False, "something else"),
+            (True, "audit log ends"),
+        ]
+        assert CANARY not in sealed.text
+        report = check_lines((("", line) for line in sealed.lines if line["logger"] == audit.LOGGER), RING)
+        assert report.is_sound
+        assert [chain.ended for chain in report.chains.values()] == [True]
+
+    def test_without_a_keyring_lines_are_written_all_the_same(self, sealed: Log, seal: AuditSeal) -> None:
+        seal.keyring = None
+        audit.audit_begins("1")
+        seal.keyring = Keys(None)
+        audit.audit_ends()
+        assert [FIELD in line for line in sealed.lines] == [False, False]
+
+    def test_for_people_lines_have_no_seal(self, read_by_people: Log) -> None:
+        audit.audit_begins("1")
+        assert "audit log begins" in read_by_people.text
+        assert "seal" not in read_by_people.text
+
+
+RING = Keyring({1: bytes(range(32))})
+
+
+class Keys:
+    """A keyring that is there, or is not."""
+
+    def __init__(self, keyring: Keyring | None) -> None:
+        self._keyring = keyring
+
+    def current(self) -> Keyring:
+        if self._keyring is None:
+            raise KeyringUnavailableError("it cannot be read")
+        return self._keyring
+
+    async def refresh(self) -> bool:
+        return False

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import difflib
+import sys
 from importlib import import_module
-from typing import NamedTuple
+from pathlib import PurePath
+from typing import Any, NamedTuple
 
 import click
 
 from integration_hub import __version__
+from integration_hub.cli.errors import guarded
+from integration_hub.cli.flags import HELP, look_flags
 
 
 class _Command(NamedTuple):
@@ -18,21 +22,48 @@ class _Command(NamedTuple):
 
 
 _COMMANDS: dict[str, _Command] = {
+    "audit": _Command("integration_hub.cli.audit", "audit", "Check that the audit log is as it was written."),
     "authorize": _Command(
         "integration_hub.cli.authorize",
         "authorize",
         "Sign in to an external system and consent to a connection.",
     ),
+    "check": _Command("integration_hub.cli.check", "check", "Say whether the cluster is fit for the hub."),
     "dev": _Command("integration_hub.cli.dev", "dev", "Run a real Kubernetes API server on this machine."),
+    "events": _Command(
+        "integration_hub.cli.events", "events", "List what the operator has told about instances."
+    ),
     "example": _Command(
         "integration_hub.cli.example", "example", "Run an example of the repository from start to end."
     ),
+    "explain": _Command(
+        "integration_hub.cli.explain", "explain", "Explain a reason: what it means, and what to do."
+    ),
+    "get": _Command("integration_hub.cli.get", "get", "List instances or definitions, and how they are."),
     "keys": _Command(
         "integration_hub.cli.keys", "keys", "List, rotate and remove the keys that seal obtained tokens."
     ),
+    "reconcile": _Command(
+        "integration_hub.cli.reconcile", "reconcile", "Ask the operator to test an instance now."
+    ),
+    "resume": _Command(
+        "integration_hub.cli.reconcile", "resume", "Let a suspended instance be tested again."
+    ),
     "run": _Command("integration_hub.runtime.command", "run", "Run the operator."),
+    "status": _Command(
+        "integration_hub.cli.status", "status", "Say why an instance works or does not, and what to do."
+    ),
+    "suspend": _Command("integration_hub.cli.reconcile", "suspend", "Let no tests of an instance be made."),
     "test": _Command(
         "integration_hub.cli.trial", "trial", "Test a connection now and say what is wrong with it."
+    ),
+    "version": _Command(
+        "integration_hub.cli.check", "version", "Print versions of this command and the cluster."
+    ),
+    "webhook": _Command(
+        "integration_hub.runtime.webhook_command",
+        "webhook",
+        "Run the admission webhook, which refuses manifests with mistakes.",
     ),
 }
 """Each command's summary stands here too, so that `hub --help` need not import them all."""
@@ -49,6 +80,15 @@ class _LazyGroup(click.Group):
         command: click.Command = getattr(import_module(entry.module), entry.attribute)
         return command
 
+    def main(self, *args: Any, **extra: Any) -> Any:
+        # Help and hints say what the person has typed.
+        if extra.get("prog_name") is None and PurePath(sys.argv[0]).stem == "kubectl-hub":
+            extra["prog_name"] = "kubectl hub"
+        return super().main(*args, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        return guarded(ctx, lambda: super(_LazyGroup, self).invoke(ctx))
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -64,7 +104,8 @@ class _LazyGroup(click.Group):
             formatter.write_dl([(name, entry.summary) for name, entry in _COMMANDS.items()])
 
 
-@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_LazyGroup, context_settings=HELP)
 @click.version_option(__version__, prog_name="hub")
+@look_flags
 def main() -> None:
     """Work with connections to external systems as Kubernetes resources."""

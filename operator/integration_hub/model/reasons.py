@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from enum import StrEnum
 from typing import NamedTuple
 
-from integration_hub.model import conditions as c
+from integration_hub.model import names as c
 
 
 class Course(StrEnum):
@@ -25,6 +25,17 @@ class Course(StrEnum):
     """A person must change something first; nothing is retried quickly."""
     PAUSED = "paused"
     """Held by a person's wish."""
+
+
+NEXT: dict[Course, str] = {
+    Course.GOOD: "Nothing to do.",
+    Course.WAITING: "Waits: goes on by itself when what is missing appears.",
+    Course.RETRYING: "Retries: the operator tries again with growing pauses, up to the interval.",
+    Course.STALLED: "Stalled: a person must change something. A change of the instance, its Secret or definition is"
+    " acted upon at once, any other is seen at the next test.",
+    Course.PAUSED: "Paused: held by a person's wish.",
+}
+"""What happens next, for people."""
 
 
 class Reason(StrEnum):
@@ -1077,6 +1088,13 @@ DEAD_CREDENTIALS: frozenset[Reason] = frozenset(
     }
 )
 """After these, asking again with the same credential changes nothing and may lock the account."""
+
+
+SPARED = (
+    "Meanwhile the credential is tried no more than once a day, lest the account be locked; `hub test NAME` asks for a"
+    " test now."
+)
+"""What else happens next after one of those."""
 
 
 def info(reason: str) -> ReasonInfo:

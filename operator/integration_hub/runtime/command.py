@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -12,26 +13,12 @@ import click
 
 from integration_hub.adapters.budget import Limits
 from integration_hub.adapters.kubeconfig import KubeconfigError, load
-from integration_hub.flags import DurationType, cluster_flags, egress_flags, egress_policy
+from integration_hub.flags import AddressType, DurationType, cluster_flags, egress_flags, egress_policy
 from integration_hub.reconcile.inputs import Timing
 from integration_hub.runtime.callback_url import EXAMPLE, default_url, url_problem
 
 
-class _AddressType(click.ParamType[tuple[str, int]]):
-    name = "host:port"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, int]:
-        if isinstance(value, tuple):
-            return value
-        host, _, port = str(value).rpartition(":")
-        if not host or not port.isdigit() or int(port) > 65535:  # noqa: PLR2004
-            self.fail(f"'{value}' is no address like '127.0.0.1:8080'", param, ctx)
-        return host.strip("[]"), int(port)
-
-
-class _CallbackAddressType(_AddressType):
+class _CallbackAddressType(AddressType):
     name = "host:port|off"
 
     def convert(
@@ -110,7 +97,7 @@ _PERIOD = DurationType(least=timedelta(seconds=10))
 )
 @click.option(
     "--listen",
-    type=_AddressType(),
+    type=AddressType(),
     default="127.0.0.1:8080",
     show_default=True,
     help="Address of /healthz, /readyz and /metrics; port 0 takes a free one.",
@@ -189,10 +176,12 @@ def run(  # noqa: PLR0913, PLR0917
     from integration_hub.runtime import logs  # noqa: PLC0415
     from integration_hub.runtime.lifecycle import run as run_operator  # noqa: PLC0415
     from integration_hub.runtime.operator import CannotStartError, Options  # noqa: PLC0415
+    from integration_hub.shell.audit import AuditSeal  # noqa: PLC0415
     from integration_hub.shell.keyring_source import DEFAULT_NAME, own_namespace  # noqa: PLC0415
     from integration_hub.wiring import Storage  # noqa: PLC0415
 
-    logs.configure("json" if log_format == "json" else "console", log_level)
+    seal = AuditSeal(secrets.token_bytes)
+    logs.configure("json" if log_format == "json" else "console", log_level, seal)
     # What keeps the operator from starting is told below, in plain words; of kopf's lines about it only those with a
     # traceback, which is a mistake of ours, say more.
     logging.getLogger("kopf.activities.startup").addFilter(lambda record: record.exc_info is not None)
@@ -208,6 +197,7 @@ def run(  # noqa: PLR0913, PLR0917
             keyring_files=keyring_files,
             spool=spool,
         ),
+        audit_seal=seal,
         workers=workers,
         listen=listen,
         callback_listen=None if callback_listen == _OFF else callback_listen,

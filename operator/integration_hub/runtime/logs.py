@@ -28,8 +28,11 @@ def redact(_logger: Any, _method: str, event: EventDict) -> EventDict:
     return masked
 
 
-def configure(log_format: LogFormat, level: str) -> None:
-    """Send every log line, ours and the libraries', to stderr in the given format."""
+def configure(log_format: LogFormat, level: str, seal: Processor | None = None) -> None:
+    """Send every log line, ours and the libraries', to stderr in the given format.
+
+    `seal` sees JSON lines last, as they are written: only those can be read again.
+    """
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -38,11 +41,11 @@ def configure(log_format: LogFormat, level: str) -> None:
     ]
     # Tracebacks become text before redaction, else a secret in an exception's arguments would pass by it.
     last: list[Processor] = [structlog.processors.format_exc_info, redact]
-    renderer: Processor = (
-        structlog.processors.JSONRenderer()
-        if log_format == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
-    )
+    if log_format == "json":
+        last += [seal] if seal else []
+        renderer: Processor = structlog.processors.JSONRenderer()
+    else:
+        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared,
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last, renderer],

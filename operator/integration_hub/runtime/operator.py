@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 from collections.abc import Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,7 +30,9 @@ from integration_hub.runtime.queue import WorkQueue
 from integration_hub.runtime.reflector import Reflector
 from integration_hub.runtime.timetable import Timetable
 from integration_hub.runtime.workers import Workers
+from integration_hub.shell.audit import AuditSeal, audit_begins, audit_ends
 from integration_hub.shell.consent import ConsentDesk, ConsentOutcome
+from integration_hub.shell.keyring_source import KeyringUnavailableError
 from integration_hub.shell.keys import Key, Priority
 from integration_hub.wiring import Storage, build_engine
 
@@ -58,6 +61,8 @@ class Options:
     """Of each external host."""
     storage: Storage = field(default_factory=Storage)
     """Of keys and of what waits to be stored."""
+    audit_seal: AuditSeal | None = None
+    """What seals the audit log, to be told where the keys are."""
     workers: int = 40
     """Reconciles at once, beside those that wait for a slow external system."""
     listen: tuple[str, int] = ("127.0.0.1", 8080)
@@ -109,6 +114,8 @@ class Operator:
         """Where browsers come back to, once that is known; None where they cannot."""
         self._tasks: list[asyncio.Task[None]] = []
         self._synced = False
+        self._audited = False
+        """Whether the audit log has begun."""
         self._stopping = False
 
     async def start(self) -> None:
@@ -134,6 +141,7 @@ class Operator:
             callback=self.callback_url,
         )
         await self._sync()
+        await self._begin_audit()
         for reflector in self._reflectors:
             self._spawn(f"reflector-{reflector.resource.plural}", reflector.run())
         self._spawn("timetable", self._timetable.run())
@@ -159,6 +167,8 @@ class Operator:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._health.stop()
         await self._engine.close()
+        if self._audited:
+            audit_ends()
         log.info("operator stopped")
 
     async def _await_browsers(self) -> None:
@@ -199,6 +209,15 @@ class Operator:
                 pause = min(pause * 2, 15.0)
         await self._engine.vault.forget_all_but(self._store.uids())
         log.info("synced", instances=len(self._store.instances), definitions=len(self._store.definitions))
+
+    async def _begin_audit(self) -> None:
+        """Begin the audit log, with the keys to seal it if they can be had; the watch of the keyring says why not."""
+        if self._options.audit_seal is not None:
+            self._options.audit_seal.keyring = self._engine.keyring
+            with suppress(KeyringUnavailableError):
+                await self._engine.keyring.refresh()
+        audit_begins(__version__)
+        self._audited = True
 
     def _forget(self, key: Key) -> None:
         """Drop all that is planned, remembered or about to be told of a deleted object."""
