@@ -30,7 +30,7 @@ test: check ## Do all that CI does: 'make check', the control plane's build wher
 	@$(BIN)/python tools/bootstrap_s3.py
 	@$(BIN)/python tools/bootstrap_keycloak.py
 	@$(BIN)/python tools/bootstrap_chromium.py
-	@$(BIN)/pytest -n 2 --dist loadgroup
+	@$(BIN)/python tools/run_tests.py
 
 check: $(STAMP) ## Check style, types, layers, and that generated files are up to date.
 	$(BIN)/ruff check

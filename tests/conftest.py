@@ -24,17 +24,9 @@ ROOT = Path(__file__).resolve().parent.parent
 Kubectl = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put tests into an order, and into two groups that processes can share (`make test`).
-
-    What asks the API server alone comes before the first test with an operator, which would answer too. One process
-    has all tests in which people sign in, and the examples: they wait for browsers and servers, and share one Keycloak.
-    """
+    """Run what asks the API server alone before the first test with an operator, which would answer too."""
     items.sort(key=lambda item: "operator" in getattr(item, "fixturenames", ()))
-    for item in items:
-        slow = "e2e" in item.path.parts or "keycloak" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("people" if slow else "machines"))
 
 
 @pytest.fixture(scope="session")

@@ -1,12 +1,11 @@
 """Fixtures of tests that sign people in: `keycloak`, one for the whole run, and `page`, a browser of the test's own.
 
 A test module says `pytest_plugins = ["support.signing_in"]`. Keycloak is started when the tests have been collected,
-and the others run meanwhile; where tests are shared among processes, by the one that comes to want it.
+and the others run meanwhile.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -24,9 +23,7 @@ _STARTED: list[KeycloakServer] = []
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Start it in the background where a test will want it: it takes some ten seconds that others can use."""
     wanted = any("keycloak" in getattr(item, "fixturenames", ()) for item in session.items)
-    # Each process of several collects all tests, and most will want none of it.
-    is_shared = "PYTEST_XDIST_WORKER" in os.environ
-    if wanted and not session.config.option.collectonly and not is_shared:
+    if wanted and not session.config.option.collectonly:
         _start(session.config)
 
 
@@ -37,11 +34,9 @@ def pytest_unconfigure() -> None:
 
 
 @pytest.fixture(scope="session")
-def keycloak(request: pytest.FixtureRequest) -> KeycloakServer:
+def keycloak() -> KeycloakServer:
     """The one Keycloak of this run; CI must have one."""
     require_keycloak()
-    if not _STARTED:
-        _start(request.config)
     (server,) = _STARTED
     server.wait_until_ready()
     return server
