@@ -29,6 +29,7 @@ _COMMANDS: dict[str, _Command] = {
     ),
     "check": _Command("integration_hub.cli.check", "check", "Say whether the cluster is fit for the hub."),
     "dev": _Command("integration_hub.cli.dev", "dev", "Run a real Kubernetes API server on this machine."),
+    "diff": _Command("integration_hub.cli.diff", "diff", "Show what applying a file would change."),
     "events": _Command(
         "integration_hub.cli.events", "events", "List what the operator has told about instances."
     ),
@@ -38,6 +39,7 @@ _COMMANDS: dict[str, _Command] = {
     "explain": _Command(
         "integration_hub.cli.explain", "explain", "Explain a reason: what it means, and what to do."
     ),
+    "export": _Command("integration_hub.cli.export", "export", "Print an instance as a manifest for Git."),
     "get": _Command("integration_hub.cli.get", "get", "List instances or definitions, and how they are."),
     "keys": _Command(
         "integration_hub.cli.keys", "keys", "List, rotate and remove the keys that seal obtained tokens."
@@ -56,6 +58,8 @@ _COMMANDS: dict[str, _Command] = {
     "test": _Command(
         "integration_hub.cli.trial", "trial", "Test a connection now and say what is wrong with it."
     ),
+    "tree": _Command("integration_hub.cli.tree", "tree", "Show what belongs to an instance."),
+    "usage": _Command("integration_hub.cli.tree", "usage", "List who uses a definition or an instance."),
     "version": _Command(
         "integration_hub.cli.check", "version", "Print versions of this command and the cluster."
     ),

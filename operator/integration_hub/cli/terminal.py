@@ -92,6 +92,11 @@ class Screen:
         return cls(sys.stdout, sys.stderr, plain=plain)
 
     @property
+    def draws(self) -> bool:
+        """Whether lines between things may be drawn."""
+        return self._fancy and self._unicode
+
+    @property
     def width(self) -> int | None:
         """Columns of the terminal; None where there is none, and nothing need be cut."""
         if not self.is_terminal:
@@ -116,6 +121,10 @@ class Screen:
         look = state.value
         symbol = look.symbol if self._unicode else look.ascii
         return f"{click.style(symbol, fg=look.colour) if self._colour else symbol} {word}"
+
+    def tinted(self, state: State, sign: str) -> str:
+        """Return a sign that means something by itself, in the colour of a state."""
+        return click.style(sign, fg=state.value.colour) if self._colour else sign
 
     def strong(self, text: str) -> str:
         """Return a text in bold, which every terminal shows in the colour that its owner can read."""
