@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from integration_hub.cli import completing
 from integration_hub.cli.flags import HELP, place_flags
 from integration_hub.cli.terminal import Screen, State
 from integration_hub.config.plain_text import clean
@@ -32,7 +33,7 @@ class _Document(NamedTuple):
 
 
 @click.command("diff", context_settings=HELP)
-@click.argument("names", metavar="[NAME]...", nargs=-1)
+@click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=completing.instances)
 @click.option(
     "-f",
     "--file",

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from integration_hub.cli import completing
 from integration_hub.cli.flags import HELP, headers_flag, output_flag, place_flags, watch_flag
 from integration_hub.cli.output import Form, Raw, as_list, without_bookkeeping, write
 from integration_hub.cli.table import Aligned, Table
@@ -20,7 +21,7 @@ _TYPES: Mapping[str, State] = {"Normal": State.GOOD, "Warning": State.BAD}
 
 
 @click.command("events", context_settings=HELP)
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=completing.instances)
 @place_flags(all_namespaces=True)
 @watch_flag
 @output_flag(("table", "json", "yaml"))

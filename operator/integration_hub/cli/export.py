@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from integration_hub.cli import completing
 from integration_hub.cli.flags import HELP, output_flag, place_flags
 from integration_hub.cli.output import Form, write
 from integration_hub.cli.terminal import Screen
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command("export", context_settings=HELP)
-@click.argument("subject", metavar="NAME | definition/NAME")
+@click.argument("subject", metavar="NAME | definition/NAME", shell_complete=completing.instances)
 @place_flags()
 @output_flag(("yaml", "json"))
 def export(subject: str, output: Form, **flags: Any) -> None:

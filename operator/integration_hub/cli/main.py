@@ -9,6 +9,7 @@ from pathlib import PurePath
 from typing import Any, NamedTuple
 
 import click
+from click.shell_completion import CompletionItem
 
 from integration_hub import __version__
 from integration_hub.cli.errors import guarded
@@ -28,6 +29,9 @@ _COMMANDS: dict[str, _Command] = {
         "Sign in to an external system and consent to a connection.",
     ),
     "check": _Command("integration_hub.cli.check", "check", "Say whether the cluster is fit for the hub."),
+    "completion": _Command(
+        "integration_hub.cli.completion", "completion", "Print a script that lets a shell complete commands."
+    ),
     "dev": _Command("integration_hub.cli.dev", "dev", "Run a real Kubernetes API server on this machine."),
     "diff": _Command("integration_hub.cli.diff", "diff", "Show what applying a file would change."),
     "events": _Command(
@@ -81,6 +85,7 @@ class _LazyGroup(click.Group):
     def main(self, *args: Any, **extra: Any) -> Any:
         # Help and hints say what the person has typed.
         if extra.get("prog_name") is None and PurePath(sys.argv[0]).stem == "kubectl-hub":
+            extra.setdefault("complete_var", "_KUBECTL_HUB_COMPLETE")
             extra["prog_name"] = "kubectl hub"
         return super().main(*args, **extra)
 
@@ -96,6 +101,11 @@ class _LazyGroup(click.Group):
         if name not in _COMMANDS and close and not ctx.resilient_parsing:
             ctx.fail(f"No such command '{name}'. Did you mean '{close[0]}'?")
         return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        # Click would import every command for the first line of its help.
+        found = [CompletionItem(n, help=c.summary) for n, c in _COMMANDS.items() if n.startswith(incomplete)]
+        return found + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

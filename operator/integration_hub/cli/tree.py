@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from integration_hub.cli import completing
 from integration_hub.cli.flags import HELP, headers_flag, output_flag, place_flags
 from integration_hub.cli.output import Form, Raw, write
 from integration_hub.cli.table import Table
@@ -47,7 +48,7 @@ class Node:
 
 
 @click.command("tree", context_settings=HELP)
-@click.argument("name")
+@click.argument("name", shell_complete=completing.instances)
 @place_flags()
 @output_flag(("table", "json", "yaml"))
 def tree(name: str, output: Form, **flags: Any) -> None:
@@ -181,7 +182,7 @@ def _consumers(cluster: Cluster, secret: str, instance: str) -> Consumers:
 
 
 @click.command("usage", context_settings=HELP)
-@click.argument("subject", metavar="DEFINITION | instance/NAME")
+@click.argument("subject", metavar="DEFINITION | instance/NAME", shell_complete=completing.definitions)
 @place_flags()
 @output_flag(("table", "json", "yaml"))
 @headers_flag
