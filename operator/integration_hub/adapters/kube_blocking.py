@@ -221,10 +221,11 @@ class _Connection(http.client.HTTPSConnection):
         super().__init__(host, port, timeout=timeout, context=connection.ssl_context)
         self._tls = connection.ssl_context
         self._name = connection.tls_server_name or host
+        self._seconds = min(CONNECT_SECONDS, timeout)
 
     def connect(self) -> None:
         """Connect; what follows may take as long as the whole call."""
-        raw = socket.create_connection((self.host, self.port), CONNECT_SECONDS)
+        raw = socket.create_connection((self.host, self.port), self._seconds)
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             self.sock = self._tls.wrap_socket(raw, server_hostname=self._name)

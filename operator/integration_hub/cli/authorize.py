@@ -8,15 +8,22 @@ from pathlib import Path
 
 import click
 
+from integration_hub.cli import completing
+from integration_hub.cli.errors import Exit
+from integration_hub.cli.flags import HELP, look_flags
 from integration_hub.flags import DurationType, cluster_flags
 
-INTERRUPTED = 130
 
-
-@click.command("authorize", context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("name")
-@click.option("-n", "--namespace", help="Namespace of the instance. [default: the context's]")
+@click.command("authorize", context_settings=HELP)
+@click.argument("name", shell_complete=completing.instances)
+@click.option(
+    "-n",
+    "--namespace",
+    help="Namespace of the instance. [default: the context's]",
+    shell_complete=completing.namespaces,
+)
 @cluster_flags
+@look_flags
 @click.option(
     "--again",
     is_flag=True,
@@ -69,5 +76,5 @@ def authorize(  # noqa: PLR0913, PLR0917
             " itself.",
             err=True,
         )
-        code = INTERRUPTED
+        code = Exit.INTERRUPTED
     sys.exit(code)

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from integration_hub.cli import completing
 from integration_hub.cli.flags import HELP, headers_flag, output_flag, place_flags, watch_flag
 from integration_hub.cli.output import Form, Raw, as_list, without_bookkeeping, write
 from integration_hub.cli.table import Aligned, Table
@@ -20,7 +21,7 @@ _TYPES: Mapping[str, State] = {"Normal": State.GOOD, "Warning": State.BAD}
 
 
 @click.command("events", context_settings=HELP)
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=completing.instances)
 @place_flags(all_namespaces=True)
 @watch_flag
 @output_flag(("table", "json", "yaml"))
@@ -104,7 +105,7 @@ class _Printer:
     def _table(self, events: Iterable[Raw]) -> Table:
         now = datetime.now(UTC)
         headers = ["LAST SEEN", "TYPE", "REASON", *(["INSTANCE"] if self._with_object else []), "MESSAGE"]
-        return Table(headers, [self._row(event, now) for event in events], {"TYPE": _TYPES})
+        return Table(headers, [self._row(event, now) for event in events], {"TYPE": _TYPES}, is_whole=True)
 
     def _row(self, event: Raw, now: datetime) -> list[str]:
         moment = parse_timestamp(_time(event))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from integration_hub.cli import completing
 from integration_hub.cli.flags import HELP, headers_flag, output_flag, place_flags, selector_flag, watch_flag
 from integration_hub.cli.output import Form, Raw, as_list, without_bookkeeping, write
 from integration_hub.cli.table import Aligned, Table
@@ -22,7 +23,9 @@ DEFINITION_WORDS = ("definitions", "definition", "integrationdefinitions", "inte
 
 
 @click.command("get", context_settings=HELP)
-@click.argument("words", metavar="[instances|definitions] [NAME]...", nargs=-1)
+@click.argument(
+    "words", metavar="[instances|definitions] [NAME]...", nargs=-1, shell_complete=completing.for_get
+)
 @place_flags(all_namespaces=True)
 @selector_flag
 @watch_flag

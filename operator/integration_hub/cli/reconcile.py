@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from integration_hub.cli import completing
 from integration_hub.cli.flags import HELP, dry_run_flag, output_flag, place_flags, wait_flags
 from integration_hub.cli.output import Form, Raw, write
 from integration_hub.cli.terminal import Screen
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command("reconcile", context_settings=HELP)
-@click.argument("name")
+@click.argument("name", shell_complete=completing.instances)
 @place_flags()
 @wait_flags("1m", what="the operator has tested")
 @dry_run_flag
@@ -77,7 +78,7 @@ def reconcile(name: str, output: Form, **flags: Any) -> None:
 
 
 @click.command("suspend", context_settings=HELP)
-@click.argument("name")
+@click.argument("name", shell_complete=completing.instances)
 @place_flags()
 @dry_run_flag
 def suspend(name: str, **flags: Any) -> None:
@@ -94,7 +95,7 @@ def suspend(name: str, **flags: Any) -> None:
 
 
 @click.command("resume", context_settings=HELP)
-@click.argument("name")
+@click.argument("name", shell_complete=completing.instances)
 @place_flags()
 @wait_flags("1m", what="the operator has tested")
 @dry_run_flag

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from integration_hub.cli import completing
 from integration_hub.cli.flags import HELP, output_flag, place_flags
 from integration_hub.cli.output import Form, Raw, write
 from integration_hub.cli.terminal import OF_READY, Screen, State
@@ -19,7 +20,7 @@ _HEADS = {"True": "Ready", "False": "Not ready", "Unknown": "Cannot tell"}
 
 
 @click.command("status", context_settings=HELP)
-@click.argument("name")
+@click.argument("name", shell_complete=completing.instances)
 @place_flags()
 @output_flag(("table", "json", "yaml"))
 def status(name: str, output: Form, **flags: Any) -> None:

@@ -68,6 +68,12 @@ def set_plain(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
         ctx.find_root().meta[_PLAIN] = True
 
 
+def wants_plain() -> bool:
+    """Tell whether --plain was given, before the command or after it."""
+    ctx = click.get_current_context(silent=True)
+    return bool(ctx is not None and ctx.find_root().meta.get(_PLAIN))
+
+
 class Screen:
     """The two streams of a command, and what they can show."""
 
@@ -79,17 +85,21 @@ class Screen:
         self.plain = plain or environment.get("HUB_PLAIN", "") not in {"", "0"}
         dumb = environment.get("TERM") == "dumb"
         self.is_terminal = out.isatty()
+        """Whether standard output is one; `moves` is whether standard error may show what is under way."""
         self._fancy = self.is_terminal and not self.plain and not dumb
         self._colour = self._fancy and not environment.get("NO_COLOR")
         self._unicode = (getattr(out, "encoding", "") or "").lower().replace("-", "") == "utf8"
-        self._moves = err.isatty() and not self.plain and not dumb
+        self.moves = err.isatty() and not self.plain and not dumb
 
     @classmethod
     def current(cls) -> Self:
         """Return the screen of the command that runs."""
-        ctx = click.get_current_context(silent=True)
-        plain = bool(ctx is not None and ctx.find_root().meta.get(_PLAIN))
-        return cls(sys.stdout, sys.stderr, plain=plain)
+        return cls(sys.stdout, sys.stderr, plain=wants_plain())
+
+    @property
+    def draws(self) -> bool:
+        """Whether lines between things may be drawn."""
+        return self._fancy and self._unicode
 
     @property
     def width(self) -> int | None:
@@ -117,6 +127,10 @@ class Screen:
         symbol = look.symbol if self._unicode else look.ascii
         return f"{click.style(symbol, fg=look.colour) if self._colour else symbol} {word}"
 
+    def tinted(self, state: State, sign: str) -> str:
+        """Return a sign that means something by itself, in the colour of a state."""
+        return click.style(sign, fg=state.value.colour) if self._colour else sign
+
     def strong(self, text: str) -> str:
         """Return a text in bold, which every terminal shows in the colour that its owner can read."""
         return click.style(text, bold=True) if self._colour else text
@@ -140,7 +154,7 @@ class Screen:
 
     def busy(self, text: str) -> Busy:
         """Return a context in which a terminal shows what is under way."""
-        return Busy(self.err if self._moves else None, text)
+        return Busy(self.err if self.moves else None, text)
 
 
 class Busy:
