@@ -23,6 +23,11 @@ _COMMANDS: dict[str, _Command] = {
         "authorize",
         "Sign in to an external system and consent to a connection.",
     ),
+    "definition": _Command(
+        "integration_hub.cli.definition",
+        "definition",
+        "Check definitions of your own: lint them, play them against a simulated vendor.",
+    ),
     "dev": _Command("integration_hub.cli.dev", "dev", "Run a real Kubernetes API server on this machine."),
     "example": _Command(
         "integration_hub.cli.example", "example", "Run an example of the repository from start to end."
