@@ -6,7 +6,7 @@ Nothing here is shown as it is but what `shown` or `shown_word` has passed.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cached_property
@@ -38,7 +38,7 @@ from integration_hub.probe.expressions import (
     compile_expression,
     holds,
 )
-from integration_hub.probe.identity import parse_path, read_identity
+from integration_hub.probe.identity import Identity, parse_identity, parse_path, read_identity
 from integration_hub.probe.plan import ProbePlan
 from integration_hub.probe.rate_limits import asked_pause
 
@@ -311,7 +311,9 @@ class Facts:
     @cached_property
     def _named_code(self) -> str | None:
         """The code at the place that the test names."""
-        return None if self.is_token else self._read(self.plan.test.error_code)
+        if self.is_token:
+            return None
+        return self._read(self.plan.test.error_code, lambda place: (parse_path(place),))
 
     # -- Credentials -----------------------------------------------------------------------------------
 
@@ -470,17 +472,19 @@ class Facts:
     @cached_property
     def identity(self) -> str | None:
         """Who we are connected as."""
-        return self._read(self.plan.test.identity, self._forms)
+        return self._read(self.plan.test.identity, parse_identity, self._forms)
 
-    def _read(self, place: str | None, secrets: Collection[str] = ()) -> str | None:
+    def _read(
+        self, place: str | None, parse: Callable[[str], Identity], secrets: Collection[str] = ()
+    ) -> str | None:
         """Return what stands at a place of the answer. One that cannot be read is named where it is checked."""
         if not place or self.response is None:
             return None
         try:
-            path = parse_path(place)
+            parts = parse(place)
         except ValueError:
             return None
-        return read_identity(path, self.response, secrets)
+        return read_identity(parts, self.response, secrets)
 
 
 def _ends_early(text: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, Final
 
 from integration_hub.auth.api_key import FORBIDDEN_HEADERS
@@ -12,7 +12,7 @@ from integration_hub.config.violation import Violation
 from integration_hub.model.reasons import reason_problem
 from integration_hub.model.testing import TestRequest, TestSettings
 from integration_hub.probe.expressions import ExpressionError, compile_expression
-from integration_hub.probe.identity import parse_path
+from integration_hub.probe.identity import parse_identity, parse_path
 
 _REFUSED_HEADERS: Final = (
     (
@@ -42,9 +42,10 @@ def check_test(
     if problem := path_problem(request.path):
         yield Violation(f"{path}.request.path", problem)
     yield from check_headers(f"{path}.request.headers", request.headers, known=known, secret=secret)
-    for field, expression in (("identity", test.identity), ("errorCode", test.error_code)):
-        if expression is not None:
-            yield from _path_violations(f"{path}.{field}", expression)
+    if test.identity is not None:
+        yield from _place_violations(f"{path}.identity", test.identity, parse_identity)
+    if test.error_code is not None:
+        yield from _place_violations(f"{path}.errorCode", test.error_code, parse_path)
     for index, assertion in enumerate(test.expect.assertions):
         yield from _expression_violations(f"{path}.expect.assertions[{index}].rule", assertion.rule)
     for index, rule in enumerate(test.failures):
@@ -70,9 +71,9 @@ def check_headers(
             yield Violation(f"{path}.{name}", problem)
 
 
-def _path_violations(path: str, expression: str) -> Iterator[Violation]:
+def _place_violations(path: str, expression: str, parse: Callable[[str], object]) -> Iterator[Violation]:
     try:
-        parse_path(expression)
+        parse(expression)
     except ValueError as error:
         yield Violation(path, str(error))
 
