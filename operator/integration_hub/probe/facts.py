@@ -285,9 +285,14 @@ class Facts:
     # -- The external system's own words ------------------------------------------------------------------
 
     @cached_property
+    def _error(self) -> Any:
+        """The answer as a document in which errors are looked for, None where it is none."""
+        return self.json if self.json is not None else codes.xml_error(self.body)
+
+    @cached_property
     def codes(self) -> frozenset[str]:
         """All error codes in the answer, to be compared with those that we know."""
-        found = [codes.normalised(code) for code in codes.codes_in(self.json)]
+        found = [codes.normalised(code) for code in codes.codes_in(self._error)]
         named = self._named_code
         return frozenset((*found, codes.normalised(named)) if named else found)
 
@@ -295,7 +300,7 @@ class Facts:
     def words(self) -> str:
         """What the answer says to people. Compared with what we know, never shown."""
         described = " ".join(re.findall(r'error_description="([^"]{0,300})"', self._challenges)).lower()
-        return f"{codes.words_in(self.json)} {described}".strip()
+        return f"{codes.words_in(self._error)} {described}".strip()
 
     def says(self, known: frozenset[str]) -> bool:
         """Tell whether an error answer has one of these codes."""
@@ -304,7 +309,7 @@ class Facts:
     @cached_property
     def error_code(self) -> str | None:
         """The external system's error code if it may be shown; a number that only repeats the status tells nothing."""
-        found = [self._named_code or "", *codes.codes_in(self.json)]
+        found = [self._named_code or "", *codes.codes_in(self._error)]
         shown = (self.shown_word(code) for code in found if code != str(self.status))
         return next((code for code in shown if code), None)
 
