@@ -144,8 +144,8 @@ class ConnectionTest(TestSettings):
     """A request that tells whether a connection works."""
 
     default: bool = False
-    """Whether this is the test that every instance makes and that decides first if it is Ready. Exactly one test has
-    it; instances choose others by name in `spec.tests`."""
+    """Whether this is the test that every instance makes and that decides first if it is Ready, unless its auth method
+    names another. Exactly one test has it; instances choose others by name in `spec.tests`."""
     request: TestRequest = TestRequest()
     """The request to make."""
 
