@@ -11,7 +11,7 @@ import click
 from integration_hub.catalog.changes import Change
 from integration_hub.catalog.lint import Finding
 from integration_hub.catalog.vendor import Vendor
-from integration_hub.shell.exchange import clean
+from integration_hub.config.plain_text import clean
 from integration_hub.shell.rehearsal import Played, plays
 
 _SIGNS = {True: ("✓ ok", "green"), False: ("✗ differs", "red")}
