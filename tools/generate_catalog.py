@@ -6,6 +6,7 @@ The index that searches read, the lists for 'kubectl apply -k', and docs/catalog
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -32,7 +33,27 @@ HEAD = """\
     hub catalog show stripe
     hub catalog install stripe slack
 
-or all of them with `kubectl apply -k catalog`.
+`hub catalog show` says what a connection needs before it is begun: fields, credentials, and where the vendor hands
+them out. Without the command, `kubectl apply -k catalog` in a copy of this repository installs all; `hub catalog export
+FOLDER stripe slack` writes some of them for Git.
+
+## Installing, and newer versions
+
+`hub catalog install` applies on the server's side, as field manager `integration-hub-catalog`. What is there already
+and the same stays untouched (`unchanged`). Where it is other, the changes are printed, and:
+
+| What is found | What happens |
+|---|---|
+| the operator's checks let a connection through now, and would not then | nothing is installed; it is named, and what breaks |
+| a connection needs a key in its Secret that it did not need | the same |
+| the cluster has a newer version than the catalog | nothing is installed |
+| somebody else manages a part of the definition | that one is not installed |
+
+`--force` installs all the same. `--dry-run=server` has everything checked and writes nothing; `--dry-run=client` asks
+no cluster. Exit code 0 where all is as wanted, 1 where something was refused or has failed, 2 for a mistake in the
+command, 3 where the cluster cannot be reached or does not permit it.
+
+## Systems
 
 | System | Name | Category | Auth methods |
 |---|---|---|---|
@@ -62,7 +83,7 @@ def kustomization(resources: Iterable[str]) -> str:
 def page(raws: Sequence[Raw]) -> str:
     """Return the text of docs/catalog.md."""
     rows = "".join(
-        f"| [{raw['spec']['displayName']}](#{raw['metadata']['name']}) | `{raw['metadata']['name']}` |"
+        f"| [{raw['spec']['displayName']}](#{_anchor(raw['spec']['displayName'])}) | `{raw['metadata']['name']}` |"
         f" {', '.join(raw['spec']['categories'])} |"
         f" {', '.join(_cell(method['displayName']) for method in raw['spec']['authMethods'])} |\n"
         for raw in raws
@@ -73,7 +94,7 @@ def page(raws: Sequence[Raw]) -> str:
 
 def _section(raw: Raw) -> Iterator[str]:
     spec, name = raw["spec"], raw["metadata"]["name"]
-    yield f'## <a id="{name}"></a>{spec["displayName"]}\n'
+    yield f"### {spec['displayName']}\n"
     yield f"{_line(spec['description'])}\n"
     yield f"`{name}` {spec['version']}, by {spec['vendor']}. [Documentation]({spec['documentationURL']}).\n"
     if raw["metadata"].get("annotations", {}).get(SELF_HOSTED) == "true":
@@ -108,6 +129,11 @@ def _section(raw: Raw) -> Iterator[str]:
 def _field_words(schema: dict[str, Any]) -> str:
     default = f" Default: `{schema['default']}`." if "default" in schema else ""
     return _cell(f"{schema.get('title', '')}. {schema.get('description', '')}{default}")
+
+
+def _anchor(heading: str) -> str:
+    """Return the anchor that GitHub gives a heading."""
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
 
 
 def _line(text: str) -> str:

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 Raw = Mapping[str, Any]
@@ -58,6 +59,8 @@ _SHORTEST: Final = 3
 _ONE_TYPO, _TWO_TYPOS = 4, 8
 """Letters from which on a word may have so many of them wrong."""
 _WORD: Final = re.compile(r"[^\W_]+")
+_HUMP: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_BY_WEIGHT: Final = sorted(_WEIGHTS.items(), key=lambda pair: pair[1])
 
 
 def entry_of(raw: Raw) -> Entry:
@@ -108,7 +111,7 @@ def search(entries: Sequence[Entry], words: str) -> list[Hit]:
     A word counts most in a name, less in what describes; whole more than its beginning, and that more than its inside.
     In a longer word a letter or two may be wrong, missing, too many or swapped.
     """
-    wanted = [word for word in _words([words]) if word]
+    wanted = _words_of(words)
     if not wanted:
         return [Hit(entry, 1.0) for entry in entries]
     places = _places(entries)
@@ -125,15 +128,16 @@ def _places(entries: Sequence[Entry]) -> dict[str, dict[int, float]]:
     """Return of each word in which entries it stands, with the weight of the best place."""
     places: dict[str, dict[int, float]] = {}
     for number, entry in enumerate(entries):
-        for part, weight in _WEIGHTS.items():
+        weights: dict[str, float] = {}
+        # From the least to the most, so that the weight of the best place stays.
+        for part, weight in _BY_WEIGHT:
             value = getattr(entry, part)
-            for word in _words([value] if isinstance(value, str) else value):
-                there = places.setdefault(word, {})
-                if there.get(number, 0.0) < weight:
-                    there[number] = weight
+            for text in (value,) if isinstance(value, str) else value:
+                weights.update(dict.fromkeys(_words_of(text), weight))
         # People type a name of several words as one.
-        joined = "".join(_words([entry.display_name]))
-        places.setdefault(joined, {})[number] = _WEIGHTS["display_name"]
+        weights["".join(_words_of(entry.display_name))] = _WEIGHTS["display_name"]
+        for word, weight in weights.items():
+            places.setdefault(word, {})[number] = weight
     return places
 
 
@@ -179,7 +183,8 @@ def _near(word: str, known: Iterable[str], typos: int) -> list[tuple[str, int]]:
     ]
 
 
-def _words(texts: Iterable[str]) -> list[str]:
-    """Return the words of texts in lower case; of camelCase and names with '-' their parts."""
-    spaced = (re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text) if text[:1].islower() else text for text in texts)
-    return [word for text in spaced for word in _WORD.findall(text.lower())]
+@lru_cache(maxsize=16384)
+def _words_of(text: str) -> tuple[str, ...]:
+    """Return the words of a text in lower case, each once; of camelCase and names with '-' their parts."""
+    spaced = _HUMP.sub(" ", text) if text[:1].islower() else text
+    return tuple(dict.fromkeys(_WORD.findall(spaced.lower())))
