@@ -44,7 +44,7 @@ and the same stays untouched (`unchanged`). Where it is other, the changes are p
 
 | What is found | What happens |
 |---|---|
-| the operator's checks let a connection through now, and would not then | nothing is installed; it is named, and what breaks |
+| the operator's checks let a connection through now, and would not then | nothing is installed; it is named, with why |
 | a connection needs a key in its Secret that it did not need | the same |
 | the cluster has a newer version than the catalog | nothing is installed |
 | somebody else manages a part of the definition | that one is not installed |
