@@ -236,10 +236,11 @@ def test_what_is_newer_in_the_cluster_stays(hub: Hub, api: Api) -> None:
 def test_what_somebody_else_manages_stays_theirs(hub: Hub, api: Api) -> None:
     theirs = older(description="Ours.")
     api.apply(theirs, manager="argocd-controller")
-    ran = hub.run("catalog", "install", "salesforce")
+    ran = hub.run("catalog", "install", "stripe", "salesforce")
     assert ran.code == 1
-    assert "somebody else manages a part of it" in ran.err
+    assert "Nothing was installed: somebody else manages a part of 'salesforce'" in ran.err
     assert "argocd-controller" in ran.err
+    assert not api.exists(of_catalog("stripe"))
     assert api.get(theirs)["spec"]["description"] == "Ours."
     assert hub.run("catalog", "install", "salesforce", "--force").code == 0
 
