@@ -116,6 +116,20 @@ def test_plain_is_one_fact_a_line_and_a_terminal_has_it_in_bold(alone: Hub) -> N
     assert "\x1b" not in without
 
 
+def test_a_played_definition_has_a_word_beside_each_sign(alone: Hub) -> None:
+    words = ("definition", "test", "stripe", "--case", "too many requests")
+    code, shown = alone.on_a_terminal(*words, columns=120)
+    assert code == 0
+    assert "✓" in shown
+    assert " ok " in shown
+    _, plain = alone.on_a_terminal(*words, "--plain", columns=120)
+    assert "Result: ok" in plain
+    assert "\x1b" not in plain
+    _, narrow = alone.on_a_terminal(*words, columns=60, NO_COLOR="1")
+    assert "\x1b" not in narrow
+    assert all(len(line) <= 60 for line in narrow.splitlines())
+
+
 def test_what_is_exported_can_be_applied(hub: Hub, kubectl: Kubectl, tmp_path: Path) -> None:
     folder = tmp_path / "git" / "catalog"
     ran = hub.run("catalog", "export", str(folder), "stripe", "slack")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from integration_hub.adapters.kube_api import DEFINITIONS, INSTANCES, ApiError
@@ -105,7 +106,7 @@ def _judge(cluster: Cluster, steps: Sequence[Step], *, force: bool) -> None:
             continue  # no connection works with what is there
         step.found = changes(old.spec, new.spec)
         step.is_older = _version(new) < _version(old)
-        step.breaks = broken(instances.get(step.name, ()), old, new)
+        step.breaks = broken(instances.get(step.name, ()), old, new, now=datetime.now(UTC))
 
 
 def _numbered(raw: Raw) -> Raw:
