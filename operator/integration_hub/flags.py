@@ -65,7 +65,16 @@ def cluster_flags(command: F) -> F:
 
 
 def egress_flags(command: F) -> F:
-    """Add --allow-cidr, as `allow_cidrs`, and --allow-http."""
+    """Add --allow-cidr, as `allow_cidrs`, --allow-http, and --connect-to, as `connect_to`."""
+    command = click.option(
+        "--connect-to",
+        "connect_to",
+        multiple=True,
+        metavar="HOST:PORT=ADDRESS:PORT",
+        help="Connect to this address where a host is meant, like api.example.com:443=10.0.0.7:443, for a private"
+        " endpoint. HOST may be *.example.com. The certificate must still be the host's, and the address one that"
+        " --allow-cidr permits. May be repeated.",
+    )(command)
     command = click.option(
         "--allow-http", is_flag=True, help="Permit plain HTTP to hosts that a definition marks with http://."
     )(command)
@@ -79,12 +88,19 @@ def egress_flags(command: F) -> F:
     )(command)
 
 
-def egress_policy(allow_cidrs: Sequence[str], *, allow_http: bool) -> EgressPolicy:
-    """Return the policy that the flags describe; a network that is none is a mistake in them."""
+def egress_policy(
+    allow_cidrs: Sequence[str], *, allow_http: bool, connect_to: Sequence[str] = ()
+) -> EgressPolicy:
+    """Return the policy that the flags describe; a network or an address that is none is a mistake in them."""
     # Here, since a command's --help needs no network.
-    from integration_hub.adapters.egress import EgressPolicy, parse_cidrs  # noqa: PLC0415
+    from integration_hub.adapters.egress import EgressPolicy, parse_cidrs, parse_detours  # noqa: PLC0415
 
     try:
-        return EgressPolicy(allowed_cidrs=parse_cidrs(allow_cidrs), allow_http=allow_http)
+        networks = parse_cidrs(allow_cidrs)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--allow-cidr") from error
+    try:
+        detours = parse_detours(connect_to)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--connect-to") from error
+    return EgressPolicy(allowed_cidrs=networks, allow_http=allow_http, detours=detours)

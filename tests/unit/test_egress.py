@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 from integration_hub.adapters.egress import (
     AddressRefusedError,
     CheckedResolver,
+    Detour,
     EgressPolicy,
     HostRule,
     checked_socket,
     normalise_host,
     parse_cidrs,
+    parse_detours,
 )
 
 NOTHING_LISTED = EgressPolicy()
@@ -327,3 +329,57 @@ class TestRules:
             HostRule.parse(text)
         except ValueError:
             return
+
+
+class TestDetour:
+    def test_it_is_for_one_host_and_one_port(self) -> None:
+        detour = Detour.parse("API.example.com:443=127.0.0.1:8443")
+        assert detour == Detour("api.example.com", 443, "127.0.0.1", 8443)
+        assert detour.applies("api.example.com", 443)
+        assert not detour.applies("api.example.com", 8443)
+        assert not detour.applies("www.api.example.com", 443)
+
+    def test_a_wildcard_is_for_all_below(self) -> None:
+        detour = Detour.parse("*.example.com:443=[::1]:8443")
+        assert (detour.address, detour.address_port, detour.below) == ("::1", 8443, True)
+        assert detour.applies("a.b.example.com", 443)
+        assert not detour.applies("example.com", 443)
+        assert not detour.applies("badexample.com", 443)
+
+    @pytest.mark.parametrize(
+        ("text", "said"),
+        [
+            ("api.example.com=127.0.0.1:8443", "HOST:PORT=ADDRESS:PORT"),
+            ("api.example.com:443", "HOST:PORT=ADDRESS:PORT"),
+            ("api.example.com:443=127.0.0.1", "HOST:PORT=ADDRESS:PORT"),
+            ("https://api.example.com:443=127.0.0.1:8443", "HOST:PORT=ADDRESS:PORT"),
+            ("10.0.0.1:443=127.0.0.1:8443", "begins with an address"),
+            ("api.example.com:443=localhost:8443", "leads to a name"),
+            ("api.example.com:0=127.0.0.1:8443", "no port between 1 and 65535"),
+            ("api.example.com:443=127.0.0.1:99999", "no port between 1 and 65535"),
+            ("api.example.com:443=127.1:8443", "usual spelling"),
+        ],
+    )
+    def test_what_is_none_is_refused_in_words(self, text: str, said: str) -> None:
+        with pytest.raises(ValueError, match=said):
+            parse_detours([text])
+
+    async def test_the_resolver_looks_no_name_up_and_gives_the_other_port(self) -> None:
+        def look_up(*_: object) -> list[object]:
+            raise AssertionError("nothing is looked up")
+
+        policy = EgressPolicy(
+            parse_cidrs(["127.0.0.0/8"]), detours=parse_detours(["a.example:443=127.0.0.1:8443"])
+        )
+        resolver = CheckedResolver(policy, getaddrinfo=look_up)
+        (found,) = await resolver.resolve("a.example", 443)
+        assert (found["hostname"], found["host"], found["port"]) == ("a.example", "127.0.0.1", 8443)
+        assert resolver.known("a.example") == ("127.0.0.1",)
+        await resolver.close()
+
+    async def test_the_policy_judges_its_address_like_any_other(self) -> None:
+        policy = EgressPolicy(detours=parse_detours(["a.example:443=10.0.0.7:443"]))
+        resolver = CheckedResolver(policy)
+        with pytest.raises(AddressRefusedError, match=r"10\.0\.0\.7 is a private address"):
+            await resolver.resolve("a.example", 443)
+        await resolver.close()

@@ -3,7 +3,7 @@
 Two independent gates. `HostRule` reads names, before anything is looked up. `EgressPolicy` reads addresses:
 all that a name resolves to (`CheckedResolver`), and the one that a socket is made for (`checked_socket`),
 which covers addresses in URLs too. Every socket is made there, so there is no way around it, and a pooled
-connection costs nothing.
+connection costs nothing. A `Detour` of the policy takes the place of looking a name up, and of no gate.
 """
 
 from __future__ import annotations
@@ -92,11 +92,70 @@ class AddressRefusedError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Detour:
+    """Connections to a host go to another address, as with curl's --connect-to.
+
+    Only the connection: requests, TLS and the name that a certificate must be for are those of the host, and the
+    address must be one that the policy allows.
+    """
+
+    host: str
+    """Normalised; of a wildcard the part below which every name goes there."""
+    port: int
+    address: str
+    """Where connections go: an address, no name."""
+    address_port: int
+    below: bool = False
+    """Whether it is names below `host` that are meant, rather than `host`."""
+
+    @classmethod
+    def parse(cls, text: str) -> Detour:
+        """Read 'HOST:PORT=ADDRESS:PORT', like 'api.example.com:443=10.0.0.7:8443'; HOST may be '*.example.com'.
+
+        Raises:
+            ValueError: the text is not so; the message says why.
+
+        """
+        match = _DETOUR.fullmatch(text.strip())
+        if match is None:
+            raise ValueError(
+                f"{text!r} is not written HOST:PORT=ADDRESS:PORT, like 'api.example.com:443=10.0.0.7:8443'"
+            )
+        try:
+            host, address = normalise_host(match["host"]), normalise_host(match["address"])
+        except ValueError:
+            raise ValueError(f"{text!r} does not name a host or an address in its usual spelling") from None
+        if is_address(host):
+            raise ValueError(f"{text!r} begins with an address: what is to be reached elsewhere is a name")
+        if not is_address(address):
+            raise ValueError(f"{text!r} leads to a name: write its address, since no name is looked up here")
+        ports = int(match["port"]), int(match["address_port"])
+        if not all(0 < port <= _MAX_PORT for port in ports):
+            raise ValueError(f"{text!r} has no port between 1 and {_MAX_PORT}")
+        return cls(host, ports[0], address, ports[1], below=match["below"] is not None)
+
+    def applies(self, host: str, port: int) -> bool:
+        """Tell whether connections to a normalised host and port go there."""
+        return port == self.port and (host.endswith(f".{self.host}") if self.below else host == self.host)
+
+
+@dataclass(frozen=True, slots=True)
 class EgressPolicy:
     """The operator's own rule, which no definition can widen."""
 
     allowed_cidrs: tuple[Network, ...] = ()
     allow_http: bool = False
+    detours: tuple[Detour, ...] = ()
+    """Where connections go instead; the first that applies counts."""
+
+    def detour(self, host: str, port: int) -> Detour | None:
+        """Return where connections to a host go instead, None where they go to the host."""
+        return next((detour for detour in self.detours if detour.applies(host, port)), None)
+
+    def port_at_address(self, host: str, port: int) -> int:
+        """Return the port at the address that connections to a host and port go to."""
+        detour = self.detour(host, port)
+        return port if detour is None else detour.address_port
 
     def refusal(self, address: Address) -> str | None:
         """Return why an address must not be reached, like '10.0.0.1 is a private address', or None."""
@@ -124,6 +183,16 @@ def _embedded(address: Address) -> Address:
         if address in _NAT64:
             return IPv4Address(int(address) & 0xFFFF_FFFF)
     return address
+
+
+def parse_detours(values: Iterable[str]) -> tuple[Detour, ...]:
+    """Read the detours of the operator's configuration.
+
+    Raises:
+        ValueError: a value is not one; the message says which, and how it is written.
+
+    """
+    return tuple(Detour.parse(value) for value in values)
 
 
 def parse_cidrs(values: Iterable[str]) -> tuple[Network, ...]:
@@ -190,6 +259,10 @@ _RULE = re.compile(
     r"(?P<host>\[[^\[\]]*\]|[^\[\]:/@*?#\s]+)(?::(?P<port>[0-9]{1,5}))?"
 )
 _MAX_PORT = 65535
+_DETOUR = re.compile(
+    r"(?P<below>\*\.)?(?P<host>[^\[\]:/@*?#\s=]+):(?P<port>[0-9]{1,5})"
+    r"=(?P<address>\[[^\[\]]*\]|[^\[\]:/@*?#\s=]+):(?P<address_port>[0-9]{1,5})"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,6 +368,11 @@ class CheckedResolver(AbstractResolver):
 
         """
         self._known.pop(host, None)
+        detour = self._policy.detour(host, port)
+        if detour is not None:
+            self._remember(host, [detour.address])
+            _check(self._policy, detour.address)
+            return [_result(host, detour.address, detour.address_port, _family(detour.address))]
         started = monotonic()
         try:
             async with asyncio.timeout(self._timeout):
@@ -309,18 +387,10 @@ class CheckedResolver(AbstractResolver):
         # In an order of their own: name servers turn the addresses round, and a refusal names the first one of them.
         for address in sorted(info[4][0] for info in infos):
             _check(self._policy, address)
-        results: list[ResolveResult] = []
-        for found_family, _, proto, _, sockaddr in infos:
-            results.append(
-                ResolveResult(
-                    hostname=host,
-                    host=sockaddr[0],
-                    port=port,
-                    family=found_family,
-                    proto=proto,
-                    flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
-                )
-            )
+        results = [
+            _result(host, sockaddr[0], port, found_family, proto)
+            for found_family, _, proto, _, sockaddr in infos
+        ]
         if not results:
             raise socket.gaierror(socket.EAI_NONAME, "no address")
         return results
@@ -355,6 +425,21 @@ class CheckedResolver(AbstractResolver):
     async def close(self) -> None:
         """Let go of the threads; a lookup that is still under way ends by itself."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _result(host: str, address: str, port: int, family: int, proto: int = 0) -> ResolveResult:
+    return ResolveResult(
+        hostname=host,
+        host=address,
+        port=port,
+        family=family,
+        proto=proto,
+        flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+    )
+
+
+def _family(address: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
 
 
 def checked_socket(policy: EgressPolicy, info: AddressInfo) -> socket.socket:

@@ -224,7 +224,7 @@ class HttpClient:
         try:
             async with asyncio.timeout(seconds):
                 shown = await presented(
-                    self._policy, transport.address, port=target.port or 0, host=target.raw_host or ""
+                    self._policy, transport.address, port=self._port(target), host=target.raw_host or ""
                 )
         except (OSError, AddressRefusedError):
             return answer, transport
@@ -241,13 +241,17 @@ class HttpClient:
                 said = await overheard(
                     self._policy,
                     transport.address,
-                    port=target.port or 0,
+                    port=self._port(target),
                     host=target.raw_host or "",
                     context=context,
                 )
         except (OSError, AddressRefusedError):
             return answer
         return said or answer
+
+    def _port(self, target: URL) -> int:
+        """Return the port at the address that was connected to."""
+        return self._policy.port_at_address(target.raw_host or "", target.port or 0)
 
     def _session(self, *, pooled: bool) -> aiohttp.ClientSession:
         """Return the session whose connections are reused, or the one that makes one for each request."""

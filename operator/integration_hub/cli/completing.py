@@ -57,6 +57,12 @@ def _of_definitions(ctx: click.Context, _incomplete: str) -> Iterable[str]:
     return _names(ctx, DEFINITIONS)
 
 
+def _of_catalog(_ctx: click.Context, _incomplete: str) -> Iterable[str]:
+    from integration_hub.adapters.shipped import definition_ids  # noqa: PLC0415 - help needs none of it
+
+    return definition_ids()
+
+
 def _of_namespaces(ctx: click.Context, _incomplete: str) -> Iterable[str]:
     from integration_hub.adapters.kube_api import Resource  # noqa: PLC0415 - help needs none of it
 
@@ -100,6 +106,8 @@ namespaces = _quiet(_of_namespaces)
 for_get = _quiet(_of_get)
 tests = _quiet(_of_tests)
 reasons = _quiet(_of_reasons)
+catalog = _quiet(_of_catalog)
+"""Names of the catalog's definitions."""
 
 
 def _names(ctx: click.Context, resource: Resource, *, in_namespace: bool = True) -> Iterator[str]:

@@ -55,7 +55,9 @@ class Wish:
             namespace=flags["namespace"],
             kubeconfig=flags["kubeconfig"],
             context=flags["context"],
-            policy=egress_policy(flags["allow_cidrs"], allow_http=flags["allow_http"]),
+            policy=egress_policy(
+                flags["allow_cidrs"], allow_http=flags["allow_http"], connect_to=flags["connect_to"]
+            ),
             tests=tuple(flags["tests"]),
             bodies=flags["show_body"],
             as_json=flags["output"] == "json",

@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from integration_hub.adapters.issuing import Leaf, Pair, certificate_pem, make_ca, make_leaf, private_pem
 from integration_hub.devcluster.files import make_private_folder, write_private
-from integration_hub.devcluster.issuing import Leaf, Pair, certificate_pem, make_ca, make_leaf, private_pem
 
 CA_LIFE = timedelta(days=3650)
 LEAF_LIFE = timedelta(days=365)

@@ -9,8 +9,8 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from integration_hub.adapters.issuing import Leaf, certificate_pem, make_ca, make_leaf, private_pem
 from integration_hub.devcluster.files import write_private
-from integration_hub.devcluster.issuing import Leaf, certificate_pem, make_ca, make_leaf, private_pem
 
 LIFE = timedelta(days=30)
 """Longer than any run; each run makes its own."""

@@ -143,6 +143,7 @@ def run(  # noqa: PLR0913, PLR0917
     context: str | None,
     allow_cidrs: tuple[str, ...],
     allow_http: bool,
+    connect_to: tuple[str, ...],
     workers: int,
     interval: timedelta,
     host_rate: float,
@@ -163,7 +164,7 @@ def run(  # noqa: PLR0913, PLR0917
 
     Exit code 0 after a request to stop, 1 where it cannot go on, 2 for a mistake in the flags.
     """
-    policy = egress_policy(allow_cidrs, allow_http=allow_http)
+    policy = egress_policy(allow_cidrs, allow_http=allow_http, connect_to=connect_to)
     _check_callback(callback_listen, callback_url)
     if keyring is not None and keyring_files is not None:
         raise click.UsageError("--keyring and --keyring-files exclude each other: keys come from one place.")
