@@ -420,6 +420,45 @@ class TestLostAnswers:
             world.pass_time(minutes=2)
         assert world.ready == ("True", "Connected")
 
+    @pytest.mark.parametrize("status", [500, 502, 504, 520])
+    @pytest.mark.parametrize(("reuse", "times"), [("strict", 1), ("grace", 2)])
+    def test_an_answer_that_a_gateway_has_lost_is_as_lost(self, reuse: str, times: int, status: int) -> None:
+        world = World(of=oauth(refresh={"reuse": reuse}))
+        world.connect()
+        world.provider.gateway, world.provider.lose_answers = status, 10
+        world.pass_time(minutes=53)
+        for _ in range(10):
+            world.run()
+            world.pass_time(minutes=1)
+        assert len(world.provider.shown) == times
+        assert world.ready[1] == "ReauthenticationRequired"
+
+    @pytest.mark.parametrize(
+        ("status", "code"),
+        [
+            (503, None),
+            (429, None),
+            (500, "server_error"),
+            (502, "temporarily_unavailable"),
+            (500, "invalid_grant"),
+        ],
+    )
+    def test_what_says_that_nothing_was_done_leaves_no_doubt(self, status: int, code: str | None) -> None:
+        world = World(of=oauth(refresh={"reuse": "strict"}))
+        world.connect()
+        before = world.record
+        # Neither reaches the part that would use the refresh token up.
+        world.provider.refuses, world.provider.status = code or "of no form", status
+        world.pass_time(minutes=53)
+        world.run()
+        assert world.ready == ("True", "Connected")
+        assert world.record == before
+        world.provider.refuses = None
+        world.pass_time(minutes=5)
+        world.run()
+        assert world.record.tokens != before.tokens
+        assert len(world.provider.shown) == 1
+
 
 POLICIES = {
     "grace": Provider(grace=True),
