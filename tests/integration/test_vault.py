@@ -259,60 +259,89 @@ async def test_a_secret_that_was_deleted_meanwhile_is_made_anew(rig: Rig) -> Non
 # No right, no place
 
 
-async def test_what_may_not_be_written_is_held_until_it_may(
-    rig: Rig, kubectl: Kubectl, control_plane: ControlPlaneInfo, tmp_path: Path
-) -> None:
-    kubectl("create", "serviceaccount", "hub", "-n", rig.namespace)
-    kubectl("create", "role", "read", "-n", rig.namespace, "--verb=get", "--resource=secrets")
-    kubectl("create", "role", "write", "-n", rig.namespace, "--verb=create,update", "--resource=secrets")
-    token = kubectl("create", "token", "hub", "-n", rig.namespace).stdout.strip()
-    file = user_kubeconfig(
-        tmp_path / "hub", server=control_plane.server, ca_file=control_plane.ca_file, token=token
-    )
-    owner = rig.owner()
-    client = KubeClient(load(file))
-    try:
-        vault = await rig.vault(client)
-        told = (await vault.read(owner)).problem
-        assert told is not None
-        assert told.reason == "CredentialNotStored"
-        assert record_name(owner.uid) in told.message
+class Account:
+    """A service account that may do in its namespace what it is permitted to, and nothing else."""
 
-        account = f"--serviceaccount={rig.namespace}:hub"
-        kubectl("create", "rolebinding", "read", "-n", rig.namespace, "--role=read", account)
+    def __init__(
+        self, kubectl: Kubectl, namespace: str, control_plane: ControlPlaneInfo, folder: Path
+    ) -> None:
+        self._kubectl = kubectl
+        self._namespace = namespace
+        kubectl("create", "serviceaccount", "hub", "-n", namespace)
+        token = kubectl("create", "token", "hub", "-n", namespace).stdout.strip()
+        file = user_kubeconfig(
+            folder, server=control_plane.server, ca_file=control_plane.ca_file, token=token
+        )
+        self.client = KubeClient(load(file))
+
+    async def permit(self, name: str, *verbs: str) -> None:
+        """Permit it to do this with Secrets, and wait until the API server knows."""
+        where = ("-n", self._namespace)
+        account = f"{self._namespace}:hub"
+        verb = f"--verb={','.join(verbs)}"
+        self._kubectl("create", "role", name, *where, verb, "--resource=secrets")
+        self._kubectl("create", "rolebinding", name, *where, f"--role={name}", f"--serviceaccount={account}")
+        asked = ("auth", "can-i", verbs[-1], "secrets", *where, f"--as=system:serviceaccount:{account}")
         await asyncio.to_thread(
             wait_until,
-            lambda: (
-                kubectl(
-                    "auth",
-                    "can-i",
-                    "get",
-                    "secrets",
-                    "-n",
-                    rig.namespace,
-                    f"--as=system:{account[2:].replace('=', ':')}",
-                    check=False,
-                ).stdout
-            ),
+            lambda: self._kubectl(*asked, check=False).stdout,
             lambda text: text.startswith("yes"),
-            "the right to read",
+            f"the right to {name}",
         )
-        answer = await vault.write(owner, WriteRecord(record(), RecordAnswer()))
-        assert answer.problem is not None
-        assert answer.problem.reason == "CredentialNotStored"
-        assert "canary" not in answer.problem.message
-        assert vault.holds(owner.uid)
-        assert (await vault.read(owner)).problem is not None
 
-        kubectl("create", "rolebinding", "write", "-n", rig.namespace, "--role=write", account)
-        for _ in range(100):
-            if (await vault.read(owner)).record == record():
-                break
-            await asyncio.sleep(0.05)
-    finally:
-        await client.close()
+
+@pytest.fixture
+async def account(
+    kubectl: Kubectl, namespace: str, control_plane: ControlPlaneInfo, tmp_path: Path
+) -> AsyncIterator[Account]:
+    account = Account(kubectl, namespace, control_plane, tmp_path / "hub")
+    yield account
+    await account.client.close()
+
+
+async def test_what_may_not_be_written_is_held_until_it_may(rig: Rig, account: Account) -> None:
+    owner = rig.owner()
+    vault = await rig.vault(account.client)
+    told = (await vault.read(owner)).problem
+    assert told is not None
+    assert told.reason == "CredentialNotStored"
+    assert record_name(owner.uid) in told.message
+
+    await account.permit("read", "get")
+    answer = await vault.write(owner, WriteRecord(record(), RecordAnswer()))
+    assert answer.problem is not None
+    assert answer.problem.reason == "CredentialNotStored"
+    assert "canary" not in answer.problem.message
+    assert vault.holds(owner.uid)
+    assert (await vault.read(owner)).problem is not None
+
+    await account.permit("write", "create", "update")
+    assert (await vault.read(owner)).record == record()
     assert not vault.holds(owner.uid)
     assert (await (await rig.vault()).read(owner)).record == record()
+
+
+@pytest.mark.parametrize("has_spool", [False, True], ids=["memory", "spool"])
+async def test_a_record_without_it_does_not_take_the_place_of_what_is_held(
+    rig: Rig, account: Account, tmp_path: Path, *, has_spool: bool
+) -> None:
+    owner, spool = rig.owner(), tmp_path / "spool" if has_spool else None
+    base = await written(await rig.vault(), owner, record(intent="a-1"), RecordAnswer())
+    await account.permit("read", "get")
+    vault = await rig.vault(account.client, spool)
+    refused = await vault.write(owner, WriteRecord(record(2), base, "a-1"))
+    assert refused.problem is not None
+    other = replace(record(), handled="again-1")
+    assert (await vault.write(owner, WriteRecord(other, base))).problem is not None
+    assert vault.holds(owner.uid)
+
+    await account.permit("write", "update")
+    answer = await vault.write(owner, WriteRecord(other, base))
+    assert answer.conflict
+    assert answer.record == record(2)
+    assert not vault.holds(owner.uid)
+    assert spool is None or list(spool.iterdir()) == []
+    await written(vault, owner, replace(record(2), handled="again-1"), answer)
 
 
 async def test_a_namespace_that_goes_is_told_of_and_nothing_hangs(rig: Rig, kubectl: Kubectl) -> None:

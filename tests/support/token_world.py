@@ -92,6 +92,10 @@ class Provider:
     """The error code that the token URL answers with."""
     lose_answers: int = 0
     """How many answers of the token URL get lost on the way back."""
+    gateway: int | None = None
+    """The status with which a gateway answers in place of those that get lost; None where there is none."""
+    status: int = 400
+    """With which the token URL refuses."""
     postpones: int = 0
     """How many requests for tokens have to wait for their turn."""
     api_status: int | None = None
@@ -124,6 +128,9 @@ class Provider:
         status, body = self._token(request)
         if self.lose_answers:
             self.lose_answers -= 1
+            if self.gateway is not None:
+                page = HttpResponse(self.gateway, {"content-type": "text/html"}, b"<html>Sorry</html>")
+                return Outcome(page, None, 0.01, "token")
             lost = Failure(FailureKind.CONNECTION_LOST, "eu.acme.example:443")
             return Outcome(None, lost, 0.01, "token")
         return Outcome(
@@ -142,7 +149,7 @@ class Provider:
     def _token(self, request: HttpRequest) -> tuple[int, dict[str, Any]]:
         form = dict(parse_qsl((request.body or b"").decode()))
         if self.refuses is not None:
-            return 400, {"error": self.refuses}
+            return self.status, {"error": self.refuses}
         if urlsplit(request.url).path == "/device":
             return 200, _DEVICE
         grants: dict[str, Callable[[dict[str, str]], tuple[int, dict[str, Any]]]] = {
@@ -358,3 +365,8 @@ class World:
         """Let a person change the spec."""
         self.raw["spec"] |= spec
         self.raw["metadata"]["generation"] += 1
+
+    def publish(self, of: Raw) -> None:
+        """Let the platform team change the definition."""
+        generation = self.of["metadata"]["generation"] + 1
+        self.of = of | {"metadata": of["metadata"] | {"generation": generation}}

@@ -437,6 +437,45 @@ class TestLostAnswers:
             world.pass_time(minutes=2)
         assert world.ready == ("True", "Connected")
 
+    @pytest.mark.parametrize("status", [500, 502, 504, 520])
+    @pytest.mark.parametrize(("reuse", "times"), [("strict", 1), ("grace", 2)])
+    def test_an_answer_that_a_gateway_has_lost_is_as_lost(self, reuse: str, times: int, status: int) -> None:
+        world = World(of=oauth(refresh={"reuse": reuse}))
+        world.connect()
+        world.provider.gateway, world.provider.lose_answers = status, 10
+        world.pass_time(minutes=53)
+        for _ in range(10):
+            world.run()
+            world.pass_time(minutes=1)
+        assert len(world.provider.shown) == times
+        assert world.ready[1] == "ReauthenticationRequired"
+
+    @pytest.mark.parametrize(
+        ("status", "code"),
+        [
+            (503, None),
+            (429, None),
+            (500, "server_error"),
+            (502, "temporarily_unavailable"),
+            (500, "invalid_grant"),
+        ],
+    )
+    def test_what_says_that_nothing_was_done_leaves_no_doubt(self, status: int, code: str | None) -> None:
+        world = World(of=oauth(refresh={"reuse": "strict"}))
+        world.connect()
+        before = world.record
+        # Neither reaches the part that would use the refresh token up.
+        world.provider.refuses, world.provider.status = code or "of no form", status
+        world.pass_time(minutes=53)
+        world.run()
+        assert world.ready == ("True", "Connected")
+        assert world.record == before
+        world.provider.refuses = None
+        world.pass_time(minutes=5)
+        world.run()
+        assert world.record.tokens != before.tokens
+        assert len(world.provider.shown) == 1
+
 
 POLICIES = {
     "grace": Provider(grace=True),
@@ -591,6 +630,217 @@ class TestByItself:
         world.run()
         assert provider.shown == ["given-refresh"]
         assert world.ready == ("True", "Connected")
+
+
+GIVEN = "given-refresh"
+
+
+class TestGivenToken:
+    """A refresh token that the Secret has, and that the provider rotates: good for once."""
+
+    @staticmethod
+    def _connected(provider: Provider | None = None, **settings: Any) -> World:
+        world = World(
+            of=oauth("refreshToken", **settings),
+            provider=provider or Provider(current=GIVEN),
+            secret=found(**CLIENT, refreshToken=GIVEN),
+        )
+        world.run()
+        assert world.ready == ("True", "Connected")
+        return world
+
+    @staticmethod
+    def _renew(world: World) -> None:
+        """Let the tokens end, and see that they are renewed."""
+        asked = len(world.provider.shown)
+        world.pass_time(minutes=61)
+        world.run()
+        assert world.ready == ("True", "Connected")
+        assert len(world.provider.shown) == asked + 1
+
+    def test_another_client_secret_does_not_send_it_again(self) -> None:
+        world = self._connected()
+        world.secret = found("8", **(CLIENT | {"clientSecret": "rotated-secret-77"}), refreshToken=GIVEN)
+        world.run()
+        assert world.ready == ("True", "Connected")
+        assert world.provider.shown == [GIVEN]
+        self._renew(world)
+        assert not world.provider.dead
+
+    @pytest.mark.parametrize(
+        "edit",
+        [
+            {"tokenParameters": {"tenant": "1"}},
+            {"refreshParameters": {"tenant": "1"}},
+            {"clientAuthentication": "client_secret_post"},
+            {"audience": "https://eu.acme.example"},
+            {"refresh": {"reuse": "strict"}},
+            {"issuer": "https://eu.acme.example"},
+        ],
+        ids=lambda edit: next(iter(edit)),
+    )
+    @pytest.mark.parametrize("reuse", ["grace", "reusable"])
+    def test_an_edit_of_the_definition_does_not_send_it_again(self, reuse: str, edit: dict[str, Any]) -> None:
+        settings: dict[str, Any] = {"refresh": {"reuse": reuse}}
+        world = self._connected(**settings)
+        world.publish(oauth("refreshToken", **(settings | edit)))
+        world.run()
+        assert world.ready == ("True", "Connected")
+        assert world.provider.shown == [GIVEN]
+        self._renew(world)
+        assert not world.provider.dead
+
+    def test_another_address_asks_for_another_one_and_going_back_needs_none(self) -> None:
+        world = self._connected()
+        world.publish(oauth("refreshToken", tokenURL="https://eu.acme.example/v2/token"))
+        for _ in range(5):
+            world.pass_time(minutes=1)
+            world.run()
+        assert world.ready == ("False", "ReauthenticationRequired")
+        condition = world.status.condition("Ready")
+        assert condition is not None
+        assert "was used before" in condition.message
+        assert world.provider.shown == [GIVEN]
+        world.publish(oauth("refreshToken"))
+        world.run()
+        assert world.ready == ("True", "Connected")
+        self._renew(world)
+        assert not world.provider.dead
+
+    def test_one_that_is_put_back_into_the_secret_is_not_sent_again(self) -> None:
+        world = self._connected()
+        world.provider.current = "second-refresh"
+        world.secret = found("8", **CLIENT, refreshToken="second-refresh")
+        world.run()
+        assert world.ready == ("True", "Connected")
+        world.secret = found("9", **CLIENT, refreshToken=GIVEN)
+        world.run()
+        assert world.ready == ("False", "ReauthenticationRequired")
+        world.secret = found("10", **CLIENT, refreshToken="second-refresh")
+        world.run()
+        assert world.ready == ("True", "Connected")
+        assert world.provider.shown == [GIVEN, "second-refresh"]
+        self._renew(world)
+
+    def test_one_that_is_refused_after_another_is_sent_once_and_takes_nothing_from_the_other(self) -> None:
+        world = self._connected()
+        world.provider.refuses = "invalid_grant"
+        world.secret = found("8", **CLIENT, refreshToken="a-wrong-one")
+        asked = world.provider.token_requests
+        for _ in range(5):
+            world.run()
+            assert world.ready == ("False", "ReauthenticationRequired")
+            world.pass_time(minutes=3)
+        assert world.provider.token_requests == asked + 1
+        world.provider.refuses = None
+        world.secret = found("9", **CLIENT, refreshToken=GIVEN)
+        world.run()
+        assert world.ready == ("True", "Connected")
+        assert world.provider.shown == [GIVEN]
+
+    @pytest.mark.parametrize("reuse", ["grace", "strict"])
+    def test_going_back_to_one_whose_grant_is_over_sends_nothing(self, reuse: str) -> None:
+        world = self._connected(refresh={"reuse": reuse})
+        world.provider.lose_answers = 9
+        for _ in range(5):
+            world.pass_time(minutes=61)
+            world.run()
+        assert world.ready == ("False", "ReauthenticationRequired")
+        world.provider.lose_answers = 0
+        world.secret = found("8", **CLIENT, refreshToken="a-wrong-one")
+        world.run()
+        assert world.ready == ("False", "ReauthenticationRequired")
+        sent = list(world.provider.shown)
+        assert sent[-1] == "a-wrong-one"
+        world.secret = found("9", **CLIENT, refreshToken=GIVEN)
+        for _ in range(3):
+            world.run()
+            world.pass_time(minutes=1)
+        assert world.ready == ("False", "ReauthenticationRequired")
+        assert world.provider.shown == sent
+
+    def test_one_that_was_refused_is_not_sent_again_for_another_client_secret(self) -> None:
+        world = self._connected()
+        world.provider.refuses = "invalid_grant"
+        world.pass_time(minutes=61)
+        world.run()
+        assert world.ready == ("False", "ReauthenticationRequired")
+        asked = world.provider.token_requests
+        world.secret = found("8", **(CLIENT | {"clientSecret": "rotated-secret-77"}), refreshToken=GIVEN)
+        world.run()
+        assert world.ready == ("False", "ReauthenticationRequired")
+        assert world.provider.token_requests == asked
+
+    def test_one_that_is_refused_with_another_client_is_sent_with_the_right_one(self) -> None:
+        world = World(
+            of=oauth("refreshToken"),
+            provider=Provider(current=GIVEN, refuses="invalid_grant"),
+            secret=found(**(CLIENT | {"clientId": "mistyped"}), refreshToken=GIVEN),
+        )
+        world.run()
+        assert world.ready == ("False", "ReauthenticationRequired")
+        world.provider.refuses = None
+        world.secret = found("8", **CLIENT, refreshToken=GIVEN)
+        world.run()
+        assert world.ready == ("True", "Connected")
+
+    def test_a_person_may_have_it_sent_again(self) -> None:
+        world = self._connected()
+        world.publish(oauth("refreshToken", tokenURL="https://eu.acme.example/v2/token"))
+        world.provider.current = GIVEN
+        world.annotate(AUTHORIZE_ANNOTATION, "again-1")
+        world.run()
+        assert world.ready == ("True", "Connected")
+        assert world.provider.shown == [GIVEN, GIVEN]
+
+    def test_where_the_system_gives_out_no_other_it_is_not_used_up(self) -> None:
+        world = self._connected(Provider(current=GIVEN, rotates=False))
+        world.publish(oauth("refreshToken", tokenURL="https://eu.acme.example/v2/token"))
+        world.run()
+        assert world.ready == ("True", "Connected")
+        assert world.provider.shown == [GIVEN, GIVEN]
+
+    def test_where_nothing_was_sent_it_is_not_used_up(self) -> None:
+        world = World(
+            of=oauth("refreshToken"),
+            provider=Provider(current=GIVEN, down=FailureKind.CONNECTION_REFUSED),
+            secret=found(**CLIENT, refreshToken=GIVEN),
+        )
+        world.run()
+        assert world.ready == ("False", "ConnectionRefused")
+        world.publish(oauth("refreshToken", tokenURL="https://eu.acme.example/v2/token"))
+        world.provider.down = None
+        world.run()
+        assert world.ready == ("True", "Connected")
+
+    @pytest.mark.parametrize("moment", ["die_before", "die_after"])
+    @pytest.mark.parametrize("policy", ["grace", "strict"])
+    def test_no_death_has_it_sent_more_often_than_its_policy_permits(self, policy: str, moment: str) -> None:
+        ends = set()
+        for number in range(20):
+            settings: dict[str, Any] = {"refresh": {"reuse": policy}}
+            world = World(
+                of=oauth("refreshToken", **settings),
+                provider=Provider(current=GIVEN, grace=policy == "grace"),
+                secret=found(**CLIENT, refreshToken=GIVEN),
+            )
+            try:
+                world.run(**{moment: number})  # type: ignore[arg-type]
+            except DiedError:
+                pass
+            else:
+                break
+            # While nobody was there, the definition was changed.
+            world.publish(oauth("refreshToken", tokenURL="https://eu.acme.example/v2/token", **settings))
+            for _ in range(10):
+                world.run()
+                world.pass_time(minutes=1)
+            ends.add(world.ready)
+            assert len(world.provider.shown) <= {"grace": 2, "strict": 1}[policy], number
+            assert not world.provider.dead, number
+        else:
+            pytest.fail("the story never ends")
+        assert ends == {("True", "Connected"), ("False", "ReauthenticationRequired")}
 
 
 class TestDevice:

@@ -242,9 +242,12 @@ REFUSALS: list[tuple[Any, int, TokenRefused]] = [
     ({"error": 5}, 400, TokenRefused()),
     ({"error": ["invalid_grant"]}, 400, TokenRefused()),
     # Nobody's fault here
-    ({"error": "invalid_grant"}, 500, TokenRefused()),
+    ({"error": "invalid_grant"}, 500, TokenRefused("invalid_grant")),
+    ({"error": "temporarily_unavailable"}, 503, TokenRefused("temporarily_unavailable")),
     ("", 503, TokenRefused()),
-    ({"error": "slow_down"}, 429, TokenRefused()),
+    ("<html>", 504, TokenRefused()),
+    ({"error": "s3cret-of-client"}, 500, TokenRefused()),
+    ({"error": "slow_down"}, 429, TokenRefused("slow_down")),
     # What was sent comes back
     ({"error": "s3cret-of-client"}, 400, TokenRefused()),
     ({"error": "not_s3cret-of-client_"}, 400, TokenRefused()),

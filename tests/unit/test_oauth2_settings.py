@@ -27,7 +27,7 @@ from integration_hub.auth.oauth2.lifetimes import LONGEST, lifetime
 from integration_hub.auth.tokens import Acquisition, Reuse
 from integration_hub.config.templates import TemplateError
 from integration_hub.model.http import HttpRequest
-from integration_hub.model.tokens import ConsentAttempt, Tokens
+from integration_hub.model.tokens import ConsentAttempt, Tokens, token_hash
 from support.auth import CONTEXT
 from support.certificates import Authority
 from support.oauth2 import EC_PEM, METHOD, RSA_KEY, RSA_PEM, SECRET, accepted, answer, credentials_of, driven
@@ -36,6 +36,7 @@ A, T, D = "https://a.example/authorize", "https://a.example/token", "https://a.e
 CODE: dict[str, Any] = {"authorizationURL": A, "tokenURL": T}
 CC: dict[str, Any] = {"grant": "clientCredentials", "tokenURL": T}
 JWT: dict[str, Any] = {"grant": "jwtBearer", "tokenURL": T}
+GIVEN: dict[str, Any] = {"grant": "refreshToken", "tokenURL": T}
 SIGNED: dict[str, Any] = {"grant": "signedJWT"}
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
@@ -346,7 +347,7 @@ def test_rules_follow_from_settings() -> None:
         None,
         Reuse.GRACE,
     )
-    assert not rules.consumes
+    assert rules.consumes == ""
     assert not rules.revocable
     settings = accepted(
         {
@@ -363,7 +364,7 @@ def test_rules_follow_from_settings() -> None:
     assert rules.refresh_share == pytest.approx(0.55)
     assert rules.lifetime == timedelta(minutes=90)
     assert rules.reuse is Reuse.STRICT
-    assert rules.consumes
+    assert rules.consumes == token_hash(SECRET["refreshToken"])
     assert rules.revocable
     assert rules.required_scopes == ("read", "write")
 
@@ -402,6 +403,13 @@ CHANGES: list[tuple[dict[str, Any], dict[str, Any], bool]] = [
     (CODE, {"requiredScopes": ["a"]}, False),
     (CODE, {"tokenIn": {"header": "X-Token"}}, False),
     (CC, {"tokenParameters": {"account_id": "1"}}, True),
+    # Nor has what is asked for with a refresh token of the Secret been consented to here.
+    (GIVEN, {"tokenParameters": {"account_id": "1"}}, False),
+    (GIVEN, {"scopes": ["a"], "audience": "a"}, False),
+    (GIVEN, {"issuer": "https://a.example"}, False),
+    (GIVEN, {"refresh": {"reuse": "reusable"}}, False),
+    (GIVEN, {"tokenURL": "https://b.example/token"}, True),
+    (GIVEN, {"clientId": "other"}, True),
     (JWT, {"jwt": {"subject": "somebody"}}, True),
 ]
 
@@ -424,6 +432,8 @@ def test_the_order_of_scopes_changes_nothing_and_another_secret_only_what_is_obt
     assert grant(CODE) == grant(CODE, clientSecret="other")
     assert grant(CODE) != grant(CODE, clientId="other")
     assert grant(CC) != grant(CC, clientSecret="other")
+    assert grant(GIVEN) == grant(GIVEN, clientSecret="other")
+    assert grant(GIVEN) != grant(GIVEN, refreshToken="other")
 
 
 def test_scopes_of_the_instance_are_asked_for_after_those_of_the_definition() -> None:

@@ -12,7 +12,15 @@ from integration_hub.credentials.record import Ending, to_fields
 from integration_hub.model.base import AUTHORIZE_ANNOTATION
 from integration_hub.model.http import FailureKind
 from integration_hub.model.reasons import Reason
-from integration_hub.reconcile.inputs import ConsentResult, SecretAnswer, SecretState
+from integration_hub.reconcile.inputs import (
+    Answer,
+    ConsentResult,
+    Effect,
+    RecordAnswer,
+    SecretAnswer,
+    SecretState,
+    WriteRecord,
+)
 from support.builders import found, instance
 from support.token_world import CLIENT, UID, DiedError, Provider, World, oauth
 
@@ -234,6 +242,31 @@ class TestWishes:
         assert world.ready == ("True", "Connected")
         assert world.provider.shown.count("given-refresh") == 1
         assert world.status.last_authorize_result == "Completed"
+
+    def test_a_wish_is_left_for_later_where_what_came_of_it_could_not_be_stored(self) -> None:
+        world = World(
+            of=oauth("refreshToken"),
+            provider=Provider(current="given-refresh"),
+            secret=found(**CLIENT, refreshToken="given-refresh"),
+        )
+        world.run()
+        world.annotate(AUTHORIZE_ANNOTATION, "again-1")
+        perform = world.perform
+
+        def refuse_once(effect: Effect) -> Answer:
+            if isinstance(effect, WriteRecord) and effect.attempt:
+                world.perform = perform  # type: ignore[method-assign]
+                return RecordAnswer(problem=CredentialProblem(Reason.CREDENTIAL_NOT_STORED, "Not now."))
+            return perform(effect)
+
+        world.perform = refuse_once  # type: ignore[method-assign]
+        world.run()
+        assert [effect.attempt != "" for effect in world.effects if isinstance(effect, WriteRecord)] == [
+            False,
+            True,
+        ], "the intent, then what came: it is held, and nothing is written over it"
+        assert world.status.last_handled_authorize is None
+        assert world.ready == ("True", "Connected")
 
     @staticmethod
     def _answered(world: World, reason: str) -> None:

@@ -47,7 +47,7 @@ class TokenRules:
     acquisition: Acquisition
     grant: str
     """Fingerprint of what is asked for; when it changes, tokens must be obtained anew. Never made of a secret value,
-    save that methods of `BY_ITSELF` add a hash of their credentials: with others they must obtain anew, too."""
+    save that methods of `BY_ITSELF` add a hash of what they obtain tokens with: with another they must do so anew."""
     required_scopes: tuple[str, ...] = ()
     """Scopes without which the connection is of no use."""
     refresh_share: float = 0.8
@@ -55,8 +55,8 @@ class TokenRules:
     lifetime: timedelta | None = None
     """How long an access token lives whose answer does not say; None: until it is refused."""
     reuse: Reuse = Reuse.GRACE
-    consumes: bool = False
-    """Whether obtaining uses up what the Secret has, as a refresh token that the provider rotates."""
+    consumes: str = ""
+    """Hash of what obtaining uses up of the Secret, as a refresh token that the provider rotates; '' for nothing."""
     revocable: bool = False
     """Whether there is a URL at which tokens can be given back (RFC 7009), or may be one by discovery."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
-from hashlib import sha256
 from typing import Any
 
 import orjson
@@ -25,7 +24,7 @@ class Intent:
     """Random: whose answer it is that comes."""
     started_at: datetime
     token_hash: str
-    """SHA-256 of the refresh token."""
+    """SHA-256 of the refresh token (`model.tokens.token_hash`)."""
     tries: int = 1
     """How many times this refresh token has been sent without an answer that is known."""
 
@@ -61,6 +60,8 @@ class CredentialRecord:
     device: DeviceCode | None = None
     handled: str | None = None
     """The last wish to authorise anew that was fulfilled: a value of the annotation integrationhub.dev/authorize."""
+    spent: tuple[str, ...] = ()
+    """SHA-256 of refresh tokens of the Secret that were used up, or may have been, the newest first."""
 
 
 _ADAPTER = TypeAdapter(CredentialRecord)
@@ -89,11 +90,6 @@ def from_fields(data: dict[str, bytes]) -> CredentialRecord:
             ".".join(map(str, problem["loc"])) for problem in error.errors(include_input=False)[:3]
         )
         raise RecordError(f"parts of it are not as expected: {where}") from None
-
-
-def token_hash(token: str) -> str:
-    """Return what tells one refresh token from another, in the sealed record alone."""
-    return sha256(token.encode()).hexdigest()
 
 
 def without_consent(record: CredentialRecord) -> CredentialRecord:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -94,3 +95,8 @@ class ConsentAnswer:
     def __repr__(self) -> str:
         """Show whether it is a refusal, and nothing else."""
         return f"ConsentAnswer(error={self.error is not None})"
+
+
+def token_hash(token: str) -> str:
+    """Return what tells one refresh token from another, in the sealed record alone."""
+    return sha256(token.encode()).hexdigest()

@@ -68,9 +68,11 @@ def go_on(keeper: Keeper, consent: Consent) -> Generator[Effect, Answer, Kept]:
 
 def _by_itself(keeper: Keeper, consent: Consent) -> Generator[Effect, Answer, Kept]:
     """Obtain or renew tokens for which nobody has to be asked."""
-    ended = keeper.record.ending
-    if ended is not None and _is_of_now(keeper) and consent.wanted is None:
+    ended = keeper.ending
+    if ended is not None and consent.wanted is None:
         return Kept(problem=CredentialProblem(_reason(ended), ended.message))
+    if keeper.tokens is None and keeper.is_spent and consent.wanted is None:
+        return Kept(problem=CredentialProblem(Reason.REAUTHENTICATION_REQUIRED, _SPENT))
     trouble: Renewal | None = None
     # Where obtaining uses up what the Secret has, that is of no use once there are tokens.
     is_used_up = keeper.rules.consumes and keeper.tokens is not None
@@ -81,6 +83,12 @@ def _by_itself(keeper: Keeper, consent: Consent) -> Generator[Effect, Answer, Ke
     if consent.wanted is not None:
         trouble = yield from consent.settle(trouble)
     return _outcome(keeper, trouble)
+
+
+_SPENT = (
+    "The refresh token in the Secret was used before: for another client or address, or before another one took its"
+    " place. To send it again could be taken for theft. Where that change is undone, what came of it is used again."
+)
 
 
 def _with_consent(keeper: Keeper, consent: Consent) -> Generator[Effect, Answer, Kept]:

@@ -155,13 +155,15 @@ class Consent:
     def settle(self, trouble: Renewal | None) -> Generator[Effect, Answer, Renewal | None]:
         """Answer a wish to authorise anew: with new tokens, or with why there are none and can be none.
 
-        A wish that was only put off is left for later.
+        A wish that was only put off is left for later, and so is one of which nothing can be stored: what came of it
+        may be held, and nothing must be stored in its place.
         """
         keeper = self.keeper
         if trouble is None:
             problem = yield from keeper.write(replace(keeper.record, handled=self.wanted, refusal=None))
             return Renewal(problem=problem) if problem else None
-        if trouble.postponed is not None:
+        is_unstored = trouble.problem is not None and trouble.problem.reason is Reason.CREDENTIAL_NOT_STORED
+        if trouble.postponed is not None or is_unstored:
             return trouble
         reason, message = Reason.AUTHORIZATION_FAILED, trouble.said
         if trouble.problem is not None:

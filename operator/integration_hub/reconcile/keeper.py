@@ -16,9 +16,9 @@ from integration_hub.auth.credentials import sensitive_values
 from integration_hub.auth.flow import CredentialProblem, Credentials
 from integration_hub.auth.tokens import Acquisition, Reuse, Steps, TokenMethod, TokenRefused, TokenRules
 from integration_hub.credentials.lifetime import consent_end, is_alive, renewal_time
-from integration_hub.credentials.record import CredentialRecord, Ending, Intent, token_hash
+from integration_hub.credentials.record import CredentialRecord, Ending, Intent
 from integration_hub.model.reasons import Reason
-from integration_hub.model.tokens import Tokens
+from integration_hub.model.tokens import Tokens, token_hash
 from integration_hub.probe.diagnose import Diagnosis, diagnose
 from integration_hub.reconcile.execute import Exchanges
 from integration_hub.reconcile.gates import Ready
@@ -43,6 +43,9 @@ stored; and shorter than the half minute for which providers accept a refresh to
 
 SHORTEST = timedelta(seconds=10)
 """Between renewals, however short a provider lets tokens live; one that has ended is renewed when a test needs it."""
+
+MAX_SPENT = 20
+"""Refresh tokens of the Secret that are remembered as used up."""
 
 TOO_FRESH = timedelta(seconds=60)
 """Tokens younger than this are not renewed because they were refused: they are not why."""
@@ -98,12 +101,36 @@ class Keeper:
     @property
     def tokens(self) -> Tokens | None:
         """The tokens in use, if they are of today's grant and of any use."""
-        tokens = self.record.tokens
-        return (
-            tokens
-            if tokens is not None and tokens.grant == self.rules.grant and not self.record.ending
-            else None
-        )
+        tokens = self._living
+        return tokens if tokens is not None and tokens.grant == self.rules.grant else None
+
+    @property
+    def _living(self) -> Tokens | None:
+        """The stored tokens, of whatever grant, unless it is known that they are of no use."""
+        ending, tokens = self.record.ending, self.record.tokens
+        is_over = tokens is not None and ending is not None and ending.about in {"", tokens.grant}
+        return None if is_over else tokens
+
+    @property
+    def ending(self) -> Ending | None:
+        """Why today's grant is over: that of tokens, or of what the Secret has; None where it is not."""
+        ending, tokens = self.record.ending, self.record.tokens
+        if ending is None:
+            return None
+        about = ending.about or (tokens.grant if tokens is not None else "")
+        return ending if about == self.rules.grant else None
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether what the Secret has was used up, so that it is not sent again unless a person wants it to be.
+
+        Not while an answer to it may still come, nor where the system has given out no other one in its place.
+        """
+        record, shown = self.record, self.rules.consumes
+        if shown not in record.spent or (record.intent is not None and record.intent.token_hash == shown):
+            return False
+        kept = self._living.refresh_token if self._living is not None else None
+        return kept is None or token_hash(kept) != shown
 
     @property
     def usable(self) -> Tokens | None:
@@ -254,7 +281,7 @@ class Keeper:
             return self.method.obtain(self.passed.settings, self.credentials, self.passed.context)
 
         if self.rules.consumes:
-            return (yield from self._send_once(steps, self.rules.grant))
+            return (yield from self._send_once(steps, self.rules.consumes))
         ended = yield from drive(steps(), self.wire)
         return (yield from self._taken(ended))
 
@@ -269,7 +296,7 @@ class Keeper:
             return Renewal(postponed=Postponed(LOST_PAUSE.total_seconds()))
         tries = before.tries if before is not None else 0
         if tries >= MAX_TRIES.get(self.rules.reuse, tries + 1):
-            return (yield from self._end(_LOST))
+            return (yield from self._end(_LOST, spent=self._spent()))
         attempt = self.inputs.random(16).hex()
         problem = yield from self.write(
             replace(self.record, intent=Intent(attempt, self.inputs.now, shown, tries + 1))
@@ -293,6 +320,7 @@ class Keeper:
                 intent=None,
                 ending=None,
                 refusal=None,
+                spent=self._spent(),
             )
             problem = yield from self.write(record, attempt=attempt)
             return Renewal(problem=problem) if problem else None
@@ -331,14 +359,24 @@ class Keeper:
             yield from self._end(f"The external system does not renew the authorization any more{words}.")
         )
 
-    def _end(self, message: str) -> Generator[Effect, Answer, Renewal | None]:
-        ending = Ending(Reason.REAUTHENTICATION_REQUIRED, message, self.inputs.now)
-        tokens = self.record.tokens
-        if tokens is None:
-            # A refresh token of the Secret that was refused: remembered by its grant, so that it is not tried again.
-            tokens = Tokens("", self.inputs.now, self.rules.grant)
-        problem = yield from self.write(replace(self.record, tokens=tokens, intent=None, ending=ending))
+    def _end(
+        self, message: str, *, spent: tuple[str, ...] | None = None
+    ) -> Generator[Effect, Answer, Renewal | None]:
+        """Take note that today's grant is over. Tokens of another one that is not stay: somebody may go back to it."""
+        ending = Ending(Reason.REAUTHENTICATION_REQUIRED, message, self.inputs.now, self.rules.grant)
+        record = replace(self.record, intent=None, ending=ending)
+        if record.tokens is not None and record.tokens.grant != self.rules.grant:
+            record = replace(record, tokens=self._living)
+        if spent is not None:
+            record = replace(record, spent=spent)
+        problem = yield from self.write(record)
         return Renewal(problem=problem or CredentialProblem(Reason.REAUTHENTICATION_REQUIRED, message))
+
+    def _spent(self) -> tuple[str, ...]:
+        """Return what was used up of the Secret, with what it has now."""
+        now = self.rules.consumes
+        former = tuple(one for one in self.record.spent if one != now)
+        return (now, *former)[:MAX_SPENT] if now else former
 
     def explain(self, exchanges: Exchanges) -> Diagnosis:
         """Return what exchanges of token requests mean."""

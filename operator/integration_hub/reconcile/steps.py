@@ -26,6 +26,8 @@ _AFTER_SENDING = frozenset(
 """Failures after which the other side may have done what it was asked to do."""
 
 _SUCCESS = range(200, 300)
+_SERVER_ERROR = range(500, 600)
+_SERVICE_UNAVAILABLE = 503
 
 
 class Wire(NamedTuple):
@@ -63,9 +65,17 @@ class Ended(NamedTuple, Generic[T]):
         failure, response = self.outcomes[-1].failure, self.outcomes[-1].response
         if failure is not None:
             return failure.kind in _AFTER_SENDING
-        # It has said yes, and nothing of it could be read.
         unread = isinstance(self.result, TokenRefused) and not (self.result.ended or self.result.code)
-        return unread and response is not None and response.status in _SUCCESS
+        return unread and response is not None and _leaves_open(response.status)
+
+
+def _leaves_open(status: int) -> bool:
+    """Tell whether what was asked for may have been done, where nothing of an answer but its status could be read.
+
+    A success says that it was. A server's error is often the word of a gateway, which has waited in vain for what
+    stands behind it; save 503, by which whoever says it cannot handle requests now (RFC 9110 section 15.6.4).
+    """
+    return status in _SUCCESS or (status in _SERVER_ERROR and status != _SERVICE_UNAVAILABLE)
 
 
 def drive(steps: Steps[T], wire: Wire) -> Generator[Effect, Answer, Ended[T]]:

@@ -103,7 +103,10 @@ class Vault:
         return await self._settle(owner, held, secret)
 
     async def write(self, owner: Owner, effect: WriteRecord) -> RecordAnswer:
-        """Store a record. ApiError where the API server cannot tell; what cannot be asked for again is held then."""
+        """Store a record. ApiError where the API server cannot tell; what cannot be asked for again is held then.
+
+        What is held already goes first, and where it cannot be stored nothing is: what comes now was made without it.
+        """
         try:
             keyring = self._keyring.current()
         except KeyringUnavailableError:
@@ -112,6 +115,12 @@ class Vault:
             keyring = self._keyring.current()
         except KeyringUnavailableError as error:
             return RecordAnswer(problem=CredentialProblem(Reason.KEYRING_UNAVAILABLE, _sentence(str(error))))
+        former = self._held.get(owner.uid)
+        if former is not None:
+            secret = await self._kube.read_secret(owner.namespace, record_name(owner.uid))
+            settled = await self._settle(owner, former, secret)
+            if settled.problem is not None and settled.problem.reason is Reason.CREDENTIAL_NOT_STORED:
+                return settled
         data = seal_fields(to_fields(effect.record), owner.binding, keyring, self._random)
         before = effect.base.record or CredentialRecord()
         held = _Held(
@@ -135,8 +144,9 @@ class Vault:
     async def forget(self, uid: str) -> None:
         """Drop what is held of an instance that was deleted."""
         self._unsent.pop(uid, None)
-        if uid in self._held:
-            await self._release(uid)
+        held = self._held.get(uid)
+        if held is not None:
+            await self._release(uid, held)
 
     async def forget_gone(self, namespace: str, name: str) -> None:
         """Drop what is held of an instance of that name, of which there is none any more."""
@@ -175,7 +185,10 @@ class Vault:
         # Damaged marks match no version and no attempt, so that what they stand beside is not put over anything.
         return _Held(data, base.decode(errors="replace"), attempt.decode(errors="replace"))
 
-    async def _release(self, uid: str) -> None:
+    async def _release(self, uid: str, held: _Held) -> None:
+        """Hold this no longer. Where another record is held, that stays."""
+        if uid in self._held and self._held[uid].data != held.data:
+            return
         self._held.pop(uid, None)
         try:
             await asyncio.to_thread(self._spool.drop, uid)
@@ -187,12 +200,12 @@ class Vault:
         """Store what is held, unless it was, or somebody else has stored another since."""
         stored = self._opened(owner, secret)
         if dict(secret.data) == held.data:
-            await self._release(owner.uid)
+            await self._release(owner.uid, held)
             return stored
         if stored.problem is not None and stored.version != held.base:
             return stored  # nobody can tell whether it is still the one before, so what is held waits
         if not _follows(held, stored):
-            await self._release(owner.uid)
+            await self._release(owner.uid, held)
             return stored
         if _is_unreadable(self._read_back(owner, held.data)):
             log.warning("what is held of a credential does not open here and counts as none", uid=owner.uid)
@@ -219,17 +232,17 @@ class Vault:
                 now = self._opened(owner, secret)
                 if dict(secret.data) == held.data:
                     # It was our own write, whose answer was lost on the way.
-                    await self._release(owner.uid)
+                    await self._release(owner.uid, held)
                     return now
                 if now.problem is not None:
                     return now
                 if now.record != base.record and not _follows(held, now):
-                    await self._release(owner.uid)
+                    await self._release(owner.uid, held)
                     return replace(now, conflict=True)
                 base = now
             else:
                 self._unsent.pop(owner.uid, None)
-                await self._release(owner.uid)
+                await self._release(owner.uid, held)
                 metadata = written["metadata"]
                 return replace(
                     self._read_back(owner, held.data),

@@ -115,13 +115,18 @@ def is_unavailable(response: HttpResponse) -> bool:
 
 
 def refusal(setup: Setup, response: HttpResponse, shown: Iterable[str] = ()) -> TokenRefused | None:
-    """Return why this is no success, None where it is one. `shown` are secrets of the request beside the Secret's."""
-    if is_unavailable(response):
-        return TokenRefused()
+    """Return why this is no success, None where it is one. `shown` are secrets of the request beside the Secret's.
+
+    Who could not answer has ended nothing; but a code tells that it was the server itself that has said so, and not
+    somebody on the way to it.
+    """
     found = document(response)
     error = _first(found or {}, _places(setup, "error"))
-    if error:
-        return refused(setup, _code_in(error), shown)
+    told = refused(setup, _code_in(error), shown) if error else None
+    if is_unavailable(response):
+        return TokenRefused(told.code if told is not None else "")
+    if told is not None:
+        return told
     if not 200 <= response.status < 300:  # noqa: PLR2004 - RFC 9110 section 15
         return TokenRefused()
     return None

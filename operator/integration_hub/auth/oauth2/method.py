@@ -15,11 +15,11 @@ from integration_hub.auth.oauth2.grants import GRANTS, REFRESH_TOKEN
 from integration_hub.auth.oauth2.placement import with_token
 from integration_hub.auth.oauth2.problems import problems
 from integration_hub.auth.oauth2.settings import SCHEMA, TEMPLATES
-from integration_hub.auth.oauth2.setup import Setup
+from integration_hub.auth.oauth2.setup import REFRESH, Setup
 from integration_hub.auth.tokens import DevicePending, Reuse, Steps, TokenRefused, TokenRules
 from integration_hub.config.durations import parse_duration
 from integration_hub.model.http import HttpRequest
-from integration_hub.model.tokens import ConsentAnswer, ConsentAttempt, DeviceCode, Tokens
+from integration_hub.model.tokens import ConsentAnswer, ConsentAttempt, DeviceCode, Tokens, token_hash
 
 _AT_PERCENT: Final = 80
 
@@ -89,7 +89,9 @@ class OAuth2:
             refresh_share=renewing.get("atPercent", _AT_PERCENT) / 100,
             lifetime=_lifetime(settings),
             reuse=reuse,
-            consumes=found.grant == REFRESH_TOKEN and reuse is not Reuse.REUSABLE,
+            consumes=token_hash(found.value(REFRESH))
+            if found.grant == REFRESH_TOKEN and reuse is not Reuse.REUSABLE
+            else "",
             revocable="revocationURL" in settings or "issuer" in settings,
         )
 
