@@ -15,7 +15,7 @@ from integration_hub.model.tokens import ConsentAnswer
 from integration_hub.reconcile.inputs import ConsentResult, Send, WriteRecord
 from integration_hub.reconcile.pipeline import reconcile
 from support.builders import found, instance
-from support.token_world import CLIENT, UID, DiedError, Provider, World, oauth
+from support.token_world import CLIENT, UID, DiedError, Grants, Provider, World, oauth
 
 
 class TestConsent:
@@ -245,6 +245,100 @@ class TestAgain:
         condition = world.status.condition("Ready")
         assert condition is not None
         assert "access_denied" in condition.message
+
+
+class TestWaiting:
+    """New tokens that could not be tested yet: those before them stay in use, and are kept alive."""
+
+    @staticmethod
+    def asked(life: int | None = 300) -> tuple[World, Grants]:
+        """Ann's tokens are in use, and somebody is asked once more."""
+        raw = instance(uid=UID, auth={"secretRef": {"name": "acme-key"}}, binding={"secretName": "for-apps"})
+        provider = Grants(life=life)
+        world = World(raw=raw, provider=provider)
+        world.run()
+        world.bring(code="ann")
+        assert world.ready == ("True", "Connected")
+        world.pass_time(seconds=30)
+        world.annotate(AUTHORIZE_ANNOTATION, "again-1")
+        world.run()
+        return world, provider
+
+    def test_the_tokens_in_use_are_renewed_while_new_ones_wait_to_be_tested(self) -> None:
+        world, provider = self.asked()
+        provider.api_status = 429
+        world.bring(code="bob")
+        while not provider.shown:
+            world.sleep_until_due()
+            world.run()
+            assert world.owner() == "ann"
+        assert world.record.tokens is not None
+        assert world.bindings["for-apps"]["accessToken"] == world.record.tokens.access_token
+        assert world.record.candidate is not None
+        provider.api_status = None
+        world.pass_time(seconds=20)
+        world.run()
+        assert world.owner() == "bob"
+        assert world.bindings["for-apps"]["accessToken"].startswith("access-bob-")
+        assert world.status.last_authorize_result == "Completed"
+
+    def test_tokens_that_end_untested_are_dropped_and_those_in_use_stay(self) -> None:
+        world, provider = self.asked()
+        provider.api_status = 429
+        world.bring(code="bob")
+        ends = world.now + timedelta(minutes=20)
+        while world.now < ends:
+            world.sleep_until_due()
+            world.run()
+            assert world.owner() == "ann"
+            assert world.bindings["for-apps"]["accessToken"].startswith("access-ann-")
+        assert world.record.candidate is None
+        assert world.status.last_handled_authorize == "again-1"
+        assert world.status.last_authorize_result == "Refused"
+        provider.api_status = None
+        world.sleep_until_due()
+        world.run()
+        assert world.ready == ("True", "Connected")
+
+    @pytest.mark.parametrize("waited", [{"seconds": 280}, {"minutes": 10}], ids=["alive", "ended"])
+    def test_new_tokens_that_do_not_work_do_not_take_the_place_of_any_that_can_be_renewed(
+        self, waited: dict[str, float]
+    ) -> None:
+        world, provider = self.asked()
+        state = world.state()
+        provider.codes.add("bob")
+        with pytest.raises(DiedError):
+            world.run(ConsentAnswer(state, code="bob"), die_after=4)
+        assert "candidate" in world.fields
+        provider.unwelcome = "bob"
+        world.pass_time(**waited)
+        world.run()
+        assert world.owner() == "ann"
+        assert world.record.candidate is None
+        assert world.ready == ("True", "Connected")
+        assert world.status.last_authorize_result == "Refused"
+
+    def test_new_tokens_take_the_place_of_those_whose_renewal_is_refused(self) -> None:
+        world, provider = self.asked()
+        provider.api_status = 429
+        world.bring(code="bob")
+        del provider.chains["ann"]
+        world.pass_time(seconds=255)
+        world.run()
+        assert world.owner() == "bob"
+        assert world.record.candidate is None
+
+    def test_the_first_tokens_that_ended_before_they_were_tested_are_renewed(self) -> None:
+        world = World()
+        world.run()
+        state = world.state()
+        world.provider.codes.add("ann")
+        with pytest.raises(DiedError):
+            world.run(ConsentAnswer(state, code="ann"), die_after=4)
+        world.pass_time(hours=2)
+        world.run()
+        assert world.ready == ("True", "Connected")
+        assert len(world.provider.shown) == 1
 
 
 class TestRenewal:
@@ -483,6 +577,36 @@ class TestDeath:
             assert world.ready == ("True", "Connected"), number
         pytest.fail("the story never ends")
 
+    @pytest.mark.parametrize("welcome", [True, False])
+    @pytest.mark.parametrize("moment", ["die_before", "die_after"])
+    def test_a_death_while_new_tokens_wait_loses_neither_them_nor_those_in_use(
+        self, moment: str, *, welcome: bool
+    ) -> None:
+        for number in range(20):
+            world, provider = TestWaiting.asked(life=3600)
+            world.pass_time(minutes=40)
+            world.run()
+            world.pass_time(minutes=13)  # Ann's tokens are to be renewed in the same reconcile
+            provider.grace, provider.api_status = True, 429
+            provider.codes.add("bob")
+            try:
+                world.run(ConsentAnswer(world.state(), code="bob"), **{moment: number})
+            except DiedError:
+                pass
+            else:
+                assert number > 7
+                return
+            stored = world.record.candidate is not None
+            provider.api_status, provider.unwelcome = None, "" if welcome else "bob"
+            for _ in range(6):
+                world.run()
+                world.pass_time(minutes=1)
+            assert world.ready == ("True", "Connected"), number
+            assert world.owner() == ("bob" if welcome and stored else "ann"), number
+            assert world.record.candidate is None
+            assert max(map(provider.shown.count, provider.shown), default=0) <= 2
+        pytest.fail("the story never ends")
+
     @staticmethod
     def _world(policy: str) -> World:
         world = World(of=oauth(refresh={"reuse": policy}), provider=replace(POLICIES[policy]))
@@ -702,6 +826,44 @@ class TestDelivery:
         world.provider.refuses = "invalid_grant"
         world.run()
         assert "accessToken" not in world.bindings["for-apps"]
+
+    def test_a_token_that_was_never_proven_is_not_delivered_when_it_is_renewed(self) -> None:
+        world = self.bound(life=300)
+        world.connect()
+        world.pass_time(seconds=290)
+        world.provider.refuses = "invalid_grant"
+        world.run()
+        assert "accessToken" not in world.bindings["for-apps"]
+        world.provider.refuses, world.provider.api_status = None, 429
+        world.bring(code="second-code")
+        while len(world.provider.shown) < 2:
+            world.sleep_until_due()
+            world.run()
+            assert "accessToken" not in world.bindings["for-apps"]
+        world.provider.api_status = None
+        world.sleep_until_due()
+        world.run()
+        assert world.ready == ("True", "Connected")
+        assert "accessToken" in world.bindings["for-apps"]
+
+    @pytest.mark.parametrize("works", [True, False])
+    def test_a_token_that_needs_nobody_is_delivered_when_it_is_renewed_if_the_one_before_was_proven(
+        self, *, works: bool
+    ) -> None:
+        world = self.bound()
+        world.of = oauth("clientCredentials")
+        world.run()
+        first = world.bindings["for-apps"]["accessToken"]
+        if not works:
+            world.provider.api_status = 500
+            world.secret = found("8", **(CLIENT | {"clientSecret": "another-secret-77"}))
+            world.run()
+        world.provider.api_status = 500
+        world.pass_time(minutes=53)
+        world.run()
+        assert world.record.tokens is not None
+        assert world.record.tokens.access_token != first
+        assert (world.bindings["for-apps"]["accessToken"] == world.record.tokens.access_token) == works
 
     def test_another_name_takes_the_former_secret_away(self) -> None:
         world = self.bound()

@@ -35,8 +35,8 @@ class Kept:
     postponed: Postponed | None = None
     is_candidate: bool = False
     """Whether `tokens` take the place of those in use only once they were tested."""
-    fallback: Tokens | None = None
-    """With a candidate: the tokens in use, where they are of any use."""
+    fallback: Kept | None = None
+    """With a candidate: how it goes on without it; None where there is nothing else to go on with."""
     authorization: Authorization | None = None
     """What a person is shown."""
 
@@ -55,8 +55,18 @@ def keep_tokens(keeper: Keeper, consent: Consent) -> Generator[Effect, Answer, K
         return Kept(problem=trouble.problem)
     candidate = keeper.record.candidate
     if candidate is not None and candidate.grant == keeper.rules.grant:
-        return Kept(candidate, is_candidate=True, fallback=keeper.usable)
+        return (yield from _beside(keeper, candidate))
     return (yield from go_on(keeper, consent))
+
+
+def _beside(keeper: Keeper, candidate: Tokens) -> Generator[Effect, Answer, Kept]:
+    """Keep the tokens in use alive while new ones wait to be tested: those may prove to be of no use."""
+    trouble: Renewal | None = None
+    if keeper.due():
+        trouble = yield from keeper.renew()
+        if keeper.record.candidate != candidate:
+            return _outcome(keeper, trouble)  # somebody else has stored another record
+    return Kept(candidate, is_candidate=True, fallback=_outcome(keeper, trouble) if keeper.lasts else None)
 
 
 def go_on(keeper: Keeper, consent: Consent) -> Generator[Effect, Answer, Kept]:
@@ -88,8 +98,7 @@ def _with_consent(keeper: Keeper, consent: Consent) -> Generator[Effect, Answer,
     trouble: Renewal | None = None
     if keeper.due():
         trouble = yield from keeper.renew()
-    tokens = keeper.tokens
-    lasting = tokens is not None and (keeper.usable is not None or keeper.renewable(tokens))
+    lasting = keeper.lasts
     if lasting and consent.wanted is None:
         return _outcome(keeper, trouble)
     unable = yield from consent.offer()

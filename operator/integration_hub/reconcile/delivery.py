@@ -164,7 +164,10 @@ def _was_renewed(run: Run) -> bool:
     """Tell whether tokens were renewed that had been proven: what workloads have ends soon."""
     keeper = run.keeper
     return (
-        keeper is not None and keeper.result == "renewed" and run.inputs.instance.status.binding is not None
+        keeper is not None
+        and keeper.result == "renewed"
+        and not keeper.record.unproven
+        and run.inputs.instance.status.binding is not None
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Generator
 from dataclasses import replace
 
 from integration_hub.auth.flow import CredentialProblem, Credentials
+from integration_hub.credentials.lifetime import is_alive
 from integration_hub.credentials.record import Ending
 from integration_hub.model.http import Outcome
 from integration_hub.model.reasons import Reason
@@ -14,7 +15,7 @@ from integration_hub.reconcile.authentication import Kept, go_on
 from integration_hub.reconcile.consent import Consent
 from integration_hub.reconcile.execute import Exchanges, make_test
 from integration_hub.reconcile.gates import PlannedTest
-from integration_hub.reconcile.inputs import Answer, Effect, Notice, Postponed
+from integration_hub.reconcile.inputs import Answer, ConsentResult, Effect, Notice, Postponed
 from integration_hub.reconcile.keeper import TOO_FRESH, Keeper, Renewal
 from integration_hub.reconcile.run import Run
 
@@ -24,7 +25,7 @@ _UNAUTHORIZED = 401
 def prove_candidate(
     run: Run, keeper: Keeper, consent: Consent, credentials: Credentials
 ) -> Generator[Effect, Answer, Kept]:
-    """Test new tokens. They take the place of those in use, unless they fail and those still do.
+    """Test new tokens. They take the place of those in use once they succeed, or where there are no others.
 
     Where nobody could tell, the tokens in use stay for now and the new ones are tested again.
     """
@@ -32,29 +33,61 @@ def prove_candidate(
     tokens = kept.tokens
     if tokens is None:
         raise ValueError("there is no candidate")
+    if consent.result is not ConsentResult.TAKEN and not is_alive(tokens, run.inputs.now):
+        return (yield from _too_late(run, keeper, consent))
     with_tokens = credentials.with_tokens(tokens)
     exchanges = yield from make_test(
         planned, run.passed, with_tokens, run.passed.context, urgent=True, fresh=True
     )
     if isinstance(exchanges, Postponed):
-        return Kept(postponed=exchanges) if kept.fallback is None else Kept(kept.fallback)
+        return kept.fallback or Kept(postponed=exchanges)
     diagnosis = run.diagnose(planned, exchanges, with_tokens, run.inputs.now)
-    if diagnosis.result == "Unknown" and kept.fallback is not None:
-        return Kept(kept.fallback)
-    if diagnosis.result == "Success" or kept.fallback is None:
-        problem = yield from keeper.promote(tokens, handled=consent.wanted or keeper.record.handled)
+    succeeds = diagnosis.result == "Success"
+    if succeeds or kept.fallback is None:
+        problem = yield from _promote(run, keeper, consent, proven=succeeds)
         if problem is not None:
             return Kept(problem=problem)
-        # Verdicts so far are about other tokens.
-        run.standing.forget()
         run.take(planned, exchanges, with_tokens)
         return Kept(tokens)
-    message = f"The new authorization does not work, and the one before stays in use. {diagnosis.message}"
-    trouble = yield from consent.refuse(diagnosis.reason, message)
+    if diagnosis.result == "Unknown":
+        return kept.fallback
+    return (
+        yield from _drop(
+            run, consent, kept.fallback, f"The new authorization does not work. {diagnosis.message}"
+        )
+    )
+
+
+def _too_late(run: Run, keeper: Keeper, consent: Consent) -> Generator[Effect, Answer, Kept]:
+    """Go on without a test of new tokens that have ended: it would only tell that they have."""
+    if run.kept.fallback is not None:
+        ended = "The new authorization could not be tested before its token ended."
+        return (yield from _drop(run, consent, run.kept.fallback, ended))
+    problem = yield from _promote(run, keeper, consent, proven=False)
+    return Kept(problem=problem) if problem is not None else (yield from go_on(keeper, consent))
+
+
+def _promote(
+    run: Run, keeper: Keeper, consent: Consent, *, proven: bool
+) -> Generator[Effect, Answer, CredentialProblem | None]:
+    """Let new tokens take the place of those in use, if there are any."""
+    if run.kept.tokens is None:
+        raise ValueError("there is no candidate")
+    handled = consent.wanted or keeper.record.handled
+    problem = yield from keeper.promote(run.kept.tokens, handled=handled, proven=proven)
+    if problem is None:
+        run.standing.forget()  # verdicts so far are about other tokens
+    return problem
+
+
+def _drop(run: Run, consent: Consent, fallback: Kept, why: str) -> Generator[Effect, Answer, Kept]:
+    """Go on with the tokens in use, and say why new ones have not taken their place."""
+    message = f"{why} The one before stays in use."
+    trouble = yield from consent.refuse(Reason.AUTHORIZATION_FAILED, message)
     if trouble is not None and trouble.problem is not None:
         return Kept(problem=trouble.problem)
     run.notices.append(Notice(Reason.AUTHORIZATION_FAILED, message, warning=True))
-    return Kept(kept.fallback)
+    return fallback
 
 
 def heal(
