@@ -195,6 +195,8 @@ class Grants(Provider):
 
     down_api: FailureKind | None = None
     """How the API fails."""
+    patience: int | None = None
+    """The seconds of patience that the API asks for, with 429."""
     unwelcome: str = ""
     """Whose tokens the API answers with 403."""
     chains: dict[str, str] = field(default_factory=dict)
@@ -205,6 +207,8 @@ class Grants(Provider):
     def _api(self, request: HttpRequest) -> Outcome:
         if self.down_api is not None:
             return Outcome(None, Failure(self.down_api, "eu.acme.example:443"), 0.01)
+        if self.patience is not None:
+            return Outcome(HttpResponse(429, {"retry-after": str(self.patience)}, b""), None, 0.01)
         if self.unwelcome and f"access-{self.unwelcome}-" in request.headers["Authorization"]:
             return Outcome(HttpResponse(403, {}, b"{}"), None, 0.01)
         return super()._api(request)
@@ -282,6 +286,7 @@ class World:
             binding_version="1" if self.bindings else None,
             consent=consent,
             first_look=not self.started,
+            awaited_at=self.decision.awaited_at if self.started and self.decision is not None else None,
         )
 
     def run(

@@ -9,13 +9,18 @@ from typing import Any
 import pytest
 
 from integration_hub.credentials.record import Intent
-from integration_hub.model.base import AUTHORIZE_ANNOTATION
+from integration_hub.model.base import AUTHORIZE_ANNOTATION, REQUEST_ANNOTATION
 from integration_hub.model.http import FailureKind
 from integration_hub.model.tokens import ConsentAnswer
-from integration_hub.reconcile.inputs import ConsentResult, Send, WriteRecord
+from integration_hub.reconcile.inputs import ConsentResult, Effect, Send, WriteRecord
 from integration_hub.reconcile.pipeline import reconcile
-from support.builders import found, instance
+from support.builders import NOW, found, instance
 from support.token_world import CLIENT, UID, DiedError, Grants, Provider, World, oauth
+
+
+def _tests(effect: Effect, whose: str) -> bool:
+    """Tell whether an effect is a test with somebody's token."""
+    return isinstance(effect, Send) and f"access-{whose}-" in effect.request.headers.get("Authorization", "")
 
 
 class TestConsent:
@@ -264,6 +269,16 @@ class TestWaiting:
         world.run()
         return world, provider
 
+    @staticmethod
+    def until_tested(world: World, whose: str) -> None:
+        """Let time pass until somebody's token is tested."""
+        for _ in range(200):
+            world.sleep_until_due()
+            world.run()
+            if [effect for effect in world.effects if _tests(effect, whose)]:
+                return
+        pytest.fail("it is never tested")
+
     def test_the_tokens_in_use_are_renewed_while_new_ones_wait_to_be_tested(self) -> None:
         world, provider = self.asked()
         provider.api_status = 429
@@ -276,11 +291,68 @@ class TestWaiting:
         assert world.bindings["for-apps"]["accessToken"] == world.record.tokens.access_token
         assert world.record.candidate is not None
         provider.api_status = None
-        world.pass_time(seconds=20)
-        world.run()
+        self.until_tested(world, "bob")
         assert world.owner() == "bob"
         assert world.bindings["for-apps"]["accessToken"].startswith("access-bob-")
         assert world.status.last_authorize_result == "Completed"
+
+    @pytest.mark.parametrize(
+        "trouble",
+        [
+            {"api_status": 429},
+            {"api_status": 500},
+            {"api_status": 503},
+            {"down_api": FailureKind.RESPONSE_TIMEOUT},
+            {"down_api": FailureKind.CONNECTION_REFUSED},
+            {"down_api": FailureKind.TLS_EXPIRED},
+        ],
+        ids=lambda trouble: "-".join(map(str, *trouble.items())),
+    )
+    def test_a_test_that_says_nothing_of_new_tokens_is_soon_made_again(self, trouble: dict[str, Any]) -> None:
+        world, provider = self.asked(3600)
+        for name, value in trouble.items():
+            setattr(provider, name, value)
+        world.bring(code="bob")
+        assert world.owner() == "ann"
+        assert "candidate" in world.fields
+        assert world.status.last_authorize_result is None
+        assert world.decision is not None
+        assert world.decision.due is not None
+        assert world.decision.due - world.now < timedelta(seconds=10)
+        provider.api_status = provider.down_api = None
+        world.sleep_until_due()
+        world.run()
+        assert world.owner() == "bob"
+        assert world.ready == ("True", "Connected")
+
+    def test_new_tokens_are_tested_more_and_more_seldom_and_as_late_as_the_system_asks(self) -> None:
+        world, provider = self.asked(36000)
+        provider.api_status = 503
+        world.bring(code="bob")
+        tested = []
+        while world.now - NOW < timedelta(hours=5):
+            world.sleep_until_due()
+            world.run()
+            tested += [world.now for effect in world.effects if _tests(effect, "bob")]
+        assert 30 <= len(tested) <= 45, "every ten minutes in the end"
+        assert tested[0] - NOW < timedelta(minutes=1)
+        provider.patience = 1000
+        self.until_tested(world, "bob")
+        asked = world.now
+        self.until_tested(world, "bob")
+        assert world.now - asked >= timedelta(seconds=1000)
+
+    def test_who_asks_for_a_test_has_new_tokens_tested_at_once(self) -> None:
+        world, provider = self.asked(3600)
+        provider.patience = 1000
+        world.bring(code="bob")
+        provider.patience = None
+        world.pass_time(seconds=1)
+        world.run()
+        assert world.owner() == "ann", "the system has asked for patience"
+        world.annotate(REQUEST_ANNOTATION, "test-1")
+        world.run()
+        assert world.owner() == "bob"
 
     def test_tokens_that_end_untested_are_dropped_and_those_in_use_stay(self) -> None:
         world, provider = self.asked()

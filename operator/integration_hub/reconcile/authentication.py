@@ -169,6 +169,7 @@ def has_token_work(inputs: Inputs) -> bool:
     return (
         inputs.consent is not None
         or _is_renewal_due(inputs)
+        or (inputs.awaited_at is not None and inputs.awaited_at <= now)
         or (shown is not None and (inputs.first_look or shown.user_code is not None))
         or (shown is not None and _is_over(shown.expires_at, now))
         or _has_vanished(inputs)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 from integration_hub.auth.flow import CredentialProblem, Credentials
 from integration_hub.credentials.lifetime import is_alive
 from integration_hub.credentials.record import Ending
+from integration_hub.model import conditions as c
 from integration_hub.model.http import Outcome
-from integration_hub.model.reasons import Reason
+from integration_hub.model.reasons import REASONS, Course, Reason
 from integration_hub.model.tokens import Tokens
+from integration_hub.probe.diagnose import Diagnosis
 from integration_hub.reconcile.authentication import Kept, go_on
 from integration_hub.reconcile.consent import Consent
 from integration_hub.reconcile.execute import Exchanges, make_test
@@ -21,6 +24,9 @@ from integration_hub.reconcile.run import Run
 
 _UNAUTHORIZED = 401
 
+_SHARE_OF_LIFE = 0.2
+"""New tokens that could not be tested wait no larger part of their life for the next test."""
+
 
 def prove_candidate(
     run: Run, keeper: Keeper, consent: Consent, credentials: Credentials
@@ -29,33 +35,70 @@ def prove_candidate(
 
     Where nobody could tell, the tokens in use stay for now and the new ones are tested again.
     """
-    kept, planned = run.kept, run.standing.default
-    tokens = kept.tokens
+    kept, tokens = run.kept, run.kept.tokens
     if tokens is None:
         raise ValueError("there is no candidate")
     if consent.result is not ConsentResult.TAKEN and not is_alive(tokens, run.inputs.now):
         return (yield from _too_late(run, keeper, consent))
+    if kept.fallback is not None and _is_too_early(run, consent):
+        run.candidate_at = run.inputs.awaited_at
+        return kept.fallback
+    return (yield from _try(run, keeper, consent, credentials, tokens))
+
+
+def _try(
+    run: Run, keeper: Keeper, consent: Consent, credentials: Credentials, tokens: Tokens
+) -> Generator[Effect, Answer, Kept]:
+    """Test new tokens, and act upon what that shows."""
+    planned, fallback = run.standing.default, run.kept.fallback
     with_tokens = credentials.with_tokens(tokens)
     exchanges = yield from make_test(
         planned, run.passed, with_tokens, run.passed.context, urgent=True, fresh=True
     )
     if isinstance(exchanges, Postponed):
-        return kept.fallback or Kept(postponed=exchanges)
+        run.candidate_at = run.inputs.now + timedelta(seconds=exchanges.seconds)
+        return fallback or Kept(postponed=exchanges)
     diagnosis = run.diagnose(planned, exchanges, with_tokens, run.inputs.now)
     succeeds = diagnosis.result == "Success"
-    if succeeds or kept.fallback is None:
+    if succeeds or fallback is None:
         problem = yield from _promote(run, keeper, consent, proven=succeeds)
         if problem is not None:
             return Kept(problem=problem)
         run.take(planned, exchanges, with_tokens)
         return Kept(tokens)
-    if diagnosis.result == "Unknown":
-        return kept.fallback
-    return (
-        yield from _drop(
-            run, consent, kept.fallback, f"The new authorization does not work. {diagnosis.message}"
-        )
-    )
+    if _tells_nothing(diagnosis):
+        run.candidate_at = _again_at(run, tokens, diagnosis)
+        return fallback
+    why = f"The new authorization does not work. {diagnosis.message}"
+    return (yield from _drop(run, consent, fallback, why))
+
+
+def _is_too_early(run: Run, consent: Consent) -> bool:
+    """Tell whether new tokens were tested a moment ago, and nobody asks for a test."""
+    awaited = run.inputs.awaited_at
+    is_news = run.requested or consent.result is ConsentResult.TAKEN
+    return not is_news and awaited is not None and run.inputs.now < awaited
+
+
+def _tells_nothing(diagnosis: Diagnosis) -> bool:
+    """Tell whether a test says nothing of the tokens that it was made with: it got nowhere, or that may pass."""
+    info = REASONS[diagnosis.reason]
+    return diagnosis.result == "Unknown" or info.course is Course.RETRYING or c.REACHABLE in info.conditions
+
+
+def _again_at(run: Run, tokens: Tokens, diagnosis: Diagnosis) -> datetime:
+    """Return when new tokens are tested again: after as long as they have waited, so that pauses double.
+
+    They are tested several times within their life, however short it is.
+    """
+    now, timing = run.inputs.now, run.inputs.timing
+    longest = run.standing.default.test.interval
+    if tokens.expires_at is not None:
+        longest = min(longest, (tokens.expires_at - tokens.obtained_at) * _SHARE_OF_LIFE)
+    pause = max(min(now - tokens.obtained_at, longest), timing.retry_first)
+    # Who was told to come back at the same time comes back spread out.
+    asked = timedelta(seconds=diagnosis.again_in or 0) * (1 + run.phase / 10)
+    return now + max(pause, asked)
 
 
 def _too_late(run: Run, keeper: Keeper, consent: Consent) -> Generator[Effect, Answer, Kept]:

@@ -62,6 +62,8 @@ class Run:
         """Of methods that keep tokens, once they were looked at."""
         self.consent: Consent | None = None
         self.kept = Kept()
+        self.candidate_at: datetime | None = None
+        """When new tokens are tested next that could not be tested yet."""
         self.notices: list[Notice] = []
         self.fingerprint = inputs.tested_fingerprint
         """Of the credentials that the default test was last made with."""
