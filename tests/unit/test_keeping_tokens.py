@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from integration_hub.credentials.record import Intent
+from integration_hub.credentials.record import Intent, to_fields
 from integration_hub.model.base import AUTHORIZE_ANNOTATION, REQUEST_ANNOTATION
 from integration_hub.model.http import FailureKind
 from integration_hub.model.tokens import ConsentAnswer
@@ -341,6 +341,38 @@ class TestWaiting:
         asked = world.now
         self.until_tested(world, "bob")
         assert world.now - asked >= timedelta(seconds=1000)
+
+    def test_why_tokens_ended_is_told_although_new_ones_were_refused_before(self) -> None:
+        world, provider = self.asked(3600)
+        provider.unwelcome = "bob"
+        world.bring(code="bob")
+        assert world.ready == ("True", "Connected")
+        ready = world.status.condition("Ready")
+        assert ready is not None
+        assert "came to nothing (AuthorizationFailed)" in ready.message
+        del provider.chains["ann"]
+        world.pass_time(minutes=53)
+        world.run()
+        assert world.ready == ("False", "ReauthenticationRequired")
+        ready = world.status.condition("Ready")
+        assert ready is not None
+        assert "invalid_grant" in ready.message
+        assert world.status.authorization is not None
+        world.bring(error="access_denied")
+        assert world.ready == ("Unknown", "AuthorizationDenied"), "what came last is told"
+
+    def test_a_refusal_that_an_operator_before_has_stored_with_the_reason_of_a_test_is_one_of_consent(
+        self,
+    ) -> None:
+        world = World()
+        world.run()
+        world.bring(error="access_denied")
+        refusal = world.record.refusal
+        assert refusal is not None
+        world.fields = to_fields(replace(world.record, refusal=replace(refusal, reason="ServiceUnavailable")))
+        world.started = False
+        world.run()
+        assert world.ready == ("Unknown", "AuthorizationFailed")
 
     def test_who_asks_for_a_test_has_new_tokens_tested_at_once(self) -> None:
         world, provider = self.asked(3600)

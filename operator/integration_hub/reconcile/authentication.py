@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 from integration_hub.auth.flow import CredentialProblem
 from integration_hub.auth.tokens import Acquisition
 from integration_hub.credentials.record import Ending
+from integration_hub.model import conditions as c
 from integration_hub.model.base import AUTHORIZE_ANNOTATION
 from integration_hub.model.instance import Authorization
-from integration_hub.model.reasons import Reason
+from integration_hub.model.reasons import REASONS, Reason
 from integration_hub.model.tokens import Tokens
 from integration_hub.reconcile.consent import Consent
 from integration_hub.reconcile.execute import Exchanges
@@ -145,10 +146,12 @@ def awaiting(keeper: Keeper) -> CredentialProblem:
     """
     reason, because = Reason.AUTHORIZATION_REQUIRED, "A person must consent to this connection."
     record, is_of_now = keeper.record, _is_of_now(keeper)
-    if keeper.refusal is not None:
-        reason, because = _reason(keeper.refusal), keeper.refusal.message
-    elif record.ending is not None and is_of_now:
-        reason, because = _reason(record.ending), record.ending.message
+    refusal, ending = keeper.refusal, record.ending if is_of_now else None
+    if refusal is not None and (ending is None or ending.at <= refusal.at):
+        reason, because = _reason(refusal, Reason.AUTHORIZATION_FAILED), refusal.message
+    elif ending is not None:
+        # It came last: a new consent that failed while this one was in use is not why nothing is.
+        reason, because = _reason(ending), ending.message
     elif record.tokens is not None and is_of_now:
         reason = Reason.REAUTHENTICATION_REQUIRED
         because = "The token has ended, and the external system has given none to renew it with."
@@ -157,9 +160,10 @@ def awaiting(keeper: Keeper) -> CredentialProblem:
     return CredentialProblem(reason, because)
 
 
-def _reason(ending: Ending) -> Reason:
-    """Return the reason; one that only another version of the operator knows asks for consent as others do."""
-    return Reason(ending.reason) if ending.reason in set(Reason) else Reason.REAUTHENTICATION_REQUIRED
+def _reason(ending: Ending, otherwise: Reason = Reason.REAUTHENTICATION_REQUIRED) -> Reason:
+    """Return the reason; another one for what only another version of the operator says of credentials."""
+    known = Reason(ending.reason) if ending.reason in set(Reason) else otherwise
+    return known if c.CREDENTIALS_AVAILABLE in REASONS[known].conditions else otherwise
 
 
 def has_token_work(inputs: Inputs) -> bool:
