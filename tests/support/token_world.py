@@ -96,6 +96,8 @@ class Provider:
     """How many requests for tokens have to wait for their turn."""
     api_status: int | None = None
     """What the API answers whatever is shown."""
+    closed: str = ""
+    """A path of the API at which no token is accepted."""
     device: str = "authorization_pending"
     """What polls are answered with; 'granted' for tokens."""
     codes: set[str] = field(default_factory=set)
@@ -135,7 +137,8 @@ class Provider:
 
     def _api(self, request: HttpRequest) -> Outcome:
         token = request.headers["Authorization"].removeprefix("Bearer ")
-        status = self.api_status or (200 if token in self.access else 401)
+        is_closed = bool(self.closed) and urlsplit(request.url).path == self.closed
+        status = self.api_status or (200 if token in self.access and not is_closed else 401)
         body = {"email": "ops@acme.example"} if status == 200 else {}
         return Outcome(HttpResponse(status, {}, json.dumps(body).encode()), None, 0.01)
 

@@ -534,15 +534,6 @@ class TestRenewal:
         assert world.ready == ("True", "Connected")
         assert len(world.provider.shown) == 1
 
-    def test_a_token_without_end_or_refresh_that_is_refused_asks_for_consent(self) -> None:
-        world = World(provider=Provider(life=None, refresh=False))
-        world.connect()
-        world.provider.access.clear()
-        world.pass_time(minutes=12)
-        world.run()
-        assert world.ready[1] == "ReauthenticationRequired"
-        assert world.status.authorization is not None
-
     def test_a_new_token_that_is_refused_is_not_renewed(self) -> None:
         world = World()
         world.run()
@@ -583,6 +574,123 @@ class TestRenewal:
         assert world.ready == ("True", "Connected")
         assert world.record.tokens != mine
         assert len(world.provider.shown) == 1
+
+
+class TestRefusedToken:
+    """The API refuses a token before its time: the token's end, or the mood of whatever stands in front of the API."""
+
+    @staticmethod
+    def pair(*, refresh: bool, interval: str = "10m", optional: bool = True) -> World:
+        """A connection with a second test, at '/admin', and a Secret for workloads."""
+        of = oauth()
+        of["spec"]["tests"] = [
+            {"name": "whoami", "default": True, "request": {"path": "/me"}},
+            {"name": "admin", "request": {"path": "/admin"}},
+        ]
+        raw = instance(
+            uid=UID,
+            auth={"secretRef": {"name": "acme-key"}},
+            binding={"secretName": "for-apps"},
+            tests=[{"name": "admin", "optional": optional, "monitor": {"interval": interval}}],
+        )
+        world = World(of=of, raw=raw, provider=Provider(life=None, refresh=refresh))
+        world.connect()
+        return world
+
+    def test_one_refusal_alone_neither_ends_a_consent_nor_takes_the_token_from_workloads(self) -> None:
+        world = self.pair(refresh=False)
+        before = world.bindings["for-apps"]["accessToken"]
+        world.provider.api_status = 401
+        world.pass_time(minutes=16)
+        world.run()
+        assert world.ready == ("False", "CredentialsRejected")
+        assert world.bindings["for-apps"]["accessToken"] == before
+        assert world.decision is not None
+        assert world.decision.due is not None
+        assert world.decision.due - world.now <= timedelta(minutes=2)
+        world.provider.api_status = None
+        world.sleep_until_due()
+        world.run()
+        assert world.ready == ("True", "Connected")
+        assert [test.result for test in world.status.tests] == ["Success", "Success"]
+        assert world.bindings["for-apps"]["accessToken"] == before
+
+    def test_a_token_that_nobody_can_renew_and_that_is_refused_again_after_a_while_asks_for_consent(
+        self,
+    ) -> None:
+        world = self.pair(refresh=False)
+        world.provider.access.clear()
+        world.pass_time(minutes=16)
+        world.run()
+        world.annotate(REQUEST_ANNOTATION, "at-once")
+        world.pass_time(seconds=5)
+        world.run()
+        assert world.ready == ("False", "CredentialsRejected"), "that is too soon to tell more"
+        world.sleep_until_due()
+        world.run()
+        assert world.ready == ("False", "ReauthenticationRequired")
+        assert world.status.authorization is not None
+        assert "accessToken" not in world.bindings["for-apps"]
+
+    def test_refusals_count_only_one_after_the_other(self) -> None:
+        world = self.pair(refresh=False)
+        told = []
+        for status in (401, 503, 401, 401):
+            world.provider.api_status = status
+            world.pass_time(minutes=16)
+            world.run()
+            told.append(world.ready[1])
+        assert told == [
+            "CredentialsRejected",
+            "ServiceUnavailable",
+            "CredentialsRejected",
+            "ReauthenticationRequired",
+        ]
+
+    @pytest.mark.parametrize("refresh", [True, False])
+    def test_a_test_that_refuses_what_the_default_test_accepts_is_no_reason_to_renew_or_to_ask_anew(
+        self, *, refresh: bool
+    ) -> None:
+        world = self.pair(refresh=refresh)
+        world.provider.closed = "/admin"
+        asked = world.provider.token_requests
+        for number in range(6):
+            world.pass_time(hours=9)
+            if number % 2:
+                world.annotate(REQUEST_ANNOTATION, f"test-{number}")
+            world.run()
+            assert world.ready == ("True", "Connected")
+        assert {test.name: test.reason for test in world.status.tests}["admin"] == "CredentialsRejected"
+        assert world.provider.token_requests == asked
+
+    def test_where_another_test_meets_the_refusal_first_the_default_test_is_asked_and_the_token_renewed(
+        self,
+    ) -> None:
+        world = self.pair(refresh=True, interval="1m", optional=False)
+        world.pass_time(seconds=90)
+        world.run()
+        before = world.status.tests[0].time
+        world.provider.access.clear()
+        world.sleep_until_due()
+        world.run()
+        assert world.status.tests[0].time != before, "the default test was made ahead of its time"
+        assert len(world.provider.shown) == 1
+        assert world.ready == ("True", "Connected")
+        assert [test.result for test in world.status.tests] == ["Success", "Success"]
+
+    def test_where_another_test_meets_the_refusal_of_a_token_that_nobody_can_renew_it_waits_too(self) -> None:
+        world = self.pair(refresh=False, interval="1m", optional=False)
+        world.pass_time(seconds=90)
+        world.run()
+        world.provider.api_status = 401
+        world.sleep_until_due()
+        world.run()
+        assert world.ready == ("False", "CredentialsRejected")
+        world.provider.api_status = None
+        world.sleep_until_due()
+        world.run()
+        assert world.ready == ("True", "Connected")
+        assert [test.result for test in world.status.tests] == ["Success", "Success"]
 
 
 class TestLostAnswers:

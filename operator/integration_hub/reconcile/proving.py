@@ -11,7 +11,7 @@ from integration_hub.credentials.lifetime import is_alive
 from integration_hub.credentials.record import Ending
 from integration_hub.model import conditions as c
 from integration_hub.model.http import Outcome
-from integration_hub.model.reasons import REASONS, Course, Reason
+from integration_hub.model.reasons import DEAD_CREDENTIALS, REASONS, Course, Reason
 from integration_hub.model.tokens import Tokens
 from integration_hub.probe.diagnose import Diagnosis
 from integration_hub.reconcile.authentication import Kept, go_on
@@ -20,7 +20,8 @@ from integration_hub.reconcile.execute import Exchanges, make_test
 from integration_hub.reconcile.gates import PlannedTest
 from integration_hub.reconcile.inputs import Answer, ConsentResult, Effect, Notice, Postponed
 from integration_hub.reconcile.keeper import TOO_FRESH, Keeper, Renewal
-from integration_hub.reconcile.run import Run
+from integration_hub.reconcile.run import SECOND_LOOK, Run
+from integration_hub.reconcile.times import parse_timestamp
 
 _UNAUTHORIZED = 401
 
@@ -138,22 +139,34 @@ def heal(
 ) -> Generator[Effect, Answer, Exchanges | Kept | Postponed]:
     """Where tokens in use are refused before their time, renew them and test once more.
 
+    Whether it is the tokens the default test tells: another one may be refused for what it asks. Tokens that nobody can
+    renew are given up when they are refused a second time, since a person must replace them.
+
     Returns the exchanges to go by: those that came in, those of the second test, or those of the renewal where that
-    got nowhere. Kept where a person must consent anew.
+    got nowhere. Kept where a person must consent anew, Postponed where it is looked at again.
     """
     keeper, consent, tokens = run.keeper, run.consent, credentials.tokens
-    if (
-        keeper is None
-        or consent is None
-        or tokens is None
-        or keeper.fresh
-        or not _is_refused(exchanges.outcomes)
-    ):
+    if keeper is None or consent is None or tokens is None or not _is_refused(exchanges.outcomes):
         return exchanges
     # A moment that is still to come is of a clock that was wrong, and says nothing.
-    is_fresh = abs(run.inputs.now - tokens.obtained_at) < TOO_FRESH
+    is_fresh = keeper.fresh or abs(run.inputs.now - tokens.obtained_at) < TOO_FRESH
     if is_fresh or keeper.is_awaited or keeper.tokens is None:
         return exchanges
+    if not planned.test.default:
+        return (yield from _by_default_test(run, planned, exchanges, credentials))
+    if not keeper.renewable(tokens) and not _was_refused_before(run, tokens):
+        run.in_doubt = True
+        return exchanges
+    return (yield from _with_others(run, keeper, consent, exchanges, credentials))
+
+
+def _with_others(
+    run: Run, keeper: Keeper, consent: Consent, exchanges: Exchanges, credentials: Credentials
+) -> Generator[Effect, Answer, Exchanges | Kept | Postponed]:
+    """Renew tokens that the default test was refused with, or give them up, and make it again with what there is."""
+    tokens, default = credentials.tokens, run.standing.default
+    if tokens is None:
+        raise ValueError("nothing was refused")
     trouble = yield from keeper.renew() if keeper.renewable(tokens) else _end(keeper)
     if trouble is not None and trouble.problem is not None:
         kept = yield from go_on(keeper, consent)
@@ -168,9 +181,46 @@ def heal(
     run.credentials = credentials.with_tokens(renewed)
     return (
         yield from make_test(
-            planned, run.passed, run.credentials, run.passed.context, urgent=run.urgent, fresh=True
+            default, run.passed, run.credentials, run.passed.context, urgent=run.urgent, fresh=True
         )
     )
+
+
+def _by_default_test(
+    run: Run, planned: PlannedTest, exchanges: Exchanges, credentials: Credentials
+) -> Generator[Effect, Answer, Exchanges | Kept | Postponed]:
+    """Have the default test tell whether another one was refused because of the tokens, unless it has told already."""
+    default = run.standing.default
+    if default.test.name in run.made:
+        return exchanges
+    shown = yield from make_test(
+        default, run.passed, credentials, run.passed.context, urgent=run.urgent, fresh=True
+    )
+    if isinstance(shown, Postponed):
+        return shown
+    healed = yield from heal(run, default, shown, credentials)
+    if not isinstance(healed, Exchanges):
+        return healed
+    used = run.credentials or credentials
+    run.take(default, healed, used)
+    if run.in_doubt:
+        return Postponed(SECOND_LOOK.total_seconds())  # what this test has shown is in doubt, too
+    if used.tokens == credentials.tokens:
+        return exchanges
+    return (
+        yield from make_test(planned, run.passed, used, run.passed.context, urgent=run.urgent, fresh=True)
+    )
+
+
+def _was_refused_before(run: Run, tokens: Tokens) -> bool:
+    """Tell whether the default test was refused with the same tokens before, long enough ago to count."""
+    held = run.standing.held.get(run.standing.default.test.name)
+    tested = parse_timestamp(held.time) if held is not None else None
+    if held is None or tested is None or (held.last_reason or held.reason) not in DEAD_CREDENTIALS:
+        return False
+    # Status has whole seconds.
+    pause = run.inputs.now - tested + timedelta(seconds=1)
+    return tested >= tokens.obtained_at.replace(microsecond=0) and pause >= SECOND_LOOK
 
 
 def _end(keeper: Keeper) -> Generator[Effect, Answer, Renewal | None]:
