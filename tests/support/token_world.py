@@ -100,6 +100,8 @@ class Provider:
     """How many requests for tokens have to wait for their turn."""
     api_status: int | None = None
     """What the API answers whatever is shown."""
+    closed: str = ""
+    """A path of the API at which no token is accepted."""
     device: str = "authorization_pending"
     """What polls are answered with; 'granted' for tokens."""
     codes: set[str] = field(default_factory=set)
@@ -142,7 +144,8 @@ class Provider:
 
     def _api(self, request: HttpRequest) -> Outcome:
         token = request.headers["Authorization"].removeprefix("Bearer ")
-        status = self.api_status or (200 if token in self.access else 401)
+        is_closed = bool(self.closed) and urlsplit(request.url).path == self.closed
+        status = self.api_status or (200 if token in self.access and not is_closed else 401)
         body = {"email": "ops@acme.example"} if status == 200 else {}
         return Outcome(HttpResponse(status, {}, json.dumps(body).encode()), None, 0.01)
 
@@ -197,6 +200,52 @@ class Provider:
 
 
 @dataclass
+class Grants(Provider):
+    """A provider at which each consent is a grant of its own, with tokens that tell whose they are: by the code."""
+
+    down_api: FailureKind | None = None
+    """How the API fails."""
+    patience: int | None = None
+    """The seconds of patience that the API asks for, with 429."""
+    unwelcome: str = ""
+    """Whose tokens the API answers with 403."""
+    chains: dict[str, str] = field(default_factory=dict)
+    """The valid refresh token of each grant."""
+    formers: dict[str, str] = field(default_factory=dict)
+    """With `grace`: the one before it, until that is used."""
+
+    def _api(self, request: HttpRequest) -> Outcome:
+        if self.down_api is not None:
+            return Outcome(None, Failure(self.down_api, "eu.acme.example:443"), 0.01)
+        if self.patience is not None:
+            return Outcome(HttpResponse(429, {"retry-after": str(self.patience)}, b""), None, 0.01)
+        if self.unwelcome and f"access-{self.unwelcome}-" in request.headers["Authorization"]:
+            return Outcome(HttpResponse(403, {}, b"{}"), None, 0.01)
+        return super()._api(request)
+
+    def _exchange(self, form: dict[str, str]) -> tuple[int, dict[str, Any]]:
+        if form["code"] not in self.codes:
+            return 400, {"error": "invalid_grant"}
+        self.codes.remove(form["code"])
+        return 200, self._of(form["code"])
+
+    def _refresh(self, token: str) -> tuple[int, dict[str, Any]]:
+        self.shown.append(token)
+        for whose, current in self.chains.items():
+            if token == current or (self.grace and token == self.formers.get(whose)):
+                self.formers[whose] = token
+                return 200, self._of(whose)
+        return 400, {"error": "invalid_grant"}
+
+    def _of(self, whose: str) -> dict[str, Any]:
+        access = f"access-{whose}-{secrets.token_hex(8)}"
+        self.access.add(access)
+        self.chains[whose] = f"refresh-{whose}-{secrets.token_hex(8)}"
+        body = {"access_token": access, "token_type": "Bearer", "refresh_token": self.chains[whose]}
+        return body if self.life is None else body | {"expires_in": self.life}
+
+
+@dataclass
 class World:
     """One connection, its provider, what is stored, and the clock."""
 
@@ -247,6 +296,7 @@ class World:
             binding_version="1" if self.bindings else None,
             consent=consent,
             first_look=not self.started,
+            awaited_at=self.decision.awaited_at if self.started and self.decision is not None else None,
         )
 
     def run(
@@ -356,6 +406,12 @@ class World:
         self.run()
         self.bring(code="good-code")
         assert self.ready == ("True", "Connected"), self.status.model_dump_json(indent=1)
+
+    def owner(self) -> str:
+        """Return whose tokens are in use, at a provider that tells."""
+        tokens = self.record.tokens
+        assert tokens is not None
+        return tokens.access_token.split("-")[1]
 
     def annotate(self, name: str, value: str) -> None:
         """Let a person's tool leave a wish."""

@@ -8,14 +8,19 @@ from typing import Any
 
 import pytest
 
-from integration_hub.credentials.record import Intent
-from integration_hub.model.base import AUTHORIZE_ANNOTATION
+from integration_hub.credentials.record import Intent, to_fields
+from integration_hub.model.base import AUTHORIZE_ANNOTATION, REQUEST_ANNOTATION
 from integration_hub.model.http import FailureKind
 from integration_hub.model.tokens import ConsentAnswer
-from integration_hub.reconcile.inputs import ConsentResult, Send, WriteRecord
+from integration_hub.reconcile.inputs import ConsentResult, Effect, Send, WriteRecord
 from integration_hub.reconcile.pipeline import reconcile
-from support.builders import found, instance
-from support.token_world import CLIENT, UID, DiedError, Provider, World, oauth
+from support.builders import NOW, found, instance
+from support.token_world import CLIENT, UID, DiedError, Grants, Provider, World, oauth
+
+
+def _tests(effect: Effect, whose: str) -> bool:
+    """Tell whether an effect is a test with somebody's token."""
+    return isinstance(effect, Send) and f"access-{whose}-" in effect.request.headers.get("Authorization", "")
 
 
 class TestConsent:
@@ -247,6 +252,199 @@ class TestAgain:
         assert "access_denied" in condition.message
 
 
+class TestWaiting:
+    """New tokens that could not be tested yet: those before them stay in use, and are kept alive."""
+
+    @staticmethod
+    def asked(life: int | None = 300) -> tuple[World, Grants]:
+        """Ann's tokens are in use, and somebody is asked once more."""
+        raw = instance(uid=UID, auth={"secretRef": {"name": "acme-key"}}, binding={"secretName": "for-apps"})
+        provider = Grants(life=life)
+        world = World(raw=raw, provider=provider)
+        world.run()
+        world.bring(code="ann")
+        assert world.ready == ("True", "Connected")
+        world.pass_time(seconds=30)
+        world.annotate(AUTHORIZE_ANNOTATION, "again-1")
+        world.run()
+        return world, provider
+
+    @staticmethod
+    def until_tested(world: World, whose: str) -> None:
+        """Let time pass until somebody's token is tested."""
+        for _ in range(200):
+            world.sleep_until_due()
+            world.run()
+            if [effect for effect in world.effects if _tests(effect, whose)]:
+                return
+        pytest.fail("it is never tested")
+
+    def test_the_tokens_in_use_are_renewed_while_new_ones_wait_to_be_tested(self) -> None:
+        world, provider = self.asked()
+        provider.api_status = 429
+        world.bring(code="bob")
+        while not provider.shown:
+            world.sleep_until_due()
+            world.run()
+            assert world.owner() == "ann"
+        assert world.record.tokens is not None
+        assert world.bindings["for-apps"]["accessToken"] == world.record.tokens.access_token
+        assert world.record.candidate is not None
+        provider.api_status = None
+        self.until_tested(world, "bob")
+        assert world.owner() == "bob"
+        assert world.bindings["for-apps"]["accessToken"].startswith("access-bob-")
+        assert world.status.last_authorize_result == "Completed"
+
+    @pytest.mark.parametrize(
+        "trouble",
+        [
+            {"api_status": 429},
+            {"api_status": 500},
+            {"api_status": 503},
+            {"down_api": FailureKind.RESPONSE_TIMEOUT},
+            {"down_api": FailureKind.CONNECTION_REFUSED},
+            {"down_api": FailureKind.TLS_EXPIRED},
+        ],
+        ids=lambda trouble: "-".join(map(str, *trouble.items())),
+    )
+    def test_a_test_that_says_nothing_of_new_tokens_is_soon_made_again(self, trouble: dict[str, Any]) -> None:
+        world, provider = self.asked(3600)
+        for name, value in trouble.items():
+            setattr(provider, name, value)
+        world.bring(code="bob")
+        assert world.owner() == "ann"
+        assert "candidate" in world.fields
+        assert world.status.last_authorize_result is None
+        assert world.decision is not None
+        assert world.decision.due is not None
+        assert world.decision.due - world.now < timedelta(seconds=10)
+        provider.api_status = provider.down_api = None
+        world.sleep_until_due()
+        world.run()
+        assert world.owner() == "bob"
+        assert world.ready == ("True", "Connected")
+
+    def test_new_tokens_are_tested_more_and_more_seldom_and_as_late_as_the_system_asks(self) -> None:
+        world, provider = self.asked(36000)
+        provider.api_status = 503
+        world.bring(code="bob")
+        tested = []
+        while world.now - NOW < timedelta(hours=5):
+            world.sleep_until_due()
+            world.run()
+            tested += [world.now for effect in world.effects if _tests(effect, "bob")]
+        assert 30 <= len(tested) <= 45, "every ten minutes in the end"
+        assert tested[0] - NOW < timedelta(minutes=1)
+        provider.patience = 1000
+        self.until_tested(world, "bob")
+        asked = world.now
+        self.until_tested(world, "bob")
+        assert world.now - asked >= timedelta(seconds=1000)
+
+    def test_why_tokens_ended_is_told_although_new_ones_were_refused_before(self) -> None:
+        world, provider = self.asked(3600)
+        provider.unwelcome = "bob"
+        world.bring(code="bob")
+        assert world.ready == ("True", "Connected")
+        ready = world.status.condition("Ready")
+        assert ready is not None
+        assert "came to nothing (AuthorizationFailed)" in ready.message
+        del provider.chains["ann"]
+        world.pass_time(minutes=53)
+        world.run()
+        assert world.ready == ("False", "ReauthenticationRequired")
+        ready = world.status.condition("Ready")
+        assert ready is not None
+        assert "invalid_grant" in ready.message
+        assert world.status.authorization is not None
+        world.bring(error="access_denied")
+        assert world.ready == ("Unknown", "AuthorizationDenied"), "what came last is told"
+
+    def test_a_refusal_that_an_operator_before_has_stored_with_the_reason_of_a_test_is_one_of_consent(
+        self,
+    ) -> None:
+        world = World()
+        world.run()
+        world.bring(error="access_denied")
+        refusal = world.record.refusal
+        assert refusal is not None
+        world.fields = to_fields(replace(world.record, refusal=replace(refusal, reason="ServiceUnavailable")))
+        world.started = False
+        world.run()
+        assert world.ready == ("Unknown", "AuthorizationFailed")
+
+    def test_who_asks_for_a_test_has_new_tokens_tested_at_once(self) -> None:
+        world, provider = self.asked(3600)
+        provider.patience = 1000
+        world.bring(code="bob")
+        provider.patience = None
+        world.pass_time(seconds=1)
+        world.run()
+        assert world.owner() == "ann", "the system has asked for patience"
+        world.annotate(REQUEST_ANNOTATION, "test-1")
+        world.run()
+        assert world.owner() == "bob"
+
+    def test_tokens_that_end_untested_are_dropped_and_those_in_use_stay(self) -> None:
+        world, provider = self.asked()
+        provider.api_status = 429
+        world.bring(code="bob")
+        ends = world.now + timedelta(minutes=20)
+        while world.now < ends:
+            world.sleep_until_due()
+            world.run()
+            assert world.owner() == "ann"
+            assert world.bindings["for-apps"]["accessToken"].startswith("access-ann-")
+        assert world.record.candidate is None
+        assert world.status.last_handled_authorize == "again-1"
+        assert world.status.last_authorize_result == "Refused"
+        provider.api_status = None
+        world.sleep_until_due()
+        world.run()
+        assert world.ready == ("True", "Connected")
+
+    @pytest.mark.parametrize("waited", [{"seconds": 280}, {"minutes": 10}], ids=["alive", "ended"])
+    def test_new_tokens_that_do_not_work_do_not_take_the_place_of_any_that_can_be_renewed(
+        self, waited: dict[str, float]
+    ) -> None:
+        world, provider = self.asked()
+        state = world.state()
+        provider.codes.add("bob")
+        with pytest.raises(DiedError):
+            world.run(ConsentAnswer(state, code="bob"), die_after=4)
+        assert "candidate" in world.fields
+        provider.unwelcome = "bob"
+        world.pass_time(**waited)
+        world.run()
+        assert world.owner() == "ann"
+        assert world.record.candidate is None
+        assert world.ready == ("True", "Connected")
+        assert world.status.last_authorize_result == "Refused"
+
+    def test_new_tokens_take_the_place_of_those_whose_renewal_is_refused(self) -> None:
+        world, provider = self.asked()
+        provider.api_status = 429
+        world.bring(code="bob")
+        del provider.chains["ann"]
+        world.pass_time(seconds=255)
+        world.run()
+        assert world.owner() == "bob"
+        assert world.record.candidate is None
+
+    def test_the_first_tokens_that_ended_before_they_were_tested_are_renewed(self) -> None:
+        world = World()
+        world.run()
+        state = world.state()
+        world.provider.codes.add("ann")
+        with pytest.raises(DiedError):
+            world.run(ConsentAnswer(state, code="ann"), die_after=4)
+        world.pass_time(hours=2)
+        world.run()
+        assert world.ready == ("True", "Connected")
+        assert len(world.provider.shown) == 1
+
+
 class TestRenewal:
     def test_tokens_are_renewed_before_they_end_and_only_then(self) -> None:
         world = World()
@@ -336,15 +534,6 @@ class TestRenewal:
         assert world.ready == ("True", "Connected")
         assert len(world.provider.shown) == 1
 
-    def test_a_token_without_end_or_refresh_that_is_refused_asks_for_consent(self) -> None:
-        world = World(provider=Provider(life=None, refresh=False))
-        world.connect()
-        world.provider.access.clear()
-        world.pass_time(minutes=12)
-        world.run()
-        assert world.ready[1] == "ReauthenticationRequired"
-        assert world.status.authorization is not None
-
     def test_a_new_token_that_is_refused_is_not_renewed(self) -> None:
         world = World()
         world.run()
@@ -402,6 +591,123 @@ class TestRenewal:
         assert world.ready == ("True", "Connected")
         assert world.record.tokens != mine
         assert len(world.provider.shown) == 1
+
+
+class TestRefusedToken:
+    """The API refuses a token before its time: the token's end, or the mood of whatever stands in front of the API."""
+
+    @staticmethod
+    def pair(*, refresh: bool, interval: str = "10m", optional: bool = True) -> World:
+        """A connection with a second test, at '/admin', and a Secret for workloads."""
+        of = oauth()
+        of["spec"]["tests"] = [
+            {"name": "whoami", "default": True, "request": {"path": "/me"}},
+            {"name": "admin", "request": {"path": "/admin"}},
+        ]
+        raw = instance(
+            uid=UID,
+            auth={"secretRef": {"name": "acme-key"}},
+            binding={"secretName": "for-apps"},
+            tests=[{"name": "admin", "optional": optional, "monitor": {"interval": interval}}],
+        )
+        world = World(of=of, raw=raw, provider=Provider(life=None, refresh=refresh))
+        world.connect()
+        return world
+
+    def test_one_refusal_alone_neither_ends_a_consent_nor_takes_the_token_from_workloads(self) -> None:
+        world = self.pair(refresh=False)
+        before = world.bindings["for-apps"]["accessToken"]
+        world.provider.api_status = 401
+        world.pass_time(minutes=16)
+        world.run()
+        assert world.ready == ("False", "CredentialsRejected")
+        assert world.bindings["for-apps"]["accessToken"] == before
+        assert world.decision is not None
+        assert world.decision.due is not None
+        assert world.decision.due - world.now <= timedelta(minutes=2)
+        world.provider.api_status = None
+        world.sleep_until_due()
+        world.run()
+        assert world.ready == ("True", "Connected")
+        assert [test.result for test in world.status.tests] == ["Success", "Success"]
+        assert world.bindings["for-apps"]["accessToken"] == before
+
+    def test_a_token_that_nobody_can_renew_and_that_is_refused_again_after_a_while_asks_for_consent(
+        self,
+    ) -> None:
+        world = self.pair(refresh=False)
+        world.provider.access.clear()
+        world.pass_time(minutes=16)
+        world.run()
+        world.annotate(REQUEST_ANNOTATION, "at-once")
+        world.pass_time(seconds=5)
+        world.run()
+        assert world.ready == ("False", "CredentialsRejected"), "that is too soon to tell more"
+        world.sleep_until_due()
+        world.run()
+        assert world.ready == ("False", "ReauthenticationRequired")
+        assert world.status.authorization is not None
+        assert "accessToken" not in world.bindings["for-apps"]
+
+    def test_refusals_count_only_one_after_the_other(self) -> None:
+        world = self.pair(refresh=False)
+        told = []
+        for status in (401, 503, 401, 401):
+            world.provider.api_status = status
+            world.pass_time(minutes=16)
+            world.run()
+            told.append(world.ready[1])
+        assert told == [
+            "CredentialsRejected",
+            "ServiceUnavailable",
+            "CredentialsRejected",
+            "ReauthenticationRequired",
+        ]
+
+    @pytest.mark.parametrize("refresh", [True, False])
+    def test_a_test_that_refuses_what_the_default_test_accepts_is_no_reason_to_renew_or_to_ask_anew(
+        self, *, refresh: bool
+    ) -> None:
+        world = self.pair(refresh=refresh)
+        world.provider.closed = "/admin"
+        asked = world.provider.token_requests
+        for number in range(6):
+            world.pass_time(hours=9)
+            if number % 2:
+                world.annotate(REQUEST_ANNOTATION, f"test-{number}")
+            world.run()
+            assert world.ready == ("True", "Connected")
+        assert {test.name: test.reason for test in world.status.tests}["admin"] == "CredentialsRejected"
+        assert world.provider.token_requests == asked
+
+    def test_where_another_test_meets_the_refusal_first_the_default_test_is_asked_and_the_token_renewed(
+        self,
+    ) -> None:
+        world = self.pair(refresh=True, interval="1m", optional=False)
+        world.pass_time(seconds=90)
+        world.run()
+        before = world.status.tests[0].time
+        world.provider.access.clear()
+        world.sleep_until_due()
+        world.run()
+        assert world.status.tests[0].time != before, "the default test was made ahead of its time"
+        assert len(world.provider.shown) == 1
+        assert world.ready == ("True", "Connected")
+        assert [test.result for test in world.status.tests] == ["Success", "Success"]
+
+    def test_where_another_test_meets_the_refusal_of_a_token_that_nobody_can_renew_it_waits_too(self) -> None:
+        world = self.pair(refresh=False, interval="1m", optional=False)
+        world.pass_time(seconds=90)
+        world.run()
+        world.provider.api_status = 401
+        world.sleep_until_due()
+        world.run()
+        assert world.ready == ("False", "CredentialsRejected")
+        world.provider.api_status = None
+        world.sleep_until_due()
+        world.run()
+        assert world.ready == ("True", "Connected")
+        assert [test.result for test in world.status.tests] == ["Success", "Success"]
 
 
 class TestLostAnswers:
@@ -537,6 +843,36 @@ class TestDeath:
                 assert world.ready[1] == "AuthorizationRequired", number
                 world.bring(code="second-code")
             assert world.ready == ("True", "Connected"), number
+        pytest.fail("the story never ends")
+
+    @pytest.mark.parametrize("welcome", [True, False])
+    @pytest.mark.parametrize("moment", ["die_before", "die_after"])
+    def test_a_death_while_new_tokens_wait_loses_neither_them_nor_those_in_use(
+        self, moment: str, *, welcome: bool
+    ) -> None:
+        for number in range(20):
+            world, provider = TestWaiting.asked(life=3600)
+            world.pass_time(minutes=40)
+            world.run()
+            world.pass_time(minutes=13)  # Ann's tokens are to be renewed in the same reconcile
+            provider.grace, provider.api_status = True, 429
+            provider.codes.add("bob")
+            try:
+                world.run(ConsentAnswer(world.state(), code="bob"), **{moment: number})
+            except DiedError:
+                pass
+            else:
+                assert number > 7
+                return
+            stored = world.record.candidate is not None
+            provider.api_status, provider.unwelcome = None, "" if welcome else "bob"
+            for _ in range(6):
+                world.run()
+                world.pass_time(minutes=1)
+            assert world.ready == ("True", "Connected"), number
+            assert world.owner() == ("bob" if welcome and stored else "ann"), number
+            assert world.record.candidate is None
+            assert max(map(provider.shown.count, provider.shown), default=0) <= 2
         pytest.fail("the story never ends")
 
     @staticmethod
@@ -969,6 +1305,44 @@ class TestDelivery:
         world.provider.refuses = "invalid_grant"
         world.run()
         assert "accessToken" not in world.bindings["for-apps"]
+
+    def test_a_token_that_was_never_proven_is_not_delivered_when_it_is_renewed(self) -> None:
+        world = self.bound(life=300)
+        world.connect()
+        world.pass_time(seconds=290)
+        world.provider.refuses = "invalid_grant"
+        world.run()
+        assert "accessToken" not in world.bindings["for-apps"]
+        world.provider.refuses, world.provider.api_status = None, 429
+        world.bring(code="second-code")
+        while len(world.provider.shown) < 2:
+            world.sleep_until_due()
+            world.run()
+            assert "accessToken" not in world.bindings["for-apps"]
+        world.provider.api_status = None
+        world.sleep_until_due()
+        world.run()
+        assert world.ready == ("True", "Connected")
+        assert "accessToken" in world.bindings["for-apps"]
+
+    @pytest.mark.parametrize("works", [True, False])
+    def test_a_token_that_needs_nobody_is_delivered_when_it_is_renewed_if_the_one_before_was_proven(
+        self, *, works: bool
+    ) -> None:
+        world = self.bound()
+        world.of = oauth("clientCredentials")
+        world.run()
+        first = world.bindings["for-apps"]["accessToken"]
+        if not works:
+            world.provider.api_status = 500
+            world.secret = found("8", **(CLIENT | {"clientSecret": "another-secret-77"}))
+            world.run()
+        world.provider.api_status = 500
+        world.pass_time(minutes=53)
+        world.run()
+        assert world.record.tokens is not None
+        assert world.record.tokens.access_token != first
+        assert (world.bindings["for-apps"]["accessToken"] == world.record.tokens.access_token) == works
 
     def test_another_name_takes_the_former_secret_away(self) -> None:
         world = self.bound()

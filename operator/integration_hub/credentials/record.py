@@ -46,6 +46,8 @@ class CredentialRecord:
 
     tokens: Tokens | None = None
     """In use."""
+    unproven: bool = False
+    """Whether `tokens` had passed no test when they were stored, and neither had those that they were renewed from."""
     candidate: Tokens | None = None
     """Obtained anew by a person's wish or for another grant; takes the place of `tokens` once it was tested."""
     consent_ends_at: datetime | None = None

@@ -364,7 +364,7 @@ REASONS: dict[Reason, ReasonInfo] = {
     Reason.AUTHORIZATION_FAILED: ReasonInfo(
         _W,
         (c.CREDENTIALS_AVAILABLE,),
-        "The external system did not complete the consent.",
+        "The external system did not complete the consent, or what it has granted does not work.",
         "Put right what the message names: in the Secret, in spec.auth.scopes, in the definition, or at the external"
         " system (the client's redirect URL, scopes and kind). Then run 'hub authorize NAME' to try again.",
     ),

@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 from integration_hub.auth.flow import CredentialProblem
 from integration_hub.auth.tokens import Acquisition
 from integration_hub.credentials.record import Ending
+from integration_hub.model import conditions as c
 from integration_hub.model.base import AUTHORIZE_ANNOTATION
 from integration_hub.model.instance import Authorization
-from integration_hub.model.reasons import Reason
+from integration_hub.model.reasons import REASONS, Reason
 from integration_hub.model.tokens import Tokens
 from integration_hub.reconcile.consent import Consent
 from integration_hub.reconcile.execute import Exchanges
@@ -35,8 +36,8 @@ class Kept:
     postponed: Postponed | None = None
     is_candidate: bool = False
     """Whether `tokens` take the place of those in use only once they were tested."""
-    fallback: Tokens | None = None
-    """With a candidate: the tokens in use, where they are of any use."""
+    fallback: Kept | None = None
+    """With a candidate: how it goes on without it; None where there is nothing else to go on with."""
     authorization: Authorization | None = None
     """What a person is shown."""
 
@@ -55,8 +56,18 @@ def keep_tokens(keeper: Keeper, consent: Consent) -> Generator[Effect, Answer, K
         return Kept(problem=trouble.problem)
     candidate = keeper.record.candidate
     if candidate is not None and candidate.grant == keeper.rules.grant:
-        return Kept(candidate, is_candidate=True, fallback=keeper.usable)
+        return (yield from _beside(keeper, candidate))
     return (yield from go_on(keeper, consent))
+
+
+def _beside(keeper: Keeper, candidate: Tokens) -> Generator[Effect, Answer, Kept]:
+    """Keep the tokens in use alive while new ones wait to be tested: those may prove to be of no use."""
+    trouble: Renewal | None = None
+    if keeper.due():
+        trouble = yield from keeper.renew()
+        if keeper.record.candidate != candidate:
+            return _outcome(keeper, trouble)  # somebody else has stored another record
+    return Kept(candidate, is_candidate=True, fallback=_outcome(keeper, trouble) if keeper.lasts else None)
 
 
 def go_on(keeper: Keeper, consent: Consent) -> Generator[Effect, Answer, Kept]:
@@ -96,8 +107,7 @@ def _with_consent(keeper: Keeper, consent: Consent) -> Generator[Effect, Answer,
     trouble: Renewal | None = None
     if keeper.due():
         trouble = yield from keeper.renew()
-    tokens = keeper.tokens
-    lasting = tokens is not None and (keeper.usable is not None or keeper.renewable(tokens))
+    lasting = keeper.lasts
     if lasting and consent.wanted is None:
         return _outcome(keeper, trouble)
     unable = yield from consent.offer()
@@ -144,10 +154,12 @@ def awaiting(keeper: Keeper) -> CredentialProblem:
     """
     reason, because = Reason.AUTHORIZATION_REQUIRED, "A person must consent to this connection."
     record, is_of_now = keeper.record, _is_of_now(keeper)
-    if keeper.refusal is not None:
-        reason, because = _reason(keeper.refusal), keeper.refusal.message
-    elif record.ending is not None and is_of_now:
-        reason, because = _reason(record.ending), record.ending.message
+    refusal, ending = keeper.refusal, record.ending if is_of_now else None
+    if refusal is not None and (ending is None or ending.at <= refusal.at):
+        reason, because = _reason(refusal, Reason.AUTHORIZATION_FAILED), refusal.message
+    elif ending is not None:
+        # It came last: a new consent that failed while this one was in use is not why nothing is.
+        reason, because = _reason(ending), ending.message
     elif record.tokens is not None and is_of_now:
         reason = Reason.REAUTHENTICATION_REQUIRED
         because = "The token has ended, and the external system has given none to renew it with."
@@ -156,9 +168,10 @@ def awaiting(keeper: Keeper) -> CredentialProblem:
     return CredentialProblem(reason, because)
 
 
-def _reason(ending: Ending) -> Reason:
-    """Return the reason; one that only another version of the operator knows asks for consent as others do."""
-    return Reason(ending.reason) if ending.reason in set(Reason) else Reason.REAUTHENTICATION_REQUIRED
+def _reason(ending: Ending, otherwise: Reason = Reason.REAUTHENTICATION_REQUIRED) -> Reason:
+    """Return the reason; another one for what only another version of the operator says of credentials."""
+    known = Reason(ending.reason) if ending.reason in set(Reason) else otherwise
+    return known if c.CREDENTIALS_AVAILABLE in REASONS[known].conditions else otherwise
 
 
 def has_token_work(inputs: Inputs) -> bool:
@@ -168,6 +181,7 @@ def has_token_work(inputs: Inputs) -> bool:
     return (
         inputs.consent is not None
         or _is_renewal_due(inputs)
+        or (inputs.awaited_at is not None and inputs.awaited_at <= now)
         or (shown is not None and (inputs.first_look or shown.user_code is not None))
         or (shown is not None and _is_over(shown.expires_at, now))
         or _has_vanished(inputs)

@@ -53,15 +53,18 @@ def _is_fresh(inputs: Inputs, status: InstanceStatus) -> bool:
 
 def with_kept(run: Run, decision: Decision) -> Decision:
     """Add what has happened to tokens."""
+    awaited = awaited_at(run) if run.keeper is not None else run.inputs.awaited_at
     return replace(
         decision,
-        due=earliest((decision.due, attention(decision.status, run.inputs.now), next_poll_of(run))),
+        due=earliest((decision.due, attention(decision.status, run.inputs.now), awaited)),
+        awaited_at=awaited,
         consent=run.consent.result if run.consent is not None else None,
         renewal=run.keeper.result if run.keeper is not None else None,
         notices=tuple(run.notices),
     )
 
 
-def next_poll_of(run: Run) -> datetime | None:
-    """Return when the person's answer is asked for again, None where none is awaited by asking."""
-    return next_poll(run.keeper, run.kept.authorization) if run.keeper is not None else None
+def awaited_at(run: Run) -> datetime | None:
+    """Return when to look again at a consent that is under way: whether a code was typed, whether new tokens work."""
+    polled_at = next_poll(run.keeper, run.kept.authorization) if run.keeper is not None else None
+    return earliest((polled_at, run.candidate_at))

@@ -135,7 +135,8 @@ def _is_withdrawn(run: Run, ready: Condition) -> bool:
         return False
     problem = run.kept.problem
     is_gone = problem is not None and problem.reason not in _SAYS_NOTHING
-    return is_gone or ready.reason in DEAD_CREDENTIALS or _have_ended(run)
+    is_refused = ready.reason in DEAD_CREDENTIALS and not run.in_doubt
+    return is_gone or is_refused or _have_ended(run)
 
 
 def _have_ended(run: Run) -> bool:
@@ -164,7 +165,10 @@ def _was_renewed(run: Run) -> bool:
     """Tell whether tokens were renewed that had been proven: what workloads have ends soon."""
     keeper = run.keeper
     return (
-        keeper is not None and keeper.result == "renewed" and run.inputs.instance.status.binding is not None
+        keeper is not None
+        and keeper.result == "renewed"
+        and not keeper.record.unproven
+        and run.inputs.instance.status.binding is not None
     )
 
 

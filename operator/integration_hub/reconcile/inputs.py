@@ -58,6 +58,8 @@ class Inputs:
     """resourceVersion of the Secret in spec.binding, None where it is not known to exist."""
     consent: ConsentAnswer | None = None
     """What a person's browser has brought back, to be acted upon in this reconcile."""
+    awaited_at: datetime | None = None
+    """When a consent that is under way is looked at next, as the last decision said; None where nobody remembers."""
     fingerprint_key: bytes | None = field(default=None, repr=False)
     """Makes fingerprints of credentials worthless to whoever does not have it. None where none are made."""
     tested_fingerprint: bytes | None = field(default=None, repr=False)
@@ -236,6 +238,9 @@ class Decision:
     """Of the credentials, where the tests that were made refuse them. To be remembered, and never shown."""
     consent: ConsentResult | None = None
     """What became of `Inputs.consent`; None where there was none, or it could not be looked at."""
+    awaited_at: datetime | None = None
+    """When a consent that is under way is looked at next: a code that nobody has typed yet, tokens that could not be
+    tested. To be remembered, since neither status nor record has it."""
     renewal: str | None = None
     """How renewing tokens went: renewed, refused or unanswered; None where none was tried."""
     notices: tuple[Notice, ...] = ()

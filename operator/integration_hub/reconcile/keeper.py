@@ -33,6 +33,7 @@ from integration_hub.reconcile.inputs import (
 )
 from integration_hub.reconcile.schedule import phase_of
 from integration_hub.reconcile.steps import Ended, Wire, drive
+from integration_hub.reconcile.times import parse_timestamp
 
 MAX_TRIES = {Reuse.GRACE: 2, Reuse.STRICT: 1}
 """How many times one refresh token is sent, as long as no answer is known."""
@@ -139,6 +140,29 @@ class Keeper:
         return tokens if tokens is not None and is_alive(tokens, self.inputs.now) else None
 
     @property
+    def lasts(self) -> bool:
+        """Tell whether one can go on with the tokens in use: they have not ended, or can be renewed."""
+        tokens = self.tokens
+        return tokens is not None and (self.usable is not None or self.renewable(tokens))
+
+    @property
+    def _are_proven(self) -> bool:
+        """Whether the tokens in use have passed a test, as far as the record and the status tell."""
+        tokens = self.tokens
+        if tokens is None or not self.record.unproven:
+            return tokens is not None
+        default = next(iter(self.inputs.instance.status.tests), None)
+        tested = parse_timestamp(default.time) if default is not None else None
+        # Status has whole seconds.
+        since = tokens.obtained_at.replace(microsecond=0)
+        return (
+            default is not None
+            and default.last_result == "Success"
+            and tested is not None
+            and tested >= since
+        )
+
+    @property
     def wire(self) -> Wire:
         """Where token requests may go: where tests may."""
         plan = self.passed.tests[0].plan
@@ -192,12 +216,13 @@ class Keeper:
         return None
 
     def promote(
-        self, tokens: Tokens, *, handled: str | None
+        self, tokens: Tokens, *, handled: str | None, proven: bool
     ) -> Generator[Effect, Answer, CredentialProblem | None]:
-        """Let new tokens take the place of those in use."""
+        """Let new tokens take the place of those in use. `proven`: they have passed a test."""
         record = replace(
             self.record,
             tokens=tokens,
+            unproven=not proven,
             candidate=None,
             consent_ends_at=consent_end(tokens),
             intent=None,
@@ -316,6 +341,7 @@ class Keeper:
             record = replace(
                 self.record,
                 tokens=result,
+                unproven=not self._are_proven,
                 consent_ends_at=consent_end(result, self.record.tokens),
                 intent=None,
                 ending=None,

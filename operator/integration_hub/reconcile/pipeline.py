@@ -26,7 +26,7 @@ from integration_hub.reconcile.credential_fields import (
     token_fields,
     with_refusal,
 )
-from integration_hub.reconcile.deciding import decide, next_poll_of, with_kept
+from integration_hub.reconcile.deciding import awaited_at, decide, with_kept
 from integration_hub.reconcile.delivery import (
     Delivery,
     at_rest,
@@ -270,8 +270,9 @@ def _unchanged(run: Run) -> Decision:
     if standing.nexts:
         update = {"tests": standing.statuses(), "next_test_time": timestamp(due) if due else None}
         status = status.model_copy(update=update)
-    due = earliest((due, attention(status, run.inputs.now)))
-    return Decision(status=status, write=False, due=due, made=(), reason_changed=False)
+    awaited = run.inputs.awaited_at
+    due = earliest((due, attention(status, run.inputs.now), awaited))
+    return Decision(status=status, write=False, due=due, made=(), reason_changed=False, awaited_at=awaited)
 
 
 def _withheld(run: Run, gates: GateResult, problem: CredentialProblem) -> Story:
@@ -373,7 +374,7 @@ def _tested(run: Run, gates: GateResult) -> Story:
             (
                 due,
                 attention(decision.status, inputs.now),
-                next_poll_of(run),
+                awaited_at(run),
                 tried_again_at(delivered, inputs.now),
             )
         ),

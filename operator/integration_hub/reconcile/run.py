@@ -32,6 +32,9 @@ _ABOUT_A_SECRET = frozenset(
 )
 """Reasons whose remedy is another value in the Secret, which is no help where the operator obtained the token."""
 
+SECOND_LOOK = timedelta(seconds=60)
+"""After the first refusal of tokens that nobody can renew. A gateway's mood passes; a token that has ended does not."""
+
 NARROW = (
     "Have the external system's administrator permit the client these scopes, or take them out of spec.auth.scopes;"
     " then run 'hub authorize NAME --again'."
@@ -62,6 +65,10 @@ class Run:
         """Of methods that keep tokens, once they were looked at."""
         self.consent: Consent | None = None
         self.kept = Kept()
+        self.candidate_at: datetime | None = None
+        """When new tokens are tested next that could not be tested yet."""
+        self.in_doubt = False
+        """Whether tokens that nobody can renew were refused for the first time: perhaps not by the system itself."""
         self.notices: list[Notice] = []
         self.fingerprint = inputs.tested_fingerprint
         """Of the credentials that the default test was last made with."""
@@ -124,6 +131,8 @@ class Run:
         result = Result(diagnosis, now, seconds)
         status = judge(test, result, held=standing.held.get(test.name), before=before)
         moment = next_time(status, self._pace(planned, now), diagnosis.again_in)
+        if self.in_doubt and test.default:
+            moment = now + SECOND_LOOK
         standing.held[test.name] = status.model_copy(update={"next_time": timestamp(moment)})
         standing.nexts[test.name] = moment
         self.made.append(test.name)

@@ -110,6 +110,8 @@ class Reconciler:
         """Instances whose last write failed: perhaps it was done all the same, perhaps somebody else's came first."""
         self._unwritten: dict[Key, tuple[str, dict[str, Any]]] = {}
         """What was to be written then, with the object's UID."""
+        self._awaited: dict[Key, datetime] = {}
+        """When a consent that is under way is looked at next, where there is one."""
         self._fingerprint_key = secrets.token_bytes(32)
         self._fingerprints: dict[Key, bytes] = {}
         """Of credentials that were refused. In memory alone: status is read by many."""
@@ -120,6 +122,7 @@ class Reconciler:
         self._unsure.discard(key)
         self._unwritten.pop(key, None)
         self._fingerprints.pop(key, None)
+        self._awaited.pop(key, None)
         if self.desk is not None:
             self.desk.forget(key)
 
@@ -189,6 +192,7 @@ class Reconciler:
                 self._settle(key, ConsentOutcome("pending" if is_used else "busy"))
             raise
         self._seen.add(key)
+        self._remember_awaited(key, decision.awaited_at)
         if decision.made:
             self._remember_refused(key, decision.fingerprint)
         if resumed:
@@ -239,6 +243,13 @@ class Reconciler:
         raw["status"] = status
         return True
 
+    def _remember_awaited(self, key: Key, moment: datetime | None) -> None:
+        """Remember when a consent is looked at next, None where none is under way."""
+        if moment is None:
+            self._awaited.pop(key, None)
+        else:
+            self._awaited[key] = moment
+
     def _remember_refused(self, key: Key, fingerprint: bytes | None) -> None:
         """Remember which credentials were refused, None where those of now are not."""
         if fingerprint is None:
@@ -280,6 +291,7 @@ class Reconciler:
             similar_definitions=() if definition else self._store.similar_definitions(name),
             first_look=key not in self._seen,
             timing=self._timing,
+            awaited_at=self._awaited.get(key),
             fingerprint_key=self._fingerprint_key,
             tested_fingerprint=self._fingerprints.get(key),
             random=secrets.token_bytes,
