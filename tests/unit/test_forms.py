@@ -198,7 +198,7 @@ def test_an_optional_group_is_asked_for_first_and_then_its_members() -> None:
         ("config.subdomain", " ", "is required"),
         ("config.port", "http", "must be a whole number, not text"),
         ("config.port", "0", "must be at least 1"),
-        ("config.region", "ue", "must be one of: eu, us "),
+        ("config.region", "ue", "must be one of: eu, us"),
         ("config.verify", "maybe", "must be true or false, not text"),
         ("config.tags", "a, abcde", "entry 2 must have at most 4 characters (it has 5)"),
         ("config.tags", "a,b,c", "must have at most 2 entries (it has 3)"),

@@ -55,7 +55,7 @@ def needed_keys(spec: DefinitionSpec, method: AuthMethod, config: Mapping[str, A
             words = str(fields[name].get("description") or "")
             is_required = name in schema.get("required", ())
             found[name] = SecretKey(name, words, required=is_required, multiline=_is_multiline(fields[name]))
-    return tuple(_in_words(key, fields.get(key.name, {})) for key in found.values())
+    return tuple(_in_words(key, method, fields.get(key.name, {})) for key in found.values())
 
 
 def _keys_of(method: AuthMethod, config: Mapping[str, Any]) -> tuple[SecretKey, ...]:
@@ -71,12 +71,18 @@ def _is_multiline(field: Mapping[str, Any]) -> bool:
     return bool(field.get("x-hub-multiline"))
 
 
-def _in_words(key: SecretKey, field: Mapping[str, Any]) -> NeededKey:
-    """Return the key with the definition's words for it, else the method's own."""
+def _in_words(key: SecretKey, method: AuthMethod, field: Mapping[str, Any]) -> NeededKey:
+    """Return the key in the words of the external system's own screens, else of the schema, else of the method."""
+    told = next((told for told in method.credentials if told.key == key.name), None)
     words = key.description.strip()
-    title = field.get("title") or (_sentence(words) if words else key.name)
-    said = field.get("description") or ""
-    return NeededKey(key, str(title), str(said))
+    title = (told.display_name if told else None) or field.get("title")
+    said = (told.description if told else None) or field.get("description")
+    return NeededKey(
+        key,
+        str(title or (_sentence(words) if words else key.name)),
+        str(said or ""),
+        (told.example if told else None) or "",
+    )
 
 
 def _sentence(words: str) -> str:
