@@ -27,7 +27,11 @@ _COMMANDS: dict[str, _Command] = {
         "authorize",
         "Sign in to an external system and consent to a connection.",
     ),
+    "connect": _Command(
+        "integration_hub.cli.connect", "connect", "Make a connection: asks, tests, and writes it."
+    ),
     "dev": _Command("integration_hub.cli.dev", "dev", "Run a real Kubernetes API server on this machine."),
+    "edit": _Command("integration_hub.cli.edit", "edit", "Change a connection: asks, tests, and writes."),
     "example": _Command(
         "integration_hub.cli.example", "example", "Run an example of the repository from start to end."
     ),

@@ -9,7 +9,11 @@ from typing import Any
 from integration_hub.auth.credentials import read_credentials
 from integration_hub.auth.flow import AuthMethodType, CredentialProblem, SecretKey
 from integration_hub.auth.methods import METHODS
+from integration_hub.auth.oauth2 import OAuth2
+from integration_hub.auth.oauth2.grants import GRANTS
+from integration_hub.auth.oauth2.setup import grant_of
 from integration_hub.auth.templates import render_settings
+from integration_hub.auth.tokens import Acquisition
 from integration_hub.config.profile import secret_fields
 from integration_hub.config.templates import TemplateError
 from integration_hub.model.definition import AuthMethod, DefinitionSpec
@@ -60,6 +64,13 @@ def needed_keys(spec: DefinitionSpec, method: AuthMethod, config: Mapping[str, A
 
 def _keys_of(method: AuthMethod, config: Mapping[str, Any]) -> tuple[SecretKey, ...]:
     return method_type(method).secret_keys(rendered_settings(method, config))
+
+
+def needs_consent(method: AuthMethod, config: Mapping[str, Any]) -> bool:
+    """Tell whether a person has to consent before a connection with this method can work."""
+    if not isinstance(method_type(method), OAuth2):
+        return False
+    return GRANTS[grant_of(rendered_settings(method, config))].acquisition is not Acquisition.BY_ITSELF
 
 
 def method_type(method: AuthMethod) -> AuthMethodType:

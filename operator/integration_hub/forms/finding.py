@@ -1,4 +1,4 @@
-"""Finding a definition by words, the way people remember it: a part of its name, its maker, what it is for, misspelt."""
+"""Finding a definition by what people remember of it: a part of its name, its maker, what it is for, misspelt."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def read_draft(text: str, *, source: str, namespace: str) -> Draft:
 
     """
     draft, mistakes = Draft(), list[str]()
-    for number, document in enumerate(_documents(text, source), start=1):
+    for number, document in enumerate(documents(text, source), start=1):
         where = f"{source}, document {number}"
         if not isinstance(document, dict):
             mistakes.append(f"{where}: is no object; a manifest begins with 'apiVersion:' and 'kind:'")
@@ -175,7 +175,7 @@ _Loader.yaml_implicit_resolvers = {
 }
 
 
-def _documents(text: str, source: str) -> Iterator[Any]:
+def documents(text: str, source: str) -> Iterator[Any]:
     """Yield the documents that say anything; those of a List one by one."""
     try:
         documents = list(yaml.load_all(text, Loader=_Loader))
