@@ -117,10 +117,10 @@ def test_the_form_shows_what_is_stored_and_no_value_of_it(
 ) -> None:
     run = Terminal(hub, "edit", "billing", *LOOPBACK, "--plain", "--no-wait", secrets=(OLD, NEW))
     seen = run.sees("What now?")
-    assert "API key that is sent in the header Authorization: keep it: Keep it (proposed)" in seen
+    assert "API key that is sent in the header Authorization, which is stored: Keep it (proposed)" in seen
     run.types("credentials")
     run.answers("Where are the credentials?", "")
-    seen = run.sees("keep it? (Enter for Keep it) ")
+    seen = run.sees("which is stored (Enter for Keep it): ")
     assert "Stored, changed 20" in seen
     assert "1  Keep it" in seen
     assert "Remove" not in seen

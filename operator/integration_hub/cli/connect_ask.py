@@ -136,8 +136,7 @@ def prompt_of(question: Question, current: Any, *, editable: bool) -> str:
     if current is not None and question.secret:
         hints.append("entered before; Enter keeps it")
     elif current is not None and not editable:
-        empties = "" if question.must_be_answered else f", {EMPTY} empties it"
-        hints.append(f"now {_short(question, current)}; Enter keeps it{empties}")
+        hints.append(f"now {_short(question, current)}; Enter keeps it{_emptying(question, current)}")
     elif current is None and question.fallback is not None:
         hints.append(f"Enter for {_short(question, question.fallback)}")
     elif not question.must_be_answered and question.kind is not Kind.BOOLEAN:
@@ -145,6 +144,15 @@ def prompt_of(question: Question, current: Any, *, editable: bool) -> str:
     ends = "" if title.endswith("?") else ":"
     told = f" ({', '.join(hints)})" if hints else ""
     return f"{title}{told}{ends} "
+
+
+def _emptying(question: Question, current: Any) -> str:
+    """Return what else can be typed where there is an answer: what leaves it empty, and so lets the fallback hold."""
+    if question.must_be_answered or current == question.fallback:
+        return ""
+    if question.fallback is None:
+        return f", {EMPTY} empties it"
+    return f", {EMPTY} is for {_short(question, question.fallback)}"
 
 
 def _short(question: Question, value: Any) -> str:

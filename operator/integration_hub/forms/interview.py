@@ -473,7 +473,7 @@ class Interview:
             page=page,
             kind=Kind.LIST,
             flag="--role ...",
-            help="Separate several with commas. Leave it empty to exclude nobody.",
+            help="Leave it empty to exclude nobody.",
             check=_each(_line_problem(100)),
         )
 
@@ -546,7 +546,7 @@ def _keep_question(needed: NeededKey, page: Page, stored: SecretSeen | None) -> 
         options.append(Choice(REMOVE, "Remove it"))
     return Question(
         SECRET_DO + needed.key.name,
-        f"{needed.title}: keep it?",
+        f"{needed.title}, which is stored",
         page=page,
         kind=Kind.CHOICE,
         help=said,
