@@ -36,6 +36,9 @@ _COMMANDS: dict[str, _Command] = {
     "completion": _Command(
         "integration_hub.cli.completion", "completion", "Print a script that lets a shell complete commands."
     ),
+    "connect": _Command(
+        "integration_hub.cli.connect", "connect", "Make a connection: asks, tests, and writes it."
+    ),
     "definition": _Command(
         "integration_hub.cli.definition",
         "definition",
@@ -43,6 +46,7 @@ _COMMANDS: dict[str, _Command] = {
     ),
     "dev": _Command("integration_hub.cli.dev", "dev", "Run a real Kubernetes API server on this machine."),
     "diff": _Command("integration_hub.cli.diff", "diff", "Show what applying a file would change."),
+    "edit": _Command("integration_hub.cli.edit", "edit", "Change a connection: asks, tests, and writes."),
     "events": _Command(
         "integration_hub.cli.events", "events", "List what the operator has told about instances."
     ),

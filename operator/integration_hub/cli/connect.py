@@ -1,0 +1,44 @@
+"""`hub connect`: a new connection, by questions or by flags. Flags alone; `connect_run` does the work."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from integration_hub.cli.connect_flags import answer_flags, doing_flags
+from integration_hub.cli.flags import HELP
+
+
+@click.command("connect", context_settings=HELP)
+@click.argument("definition", required=False)
+@click.option(
+    "--name", metavar="NAME", help="Name of the IntegrationInstance. [default: from the display name]"
+)
+@answer_flags
+@doing_flags
+def connect(definition: str | None, **flags: Any) -> None:
+    """Make a connection to an external system.
+
+    Asks for what the definition needs, tests it with what you have entered, and writes it: into the cluster with
+    --apply, or as manifests for Git with -o DIR. Values of secrets are asked for without being shown, or come from
+    files and environment variables; none is ever taken from a flag.
+
+    \b
+    Examples:
+      hub connect                                          find a system, and answer its questions
+      hub connect salesforce -n shop --apply               that system, into the cluster
+      hub connect stripe -o connections/stripe             as manifests for Git
+      hub connect acme --no-input --set subdomain=shop \\
+        --secret-from-env apiKey=ACME_KEY --apply          without questions, as in a pipeline
+
+    \b
+    Exit code 0 where the connection was written, and works where that was waited for; 1 where a test failed or it is
+    not Ready; 2 for a mistake in the command, such as an answer that is missing; 3 where the cluster cannot be
+    asked or does not permit it; 4 where the operator has not answered in time.
+    """  # noqa: D301 - \b is click's sign for a paragraph that keeps its lines
+    # Here, since `hub connect --help` needs none of it.
+    from integration_hub.cli.connect_run import connect as run  # noqa: PLC0415
+
+    sys.exit(run(definition, flags))

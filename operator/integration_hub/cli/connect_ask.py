@@ -1,0 +1,304 @@
+"""Asking a person one question at a time, on whatever terminal there is. What is asked, `forms` knows.
+
+Everything goes to standard error: standard output is for what was made. Two ways: line by line, for screen readers and
+terminals that cannot move their cursor; and with validation while typing, completion and keys, where there is more.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final, Protocol
+
+import click
+
+from integration_hub.cli.terminal import Screen
+from integration_hub.config.plain_text import clean, one_line
+from integration_hub.config.values import as_text
+from integration_hub.forms.question import (
+    AnswerError,
+    Kind,
+    Page,
+    Question,
+    are_numbered,
+    problem_of,
+    read_answer,
+    typed,
+)
+
+BACK: Final = "back"
+"""The word that goes back; '\\back' is the answer 'back' itself."""
+EMPTY: Final = "-"
+"""The word that leaves a question empty that has an answer, where a line cannot be edited."""
+LINE_LIMIT: Final = 4095
+"""Characters of a line that a terminal takes in its own line mode; it drops the rest without a word."""
+END_OF_PEM: Final = "-----END"
+NO_PAGE: Final = Page("")
+
+
+class BackError(Exception):
+    """The person wants to go back to the question before."""
+
+
+class Asker(Protocol):
+    """Asks."""
+
+    def ask(self, question: Question, current: Any = None) -> Any:
+        """Return the answer, None where the question is left empty. `current` is the answer that there is.
+
+        Raises:
+            BackError: the person goes back.
+            KeyboardInterrupt: the person has had enough; so has a terminal that closes.
+
+        """
+        ...
+
+
+def asker_of(screen: Screen) -> Asker:
+    """Return the way to ask that suits the terminal.
+
+    Raises:
+        click.UsageError: standard input is no terminal.
+
+    """
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise click.UsageError(
+            "Questions are asked on a terminal, and standard input is none. Give the answers as flags with --no-input,"
+            " which lists what is missing."
+        )
+    is_plain = screen.plain or os.environ.get("TERM", "dumb") == "dumb" or not sys.stderr.isatty()
+    return LineAsker(screen) if is_plain else FormAsker(screen)
+
+
+def menu(title: str, options: Sequence[tuple[str, str]], *, help: str = "") -> Question:  # noqa: A002
+    """Return a question of the command itself: (value, words) of what can be done."""
+    # Here, since this module's other names need no choices.
+    from integration_hub.forms.question import Choice  # noqa: PLC0415
+
+    choices = tuple(Choice(value, words) for value, words in options)
+    return Question(
+        "menu",
+        title,
+        page=NO_PAGE,
+        kind=Kind.CHOICE,
+        help=help,
+        required=True,
+        choices=choices,
+        fallback=choices[0].value,
+    )
+
+
+class _Words:
+    """What both ways write before they wait for an answer."""
+
+    def __init__(self, screen: Screen) -> None:
+        self.screen = screen
+        self._page: Page | None = None
+
+    def head(self, question: Question) -> None:
+        """Write the page's heading where it is another one, then help and choices."""
+        if question.page != self._page:
+            self._page = question.page
+            if question.page.title:
+                self.screen.note("")
+                self.screen.note(self.screen.strong(one_line(question.page.title)))
+                if question.page.help:
+                    self.screen.note(clean(question.page.help))
+        self.screen.note("")
+        for line in self._lines(question):
+            self.screen.note(f"  {line}")
+
+    def _lines(self, question: Question) -> Iterator[str]:
+        if question.help:
+            yield from clean(question.help).splitlines()
+        if question.examples:
+            shown = ", ".join(one_line(typed(question, example)) for example in question.examples[:3])
+            yield f"For example: {shown}"
+        numbered = are_numbered(question)
+        for number, choice in enumerate(question.choices, start=1):
+            head = f"{number}  " if numbered else ""
+            told = f": {one_line(choice.help)}" if choice.help else ""
+            yield f"{head}{one_line(choice.title)}{told}"
+        if question.kind is Kind.LIST:
+            yield "Several are separated by commas."
+        if question.multiline:
+            yield "It may have several lines; an empty line ends it."
+
+
+def prompt_of(question: Question, current: Any, *, editable: bool) -> str:
+    """Return the words right before the answer. `editable`: what there is can be edited where it stands."""
+    title = one_line(question.title)
+    hints = []
+    if question.kind is Kind.BOOLEAN:
+        hints.append("yes or no")
+    if current is not None and question.secret:
+        hints.append("entered before; Enter keeps it")
+    elif current is not None and not editable:
+        hints.append(f"now {_short(question, current)}; Enter keeps it{_emptying(question, current)}")
+    elif current is None and question.fallback is not None:
+        hints.append(f"Enter for {_short(question, question.fallback)}")
+    elif not question.must_be_answered and question.kind is not Kind.BOOLEAN:
+        hints.append("optional")
+    ends = "" if title.endswith("?") else ":"
+    told = f" ({', '.join(hints)})" if hints else ""
+    return f"{title}{told}{ends} "
+
+
+def _emptying(question: Question, current: Any) -> str:
+    """Return what else can be typed where there is an answer: what leaves it empty, and so lets the fallback hold."""
+    if question.must_be_answered or current == question.fallback:
+        return ""
+    if question.fallback is None:
+        return f", {EMPTY} empties it"
+    return f", {EMPTY} is for {_short(question, question.fallback)}"
+
+
+def _short(question: Question, value: Any) -> str:
+    title = next((choice.title for choice in question.choices if choice.value == value), None)
+    if title is not None:
+        return one_line(title)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    text = typed(question, value)
+    first, *rest = text.strip().splitlines() or [""]
+    return one_line(f"{first} ...") if rest else one_line(first)
+
+
+def understood(question: Question, text: str, current: Any) -> Any:
+    """Return what a line means: a word for the form, what there is already, or an answer. AnswerError, BackError."""
+    word = text.strip()
+    if word.lower() == BACK:
+        raise BackError
+    if word == f"\\{BACK}":
+        text = BACK
+    if not text.strip("\r\n") and current is not None:
+        return current
+    return read_answer(question, text)
+
+
+# Line by line
+
+
+class LineAsker:
+    """Asks in lines of plain text."""
+
+    def __init__(self, screen: Screen) -> None:
+        """Write to the screen's standard error, read standard input."""
+        self._words = _Words(screen)
+        self._screen = screen
+        screen.note(f"Ctrl-C stops and writes nothing. The word '{BACK}' goes back to the question before.")
+
+    def ask(self, question: Question, current: Any = None) -> Any:
+        """See Asker."""
+        self._words.head(question)
+        while True:
+            text = self._read(question, current)
+            try:
+                if text.strip() == EMPTY and current is not None and not question.secret:
+                    return read_answer(question, "")
+                return understood(question, text, current)
+            except AnswerError as error:
+                self._screen.note(f"  Not taken: {one_line(question.title)} {clean(str(error))}.")
+
+    def _read(self, question: Question, current: Any) -> str:
+        click.echo(prompt_of(question, current, editable=False), nl=False, err=True)
+        if not question.secret:
+            return _lines(sys.stdin.readline) if question.multiline else _line()
+        with _no_echo():
+            text = _lines(sys.stdin.readline) if question.multiline else _line()
+        click.echo("", err=True)  # the line break that was not echoed
+        return text
+
+
+def _line() -> str:
+    line = sys.stdin.readline()
+    if not line:
+        raise KeyboardInterrupt
+    if len(line.encode()) >= LINE_LIMIT:
+        raise AnswerError(
+            "is longer than a line that this terminal takes; give it with --secret-from-file or --values"
+        )
+    return line.removesuffix("\n")
+
+
+def _lines(read: Callable[[], str]) -> str:
+    """Return lines up to an empty one, or to the end of a PEM text. One line alone may be a word for the form."""
+    found: list[str] = []
+    while True:
+        line = read()
+        if not line and not found:
+            raise KeyboardInterrupt
+        if not line.strip() or line.strip().lower() == BACK:
+            found += [line] if line.strip() else []
+            break
+        found.append(line)
+        if line.startswith(END_OF_PEM):
+            break
+    return "".join(found)
+
+
+@contextmanager
+def _no_echo() -> Iterator[None]:
+    """Let the terminal show nothing of what is typed."""
+    # Here, since the module does not exist on Windows.
+    import termios  # noqa: PLC0415
+
+    stream = sys.stdin.fileno()
+    before = termios.tcgetattr(stream)
+    silent = [*before]
+    silent[3] &= ~termios.ECHO
+    termios.tcsetattr(stream, termios.TCSAFLUSH, silent)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(stream, termios.TCSADRAIN, before)
+
+
+# With validation while typing
+
+
+class FormAsker:
+    """Asks with what a terminal can do: mistakes are told while typing, answers can be edited, secrets are dots."""
+
+    def __init__(self, screen: Screen) -> None:
+        """Write to standard error, read standard input."""
+        # Here, since it takes longer to load than `hub --help` may take.
+        from integration_hub.cli.connect_prompt import Prompt  # noqa: PLC0415
+
+        self._words = _Words(screen)
+        self._prompt = Prompt(colour=not os.environ.get("NO_COLOR"))
+        screen.note(
+            f"Ctrl-C stops and writes nothing. Shift-Tab, or the word '{BACK}', goes back to the question before."
+        )
+
+    def ask(self, question: Question, current: Any = None) -> Any:
+        """See Asker."""
+        self._words.head(question)
+        shown = "" if question.secret or current is None else typed(question, current)
+        text = self._prompt.line(
+            prompt_of(question, current, editable=True),
+            default=shown,
+            problem=lambda typed_: _problem(question, typed_, current),
+            options=_options(question),
+            secret=question.secret,
+            multiline=question.multiline,
+        )
+        # What was edited away is left empty; a secret is not shown, so an empty line keeps it.
+        return understood(question, text, current if question.secret else None)
+
+
+def _problem(question: Question, text: str, current: Any) -> str | None:
+    """Return what is wrong with what is typed so far."""
+    word = text.strip()
+    if word.lower() == BACK or (not word and current is not None and question.secret):
+        return None
+    said = problem_of(question, BACK if word == f"\\{BACK}" else text)
+    return None if said is None else f"{one_line(question.title)} {said}"
+
+
+def _options(question: Question) -> list[str]:
+    if question.kind is Kind.BOOLEAN:
+        return ["yes", "no"]
+    return [as_text(choice.value) for choice in question.choices if choice.value != ""]

@@ -1,0 +1,224 @@
+"""The conversation of `hub connect` and `hub edit`: which question comes next, the summary, what can be done then."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import Final
+
+from integration_hub.cli.connect_ask import Asker, BackError, menu
+from integration_hub.cli.errors import HubError
+from integration_hub.cli.terminal import Screen
+from integration_hub.config.plain_text import clean, one_line
+from integration_hub.forms.finding import Entry, found
+from integration_hub.forms.interview import SECRET_DO, SECRET_KEY, SECRET_NAME, SECRET_USE, Interview
+from integration_hub.forms.question import Answers, Kind, Page, Question, shown
+
+SHOWN_ENTRIES: Final = 12
+CREDENTIALS: Final = (SECRET_USE, SECRET_NAME, SECRET_DO, SECRET_KEY)
+
+
+class LeftError(Exception):
+    """A person has gone back from the first question."""
+
+    def __init__(self, answers: Answers) -> None:
+        """`answers` are those that were given so far."""
+        super().__init__()
+        self.answers = answers
+
+
+class Dialogue:
+    """Asks for answers until there is nothing left to ask."""
+
+    def __init__(self, asker: Asker, screen: Screen) -> None:
+        """Ask nothing yet."""
+        self._asker = asker
+        self._screen = screen
+
+    # Which definition
+
+    def pick(self, entries: Collection[Entry]) -> str:
+        """Return the name of the definition that a person finds."""
+        matches: list[Entry] = found(entries, "")
+        while True:
+            self._list(matches)
+            answer = self._search()
+            chosen = _chosen(answer, matches)
+            if chosen is not None:
+                return chosen.name
+            hits = found(entries, answer)
+            if len(hits) == 1:
+                self._screen.note(f"  {one_line(hits[0].title)}")
+                return hits[0].name
+            if hits:
+                matches = hits
+            else:
+                self._screen.note(
+                    f"  Nothing is like '{one_line(answer)}'. Try a part of the name, or who makes it."
+                )
+
+    def _search(self) -> str:
+        question = Question(
+            "definition", "Which system? Type words to search, or a number", page=Page(""), required=True
+        )
+        while True:
+            try:
+                return str(self._asker.ask(question))
+            except BackError:
+                self._screen.note("  This is the first question.")
+
+    def _list(self, entries: list[Entry]) -> None:
+        self._screen.note("")
+        for number, entry in enumerate(entries[:SHOWN_ENTRIES], start=1):
+            told = f": {one_line(entry.description)}" if entry.description else ""
+            self._screen.note(f"  {number}  {one_line(entry.title)}{told}")
+        more = len(entries) - SHOWN_ENTRIES
+        if more > 0:
+            self._screen.note(f"  and {more} more")
+
+    # The questions
+
+    def interview(
+        self,
+        interview: Interview,
+        answers: Answers,
+        *,
+        given: Collection[str] = (),
+        may_leave: bool = False,
+    ) -> Answers:
+        """Ask everything that no flag has answered.
+
+        Raises:
+            LeftError: a person goes back from the first question, and there is something before it (`may_leave`).
+
+        """
+        question = _skip(interview, interview.first(answers), answers, given)
+        while question is not None:
+            try:
+                value = self._asker.ask(question, answers.get(question.key))
+            except BackError:
+                before = interview.before(question.key, answers)
+                while before is not None and before.key in given:
+                    before = interview.before(before.key, answers)
+                if before is None and may_leave:
+                    raise LeftError(answers) from None
+                if before is None:
+                    self._screen.note("  This is the first question.")
+                question = before or question
+                continue
+            answers = answers.with_answer(question.key, value)
+            question = _skip(interview, interview.after(question.key, answers), answers, given)
+        return self.mended(interview, answers)
+
+    def mended(self, interview: Interview, answers: Answers) -> Answers:
+        """Ask again whatever is missing or wrong, such as what only a changed answer asks for."""
+        while problems := interview.problems(answers):
+            problem = problems[0]
+            question = interview.question(problem.key, answers) if problem.key else None
+            if question is None:
+                raise HubError("The answers make no connection.", why=f"{problem.title} {problem.message}.")
+            if answers.get(question.key) is not None:
+                self._screen.note(f"  Not taken: {one_line(problem.title)} {clean(problem.message)}")
+                answers = answers.without(question.key)
+            answers = self._one(question, answers)
+        return answers
+
+    def _one(self, question: Question, answers: Answers) -> Answers:
+        while True:
+            try:
+                return answers.with_answer(question.key, self._asker.ask(question, answers.get(question.key)))
+            except BackError:
+                if not question.must_be_answered or answers.get(question.key) is not None:
+                    return answers
+                self._screen.note("  This must be answered first.")
+
+    # Afterwards
+
+    def summary(self, interview: Interview, answers: Answers, *, name: str) -> None:
+        """Show every answer with its number."""
+        self._screen.note("")
+        self._screen.note(self._screen.strong(f"{one_line(interview.spec.display_name)}: {one_line(name)}"))
+        for number, question in enumerate(interview.questions(answers), start=1):
+            self._screen.note(f"  {number:>2}  {_line(question, answers)}")
+
+    def change(self, interview: Interview, answers: Answers) -> Answers:
+        """Let a person choose an answer and give another."""
+        questions = interview.questions(answers)
+        which = Question(
+            "which",
+            "Number of the answer to change",
+            page=Page(""),
+            kind=Kind.INTEGER,
+            required=True,
+            check=lambda value: _number_problem(value, len(questions)),
+        )
+        try:
+            number = self._asker.ask(which)
+        except BackError:
+            return answers
+        return self.mended(interview, self._one(questions[number - 1], answers))
+
+    def change_credentials(self, interview: Interview, answers: Answers) -> Answers:
+        """Ask for the credentials again."""
+        asked: set[str] = set()
+        while True:
+            left = [
+                question
+                for question in interview.questions(answers)
+                if question.key.startswith(CREDENTIALS) and question.is_asked and question.key not in asked
+            ]
+            if not left:
+                return self.mended(interview, answers)
+            asked.add(left[0].key)
+            answers = self._one(left[0], answers)
+
+    def choose(self, title: str, options: list[tuple[str, str]]) -> str:
+        """Return what a person chooses to do."""
+        while True:
+            try:
+                return str(self._asker.ask(menu(title, options)) or options[0][0])
+            except BackError:
+                self._screen.note("  Choose one of these.")
+
+    def text(self, title: str, *, fallback: str) -> str:
+        """Return a line, such as the name of a folder."""
+        question = Question("text", title, page=Page(""), required=True, fallback=fallback)
+        while True:
+            try:
+                return str(self._asker.ask(question) or fallback)
+            except BackError:
+                self._screen.note("  Answer this, or stop with Ctrl-C.")
+
+
+def _chosen(answer: str, entries: list[Entry]) -> Entry | None:
+    if answer.isascii() and answer.isdigit() and 0 < int(answer) <= min(len(entries), SHOWN_ENTRIES):
+        return entries[int(answer) - 1]
+    return next((entry for entry in entries if answer.lower() in {entry.name, entry.title.lower()}), None)
+
+
+def _skip(
+    interview: Interview, question: Question | None, answers: Answers, given: Collection[str]
+) -> Question | None:
+    while question is not None and question.key in given:
+        question = interview.after(question.key, answers)
+    return question
+
+
+def _line(question: Question, answers: Answers) -> str:
+    title = one_line(question.title.rstrip("?"))
+    return f"{title}: {'; '.join(_told(question, answers))}"
+
+
+def _told(question: Question, answers: Answers) -> Iterator[str]:
+    value = answers.get(question.key)
+    if value is not None:
+        yield one_line(shown(question, value))
+    elif question.fallback is not None:
+        source = question.answered_by or ("default" if question.key.startswith("config.") else "proposed")
+        yield f"{one_line(shown(question, question.fallback))} ({source})"
+    else:
+        yield "(empty)"
+
+
+def _number_problem(value: object, most: int) -> str | None:
+    is_one = isinstance(value, int) and 0 < value <= most
+    return None if is_one else f"must be a number from 1 to {most}"

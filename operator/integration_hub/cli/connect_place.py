@@ -1,0 +1,240 @@
+"""What `hub connect` and `hub edit` read and write in a cluster. Only a test gets to see the values of Secrets."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from integration_hub.adapters.kube_api import DEFINITIONS, INSTANCES, ApiError, Resource
+from integration_hub.adapters.kube_blocking import APPLY, MERGE
+from integration_hub.cli.cluster import MANAGER, Cluster
+from integration_hub.cli.errors import Exit, HubError, UnreachableError
+from integration_hub.forms.finding import Entry, entry_of
+from integration_hub.forms.interview import Current, SecretSeen, Surroundings
+from integration_hub.reconcile.definition import CheckedDefinition, check_definition, listed
+from integration_hub.reconcile.inputs import SecretAnswer, SecretState
+from integration_hub.shell.explaining import FORBIDDEN
+
+Raw = dict[str, Any]
+
+WHOLE_SECRETS: Final = Resource("v1", "secrets", "Secret")
+CONFLICT: Final = 409
+INVALID: Final = 422
+GONE: Final = 404
+
+
+class Written(NamedTuple):
+    """An object as the API server has taken it."""
+
+    resource: Resource
+    raw: Raw
+
+
+class Place:
+    """A namespace, with the rights of whoever asks."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        """Ask nothing yet."""
+        self.cluster = cluster
+        self.namespace = cluster.namespace
+
+    # Reading
+
+    def entries(self) -> list[Entry]:
+        """Return the definitions that there are."""
+        with self.cluster.asked("the list of definitions"):
+            return [entry_of(raw) for raw in self.cluster.kube.items(DEFINITIONS)]
+
+    def definition(self, name: str) -> CheckedDefinition:
+        """Return a definition that can be used.
+
+        Raises:
+            HubError: there is none, or it has mistakes.
+
+        """
+        checked = check_definition(self.cluster.object(DEFINITIONS, name))
+        if checked.violations:
+            raise HubError(
+                f"IntegrationDefinition '{name}' cannot be used: it has mistakes.",
+                why=f"{listed(checked.violations)}.",
+                todo="Tell whoever keeps the catalog.",
+            )
+        return checked
+
+    def surroundings(self) -> Surroundings:
+        """Return what there is in the namespace: names of instances, and Secrets less their values."""
+        with self.cluster.asked("the list of instances"):
+            instances = self.cluster.kube.items(INSTANCES, self.namespace)
+        names = {
+            raw["metadata"]["name"]: str(raw["spec"].get("displayName") or raw["metadata"]["name"])
+            for raw in instances
+        }
+        return Surroundings(self.namespace, names, self._secrets())
+
+    def _secrets(self) -> dict[str, SecretSeen] | None:
+        try:
+            found = self.cluster.kube.items(WHOLE_SECRETS, self.namespace)
+        except ApiError as error:
+            if error.status == FORBIDDEN:
+                return None
+            raise self.cluster.explained(error, "the list of Secrets") from error
+        return {raw["metadata"]["name"]: _seen(raw) for raw in found}
+
+    def current(self, name: str) -> Current:
+        """Return a connection with the Secret that it names, as far as that may be read."""
+        raw = self.cluster.instance(name)
+        reference = ((raw["spec"].get("auth") or {}).get("secretRef") or {}).get("name")
+        return Current(raw, self._seen_secret(reference) if reference else None)
+
+    def _seen_secret(self, name: str) -> SecretSeen | None:
+        raw = self.secret(name)
+        return _seen(raw) if raw is not None else None
+
+    def secret(self, name: str) -> Raw | None:
+        """Return a Secret with its values, None where there is none or it may not be read."""
+        try:
+            return self.cluster.kube.read(WHOLE_SECRETS, self.namespace, name)
+        except ApiError as error:
+            if error.status in {GONE, FORBIDDEN}:
+                return None
+            raise self.cluster.explained(error, f"Secret '{name}'") from error
+
+    def secret_answer(self, name: str) -> SecretAnswer:
+        """Return a Secret's decoded data, to test with."""
+        try:
+            raw = self.cluster.kube.read(WHOLE_SECRETS, self.namespace, name)
+        except ApiError as error:
+            if error.gone:
+                return SecretAnswer(SecretState.NOT_FOUND)
+            if error.status == FORBIDDEN:
+                return SecretAnswer(SecretState.FORBIDDEN)
+            raise self.cluster.explained(error, f"Secret '{name}'") from error
+        return SecretAnswer(
+            SecretState.FOUND,
+            uid=raw["metadata"]["uid"],
+            version=raw["metadata"]["resourceVersion"],
+            type=raw.get("type") or "",
+            data={key: base64.b64decode(value or "") for key, value in (raw.get("data") or {}).items()},
+        )
+
+    def instance_now(self, name: str) -> Raw:
+        """Return an instance as of now. ApiError where it cannot be had."""
+        return self.cluster.kube.read(INSTANCES, self.namespace, name)
+
+    def exists(self, resource: Resource, name: str) -> bool:
+        """Tell whether there is an object of that name; not where that may not be seen."""
+        try:
+            self.cluster.kube.read(resource, self.namespace, name)
+        except ApiError as error:
+            if error.status in {GONE, FORBIDDEN}:
+                return False
+            raise self.cluster.explained(error, f"{resource.kind} '{name}'") from error
+        return True
+
+    # Writing
+
+    def create_secret(self, manifest: Mapping[str, Any], *, dry: bool = False) -> Written:
+        """Create a Secret. One that exists is never overwritten: HubError."""
+        raw = self._write(
+            "POST", WHOLE_SECRETS, manifest, WHOLE_SECRETS.path(self.namespace), query=_query(dry=dry)
+        )
+        return Written(WHOLE_SECRETS, raw)
+
+    def delete_secret(self, written: Written) -> None:
+        """Delete a Secret that this run has created, and no other of its name."""
+        metadata = written.raw["metadata"]
+        options = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "preconditions": {"uid": metadata["uid"]},
+        }
+        path = WHOLE_SECRETS.path(self.namespace, metadata["name"])
+        self.cluster.kube.call("DELETE", path, body=options)
+
+    def apply_instance(self, manifest: Mapping[str, Any], *, dry: bool = False) -> Written:
+        """Apply an instance on the server's side, as ours."""
+        path = INSTANCES.path(self.namespace, manifest["metadata"]["name"])
+        raw = self._write("PATCH", INSTANCES, manifest, path, query=_query(dry=dry), content_type=APPLY)
+        return Written(INSTANCES, raw)
+
+    def change(
+        self,
+        resource: Resource,
+        before: Mapping[str, Any],
+        patch: Mapping[str, Any],
+        *,
+        dry: bool = False,
+    ) -> Written:
+        """Change fields of an object that nobody has changed since it was read."""
+        metadata = before["metadata"]
+        whole = {"metadata": {"resourceVersion": metadata["resourceVersion"]}, **patch}
+        path = resource.path(self.namespace, metadata["name"])
+        raw = self._write(
+            "PATCH", resource, whole, path, query=_query(dry=dry), content_type=MERGE, name=metadata["name"]
+        )
+        return Written(resource, raw)
+
+    def _write(  # noqa: PLR0913
+        self,
+        method: str,
+        resource: Resource,
+        body: Mapping[str, Any],
+        path: str,
+        *,
+        query: Mapping[str, str],
+        content_type: str = "application/json",
+        name: str = "",
+    ) -> Raw:
+        named = f"{resource.kind} '{name or body['metadata']['name']}' in namespace '{self.namespace}'"
+        try:
+            return self.cluster.kube.call(method, path, query=query, body=body, content_type=content_type)
+        except ApiError as error:
+            raise self._refused(error, method, resource, named) from error
+
+    def _refused(self, error: ApiError, method: str, resource: Resource, named: str) -> HubError:
+        """Return why an object was not written. The API server's words about a Secret are not repeated."""
+        is_secret = resource is WHOLE_SECRETS
+        if error.status == FORBIDDEN:
+            verb = "create" if method == "POST" else "patch"
+            return UnreachableError(
+                f"You may not {verb} {named}.",
+                todo=f"Ask for the right to '{verb}' {resource.plural}, or write manifests for Git with -o DIR.",
+            )
+        if error.status == CONFLICT and method == "POST":
+            return HubError(
+                f"{named} exists already, and is not overwritten.",
+                todo="Take another name with --secret-name, or leave --secret-from-file and --secret-from-env out to"
+                " use it as it is.",
+                code=Exit.USAGE,
+            )
+        if error.status == CONFLICT:
+            return HubError(
+                f"{named} was changed by somebody else meanwhile, or is managed by somebody else.",
+                why="" if is_secret else str(error),
+                todo="Run the command again to see it as it is now.",
+            )
+        if error.status == GONE and not is_secret:
+            return HubError(
+                f"{named} cannot be written: there is no such namespace, or it is gone.",
+                todo=f"Create the namespace with 'kubectl create namespace {self.namespace}', or name another with -n.",
+                code=Exit.USAGE,
+            )
+        if error.status == INVALID:
+            return HubError(f"The API server refuses {named}.", why="" if is_secret else str(error))
+        return self.cluster.explained(error, named)
+
+
+def _query(*, dry: bool) -> dict[str, str]:
+    return {"fieldManager": MANAGER} | ({"dryRun": "All"} if dry else {})
+
+
+def _seen(raw: Mapping[str, Any]) -> SecretSeen:
+    metadata = raw["metadata"]
+    times = [entry["time"] for entry in metadata.get("managedFields") or () if entry.get("time")]
+    return SecretSeen(
+        metadata["name"],
+        frozenset(raw.get("data") or {}),
+        raw.get("type") or "",
+        max(times, default=metadata.get("creationTimestamp", "")),
+    )

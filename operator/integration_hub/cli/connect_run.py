@@ -1,0 +1,438 @@
+"""What `hub connect` and `hub edit` do, from the first question to the exit code."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from enum import Enum
+from pathlib import Path
+from typing import Any, Final, Self
+
+import click
+
+from integration_hub.adapters.egress import EgressPolicy
+from integration_hub.cli.cluster import Cluster
+from integration_hub.cli.connect_ask import asker_of
+from integration_hub.cli.connect_dialogue import Dialogue, LeftError
+from integration_hub.cli.connect_given import Given
+from integration_hub.cli.connect_place import Place
+from integration_hub.cli.connect_trial import Trials
+from integration_hub.cli.connect_write import (
+    Applying,
+    Result,
+    Waiting,
+    show_manifests,
+    taken_in,
+    write_folder,
+)
+from integration_hub.cli.errors import Exit, HubError
+from integration_hub.cli.terminal import Screen
+from integration_hub.flags import egress_policy
+from integration_hub.forms.credentials import needs_consent
+from integration_hub.forms.interview import Interview
+from integration_hub.forms.manifests import answers_of, edited, instance_manifest
+from integration_hub.forms.ownership import keeper_of
+from integration_hub.forms.question import Answers
+from integration_hub.reconcile.definition import CheckedDefinition
+from integration_hub.shell.git_folder import FORMATS
+
+NOTHING: Final = "Nothing was written."
+
+
+class Verdict(Enum):
+    """What is known of the answers."""
+
+    NONE = "none"
+    """They were not tested, or only the operator can test them."""
+    PASSED = "passed"
+    FAILED = "failed"
+    """Or it could not be told."""
+
+
+_TEST_CODES: Final = {
+    Verdict.PASSED: Exit.OK,
+    Verdict.FAILED: Exit.FAILED,
+    Verdict.NONE: Exit.UNREACHABLE,
+}
+"""Exit codes where nothing but the test was asked for."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a person asked for, as far as it is not an answer."""
+
+    apply: bool
+    folder: Path | None
+    secret_format: str
+    dry_run: str | None
+    asks: bool
+    tests: bool
+    test_only: bool
+    wait: bool
+    timeout: timedelta
+    policy: EgressPolicy
+
+    @classmethod
+    def of(cls, flags: Mapping[str, Any]) -> Self:
+        """Return the wish that the flags express.
+
+        Raises:
+            click.UsageError: they contradict each other, or there is something missing.
+
+        """
+        problems = (
+            (
+                flags["apply_"] and flags["folder"],
+                "--apply and -o say different things: leave one of them out.",
+            ),
+            (
+                flags["test_only"] and not flags["tests"],
+                "--test-only and --no-test say different things: leave one of them out.",
+            ),
+            (
+                flags["test_only"] and (flags["apply_"] or flags["folder"] or flags["dry_run"]),
+                "--test-only writes nothing: leave --apply, -o and --dry-run out.",
+            ),
+            (
+                flags["folder"] and flags["dry_run"] == "server",
+                "-o writes files, which no API server checks: leave --dry-run out.",
+            ),
+            (
+                flags["no_input"]
+                and not (flags["apply_"] or flags["folder"] or flags["dry_run"] or flags["test_only"]),
+                "Say what to do with the connection: --apply, -o DIR, --dry-run=client or --test-only.",
+            ),
+            (
+                [source for _, source in flags["secret_files"]].count("-") > 1,
+                "Standard input can be read once: give --secret-from-file KEY=- for one key alone.",
+            ),
+            (
+                any(source == "-" for _, source in flags["secret_files"]) and not flags["no_input"],
+                "Standard input is for answers, unless --no-input is given: add that, or read the value from a file.",
+            ),
+        )
+        for is_wrong, words in problems:
+            if is_wrong:
+                raise click.UsageError(words)
+        return cls(
+            apply=flags["apply_"],
+            folder=flags["folder"],
+            secret_format=flags["secret_format"],
+            dry_run=flags["dry_run"],
+            asks=not flags["no_input"],
+            tests=flags["tests"],
+            test_only=flags["test_only"],
+            wait=flags["wait"],
+            timeout=flags["timeout"],
+            policy=egress_policy(flags["allow_cidrs"], allow_http=flags["allow_http"]),
+        )
+
+    @property
+    def has_target(self) -> bool:
+        """Whether it is said what becomes of the connection."""
+        return self.apply or self.folder is not None or self.dry_run is not None
+
+
+@dataclass
+class _Talk:
+    """What a conversation is about."""
+
+    interview: Interview
+    before: Answers | None
+    """Answers that the connection has, None for a new one."""
+    managed: bool
+    """Whether a tool keeps it, so that a change belongs into a folder."""
+    is_due: bool
+    """Whether a test is made before the next question."""
+
+
+def connect(definition: str | None, flags: Mapping[str, Any]) -> Exit:
+    """Make a new connection."""
+    return _run(flags, lambda session: session.connect(definition))
+
+
+def edit(name: str, flags: Mapping[str, Any]) -> Exit:
+    """Change a connection."""
+    return _run(flags, lambda session: session.edit(name))
+
+
+def _run(flags: Mapping[str, Any], do: Any) -> Exit:
+    session = Session(flags)
+    try:
+        code: Exit = do(session)
+    except KeyboardInterrupt:
+        click.echo(f"\nStopped. {session.left_behind}", err=True)
+        return Exit.INTERRUPTED
+    return code
+
+
+class Session:
+    """One run of a command."""
+
+    def __init__(self, flags: Mapping[str, Any]) -> None:
+        """Ask nothing yet, of nobody."""
+        self._flags = flags
+        self.wish = Wish.of(flags)
+        self._screen = Screen.current()
+        self._dialogue = Dialogue(asker_of(self._screen), self._screen) if self.wish.asks else None
+        self._place = Place(Cluster.of(flags))
+        self.left_behind = NOTHING
+        """What is so when it is stopped now."""
+
+    # Beginnings
+
+    def connect(self, definition: str | None) -> Exit:
+        """Ask for a new connection and make it."""
+        if definition is None and self._dialogue is None:
+            raise click.UsageError("Name the definition to connect to: 'hub get definitions' lists them.")
+        left: dict[str, Answers] = {}
+        while True:
+            name = definition or self._pick()
+            checked = self._place.definition(name)
+            interview = self._interview(checked)
+            answers, keys = self._given(interview, left.get(name, Answers()))
+            if self._dialogue is None:
+                self._refuse_incomplete(interview, answers)
+                break
+            try:
+                answers = self._dialogue.interview(
+                    interview, answers, given=keys, may_leave=definition is None
+                )
+                break
+            except LeftError as error:
+                left[name] = error.answers
+        return self._finish(checked, interview, answers, before=None)
+
+    def edit(self, name: str) -> Exit:
+        """Ask what is to be changed in a connection and change it."""
+        current = self._place.current(name)
+        checked = self._place.definition(current.spec["definitionRef"]["name"])
+        interview = self._interview(checked)
+        interview = Interview(
+            interview.definition, interview.spec, interview.validator, interview.surroundings, current
+        )
+        keeper = keeper_of(current.raw["metadata"])
+        if keeper is not None:
+            self._screen.note(
+                f"{keeper} keeps this connection as it is in its source: what is changed here alone does not last."
+                " Write the manifests with -o DIR, and commit them there."
+            )
+            if self._dialogue is None and self.wish.test_only is False and not self.wish.has_target:
+                raise click.UsageError("Say where the change goes: -o DIR, or --apply all the same.")
+        before = answers_of(interview, current)
+        answers, _ = self._given(interview, before)
+        if self._dialogue is None:
+            self._refuse_incomplete(interview, answers)
+        return self._finish(checked, interview, answers, before=before, managed=keeper is not None)
+
+    def _pick(self) -> str:
+        if self._dialogue is None:
+            raise ValueError("nobody is there to be asked")
+        entries = self._place.entries()
+        if not entries:
+            raise HubError(
+                "There are no definitions in this cluster, so there is nothing to connect to.",
+                todo="Install some of the catalog, or apply one of your own.",
+            )
+        return self._dialogue.pick(entries)
+
+    def _interview(self, checked: CheckedDefinition) -> Interview:
+        if checked.spec is None or checked.validator is None:
+            raise ValueError("a definition without mistakes has both")
+        return Interview(checked.name, checked.spec, checked.validator, self._place.surroundings())
+
+    def _given(self, interview: Interview, answers: Answers) -> tuple[Answers, set[str]]:
+        given = Given(interview, self._flags, asks=self.wish.asks)
+        found = given.added_to(answers)
+        return found, given.keys
+
+    def _refuse_incomplete(self, interview: Interview, answers: Answers) -> None:
+        """List everything that is missing or wrong, each with the flag that gives it."""
+        problems = interview.problems(answers)
+        if not problems:
+            return
+        lines = [
+            f"  {problem.title} {problem.message}{f': {problem.flag}' if problem.flag else '.'}"
+            for problem in problems
+        ]
+        raise HubError("Some answers are missing or wrong:\n" + "\n".join(lines), code=Exit.USAGE)
+
+    # From answers to the end
+
+    def _finish(
+        self,
+        checked: CheckedDefinition,
+        interview: Interview,
+        answers: Answers,
+        *,
+        before: Answers | None,
+        managed: bool = False,
+    ) -> Exit:
+        """Test the answers and write them. `before` are those that a connection has; `managed`: a tool keeps it."""
+        trials = Trials(self._place, checked, self.wish.policy, self._screen)
+        if self._dialogue is None or self.wish.test_only:
+            return self._finish_alone(trials, self._result(interview, answers, before))
+        talk = _Talk(
+            interview, before, managed=managed, is_due=before is None or dict(before) != dict(answers)
+        )
+        return self._converse(self._dialogue, trials, talk, answers)
+
+    def _finish_alone(self, trials: Trials, result: Result) -> Exit:
+        """Go through to the end without another question."""
+        verdict = self._test(trials, result) if self.wish.tests else Verdict.NONE
+        if self.wish.test_only:
+            return _TEST_CODES[verdict]
+        if verdict is Verdict.FAILED:
+            self._screen.note(f"{NOTHING} Correct the answers, or leave the test out with --no-test.")
+            return Exit.FAILED
+        return self._write(result, self.wish)
+
+    def _converse(self, dialogue: Dialogue, trials: Trials, talk: _Talk, answers: Answers) -> Exit:
+        """Show the answers, test them, and ask what to do, until they are written or a person has had enough."""
+        interview = talk.interview
+        while True:
+            answers = dialogue.mended(interview, answers)
+            dialogue.summary(interview, answers, name=interview.display_name(answers))
+            result = self._result(interview, answers, talk.before)
+            verdict = Verdict.NONE
+            if self.wish.tests and talk.is_due:
+                self._screen.note("")
+                verdict = self._test(trials, result)
+            talk.is_due = True  # whatever is chosen now, it comes back here to be tested
+            failed = verdict is Verdict.FAILED
+            chosen = dialogue.choose("What now?", self._options(result, talk, failed=failed))
+            match chosen:
+                case "answer":
+                    answers = dialogue.change(interview, answers)
+                case "all":
+                    answers = dialogue.interview(interview, answers)
+                case "credentials":
+                    answers = dialogue.change_credentials(interview, answers)
+                case "test":
+                    pass
+                case "stop":
+                    self._screen.note(NOTHING)
+                    return Exit.FAILED if failed else Exit.OK
+                case _:
+                    return self._write(result, self._target(dialogue, chosen, result))
+
+    def _result(self, interview: Interview, answers: Answers, before: Answers | None) -> Result:
+        config = interview.form(answers).effective(answers)
+        consent = needs_consent(interview.method(answers), config)
+        if before is None or interview.current is None:
+            return Result(interview, answers, instance_manifest(interview, answers), needs_consent=consent)
+        spec = edited(interview, before, answers)
+        raw = {**interview.current.raw, "spec": spec}
+        changed = spec != interview.current.spec
+        return Result(interview, answers, raw, changed=changed, needs_consent=consent)
+
+    def _test(self, trials: Trials, result: Result) -> Verdict:
+        trial = trials.make(result.interview, result.answers, result.raw)
+        if trial.for_operator:
+            return Verdict.NONE
+        return Verdict.PASSED if trial.verdict.result == "Success" else Verdict.FAILED
+
+    def _options(self, result: Result, talk: _Talk, *, failed: bool) -> list[tuple[str, str]]:
+        """Return what can be done, the likeliest first."""
+        edits = talk.before is not None
+        is_nothing = edits and not _writes(result)
+        on = " all the same" if failed else ""
+        go: list[tuple[str, str]] = []
+        if not is_nothing and self.wish.has_target:
+            go = [("target", f"Go on{on}")]
+        elif not is_nothing:
+            go = [("apply", f"Apply it to the cluster{on}"), ("folder", f"Write manifests for Git{on}")]
+            go = go[::-1] if talk.managed else go
+        change = [("answer", "Change an answer")]
+        change += [("all", "Go through all questions")] if edits else []
+        if result.interview.keys(result.answers):
+            change.append(("credentials", "Change the credentials"))
+        again = [("test", "Test again" if failed else "Test it")] if failed or edits else []
+        stop = [("stop", "Stop, and write nothing")]
+        return [*change, *again, *go, *stop] if failed or is_nothing else [*go, *change, *again, *stop]
+
+    def _target(self, dialogue: Dialogue, chosen: str, result: Result) -> Wish:
+        """Return the wish with what a person has chosen to do."""
+        if chosen == "target":
+            return self.wish
+        if chosen == "apply":
+            return replace(self.wish, apply=True)
+        folder = Path(dialogue.text("Folder to write", fallback=result.name)).expanduser()
+        wish = replace(self.wish, folder=folder)
+        if result.new_secret is not None:
+            words = ("An example, with instructions", "A SealedSecret", "An ExternalSecret to complete")
+            chosen = dialogue.choose(
+                "How does the Secret come to the cluster?", list(zip(FORMATS, words, strict=True))
+            )
+            wish = replace(wish, secret_format=chosen)
+        return wish
+
+    # Writing
+
+    def _write(self, result: Result, wish: Wish) -> Exit:
+        if result.interview.current is not None and not _writes(result) and wish.folder is None:
+            self._screen.note("Nothing has changed, so nothing is written.")
+            return Exit.OK
+        if wish.dry_run == "client":
+            show_manifests(self._screen, result)
+            return Exit.OK
+        if wish.folder is not None:
+            return self._write_folder(result, wish, wish.folder)
+        return self._apply(result, wish)
+
+    def _apply(self, result: Result, wish: Wish) -> Exit:
+        version = Applying(self._place, self._screen).apply(result, dry=wish.dry_run == "server")
+        if wish.dry_run == "server":
+            return Exit.OK
+        self.left_behind = (
+            f"The connection is applied, and the operator goes on by itself: 'kubectl get iinst {result.name}"
+            f" -n {self._place.namespace}'."
+        )
+        if not wish.wait:
+            return Exit.OK
+        if result.needs_consent:
+            return self._consent(result, wish)
+        return Waiting(self._place, self._screen, wish.timeout).until_ready(
+            result.name, secret_version=version
+        )
+
+    def _write_folder(self, result: Result, wish: Wish, folder: Path) -> Exit:
+        taken = taken_in(folder, result, wish.secret_format)
+        overwrite = False
+        if taken and self._dialogue is not None:
+            options = [("no", "No, stop"), ("yes", "Yes, overwrite")]
+            overwrite = (
+                self._dialogue.choose(f"Overwrite {', '.join(taken)} in '{folder}'?", options) == "yes"
+            )
+            if not overwrite:
+                self._screen.note(NOTHING)
+                return Exit.FAILED
+        elif taken and result.interview.current is not None:
+            overwrite = True  # an edit of what stands there is what was asked for
+        write_folder(self._screen, folder, result, wish.secret_format, overwrite=overwrite)
+        self._screen.note(f"Next steps are in {folder / 'README.md'}.")
+        return Exit.OK
+
+    def _consent(self, result: Result, wish: Wish) -> Exit:
+        """Show the link or code, and wait until somebody has consented."""
+        from integration_hub.cli.authorize_run import Request, run  # noqa: PLC0415 - few connections need it
+
+        return Exit(
+            run(
+                Request(
+                    name=result.name,
+                    namespace=self._place.namespace,
+                    kubeconfig=self._flags["kubeconfig"],
+                    context=self._flags["context"],
+                    again=False,
+                    browser=self._dialogue is not None and sys.stderr.isatty(),
+                    timeout=wish.timeout,
+                )
+            )
+        )
+
+
+def _writes(result: Result) -> bool:
+    return result.changed or result.new_secret is not None or result.secret_patch is not None

@@ -1,0 +1,295 @@
+"""What becomes of the answers: objects in the cluster, or a folder for Git. What fails midway leaves nothing behind."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from integration_hub.adapters.kube_api import INSTANCES, ApiError
+from integration_hub.cli.connect_place import WHOLE_SECRETS, Place, Written
+from integration_hub.cli.errors import Exit, HubError
+from integration_hub.cli.output import as_yaml
+from integration_hub.cli.terminal import OF_READY, Screen, State
+from integration_hub.config.plain_text import one_line
+from integration_hub.forms.interview import Interview
+from integration_hub.forms.manifests import secret_changes, secret_manifest
+from integration_hub.forms.question import Answers
+from integration_hub.model.instance import IntegrationInstance
+from integration_hub.model.reasons import REASONS, Course, Reason
+from integration_hub.shell.git_folder import Folder, files
+from integration_hub.shell.merge_patch import merge_patch
+from integration_hub.shell.saving import manifest
+
+Raw = dict[str, Any]
+
+LOOK_SECONDS: Final = 0.5
+SEAL_SECONDS: Final = 60
+HIDDEN: Final = "(hidden)"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What is to be written."""
+
+    interview: Interview
+    answers: Answers
+    raw: Raw
+    """The instance as it is to be."""
+    changed: bool = True
+    """Whether anything of the instance differs; a new one always does."""
+    needs_consent: bool = False
+
+    @property
+    def name(self) -> str:
+        """The connection's name."""
+        return str(self.raw["metadata"]["name"])
+
+    @property
+    def new_secret(self) -> Raw | None:
+        """The Secret to make."""
+        return secret_manifest(self.interview, self.answers)
+
+    @property
+    def secret_patch(self) -> Raw | None:
+        """What changes in a Secret that is there."""
+        return secret_changes(self.interview, self.answers)
+
+    @property
+    def spec_patch(self) -> Raw:
+        """What changes in an instance that is there."""
+        if self.interview.current is None:
+            return {}
+        return {"spec": merge_patch(self.interview.current.spec, self.raw["spec"])}
+
+
+class Applying:
+    """Writes into a cluster: the Secret first, and the instance once the API server has agreed to it."""
+
+    def __init__(self, place: Place, screen: Screen) -> None:
+        """Write nothing yet."""
+        self._place = place
+        self._screen = screen
+
+    def apply(self, result: Result, *, dry: bool = False) -> str | None:
+        """Write all of it and return the version of the Secret, None where that is as it was.
+
+        Where the instance is refused, or somebody stops it, a new Secret is taken away again.
+        """
+        if result.interview.current is None and self._place.exists(INSTANCES, result.name):
+            raise HubError(
+                f"IntegrationInstance '{result.name}' in namespace '{self._place.namespace}' exists already, and is"
+                " not overwritten.",
+                todo=f"Take another name with --name, or change it with 'hub edit {result.name}'.",
+                code=Exit.USAGE,
+            )
+        self._instance(result, dry=True)
+        secret = self._secret(result, dry=dry)
+        try:
+            self._say(secret, "created" if result.new_secret else "changed", dry=dry)
+            written = self._instance(result, dry=dry)
+        except BaseException:
+            self._undo(result, secret, dry=dry)
+            raise
+        self._say(written, "created" if result.interview.current is None else "changed", dry=dry)
+        return secret.raw["metadata"].get("resourceVersion") if secret is not None else None
+
+    def _instance(self, result: Result, *, dry: bool) -> Written | None:
+        current = result.interview.current
+        if current is None:
+            return self._place.apply_instance(result.raw, dry=dry)
+        if not result.changed:
+            return None
+        return self._place.change(INSTANCES, current.raw, result.spec_patch, dry=dry)
+
+    def _secret(self, result: Result, *, dry: bool) -> Written | None:
+        if result.new_secret is not None:
+            return self._place.create_secret(result.new_secret, dry=dry)
+        if result.secret_patch is None:
+            return None
+        name = result.interview.secret_name(result.answers) or ""
+        before = self._place.secret(name)
+        if before is None:
+            raise HubError(
+                f"Secret '{name}' in namespace '{self._place.namespace}' cannot be changed: it is gone, or you may"
+                " not read it.",
+                todo="Ask for the right to 'get' it, or put the values into a new Secret.",
+                code=Exit.UNREACHABLE,
+            )
+        return self._place.change(WHOLE_SECRETS, before, result.secret_patch, dry=dry)
+
+    def _undo(self, result: Result, secret: Written | None, *, dry: bool) -> None:
+        if secret is None or result.new_secret is None or dry:
+            return
+        with suppress(ApiError):
+            self._place.delete_secret(secret)
+            self._screen.note(f"The Secret '{secret.raw['metadata']['name']}' was taken away again.")
+
+    def _say(self, written: Written | None, verb: str, *, dry: bool) -> None:
+        if written is None:
+            return
+        group = written.resource.api.rpartition("/")[0]
+        kind = written.resource.kind.lower() + (f".{group}" if group else "")
+        how = " (server dry run)" if dry else ""
+        self._screen.say(f"{kind}/{written.raw['metadata']['name']} {verb}{how}")
+
+
+def show_manifests(screen: Screen, result: Result) -> None:
+    """Print what would be written, with no value of the Secret."""
+    documents = []
+    secret = result.new_secret
+    if secret is not None:
+        secret["stringData"] = dict.fromkeys(secret.pop("data"), HIDDEN)
+        documents.append(as_yaml(secret))
+    elif result.secret_patch is not None:
+        name = result.interview.secret_name(result.answers)
+        keys = ", ".join(result.secret_patch["data"])
+        screen.note(f"In the Secret '{name}', these keys would change: {keys}")
+    documents.append(manifest(result.raw))
+    screen.say("---\n".join(documents).rstrip("\n"))
+
+
+# A folder
+
+
+def write_folder(
+    screen: Screen, folder: Path, result: Result, secret_format: str, *, overwrite: bool
+) -> None:
+    """Write the folder's files.
+
+    Raises:
+        HubError: a file is there already, or cannot be written.
+
+    """
+    texts = files(_folder(result, secret_format))
+    taken = existing(folder, texts)
+    if taken and not overwrite:
+        raise HubError(
+            f"{', '.join(taken)} in '{folder}' would be overwritten.",
+            todo="Name another folder with -o, or remove what is there.",
+            code=Exit.USAGE,
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in texts.items():
+            (folder / name).write_text(text, encoding="utf-8")
+            screen.say(str(folder / name))
+    except OSError as error:
+        raise HubError(f"'{folder}' cannot be written: {error.strerror}.", code=Exit.USAGE) from error
+
+
+def existing(folder: Path, names: Mapping[str, str]) -> list[str]:
+    """Return which of these files are there."""
+    return [name for name in names if (folder / name).exists()]
+
+
+def taken_in(folder: Path, result: Result, secret_format: str) -> list[str]:
+    """Return which files of the folder would be overwritten."""
+    return existing(folder, files(_folder(result, secret_format, seal=False)))
+
+
+def _folder(result: Result, secret_format: str, *, seal: bool = True) -> Folder:
+    interview, answers = result.interview, result.answers
+    secret = result.new_secret
+    sealed, why = (None, "")
+    if seal and secret is not None and secret_format == "sealed-secret":
+        sealed, why = sealed_secret(secret)
+    return Folder(
+        instance=result.raw,
+        system=interview.spec.display_name,
+        keys=interview.keys(answers),
+        secret_type=interview.secret_type(answers) or "Opaque",
+        has_secret=secret is not None,
+        format=secret_format,
+        sealed=sealed,
+        why_not_sealed=why,
+        needs_consent=result.needs_consent,
+    )
+
+
+def sealed_secret(secret: Mapping[str, Any]) -> tuple[str | None, str]:
+    """Return the SealedSecret that `kubeseal` makes of a Secret, or None and why there is none.
+
+    The Secret goes to it through a pipe: no value stands on a command line or in a file.
+    """
+    program = shutil.which("kubeseal")
+    if program is None:
+        return None, "there is no 'kubeseal' on PATH."
+    try:
+        done = subprocess.run(  # noqa: S603 - the person's own program
+            [program, "--format", "yaml"],
+            input=json.dumps(secret),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=SEAL_SECONDS,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None, "'kubeseal' did not answer."
+    holds_a_value = any(value and value in done.stdout for value in secret["data"].values())
+    if done.returncode != 0 or "SealedSecret" not in done.stdout or holds_a_value:
+        # Its words are not repeated: it was given the values.
+        return None, f"'kubeseal' failed (exit code {done.returncode}); run the command below to see why."
+    return done.stdout, ""
+
+
+# Waiting
+
+
+@dataclass
+class Waiting:
+    """Waits until a connection is Ready, or cannot be without somebody."""
+
+    place: Place
+    screen: Screen
+    timeout: timedelta
+    _said: set[str] = field(default_factory=set)
+
+    def until_ready(self, name: str, *, secret_version: str | None = None) -> Exit:
+        """Return the exit code. `secret_version` is that of the Secret which was changed, None where none was."""
+        deadline = time.monotonic() + self.timeout.total_seconds()
+        with self.screen.busy("waiting for the operator"):
+            while True:
+                ready = self._look(name, secret_version)
+                if ready is not None or time.monotonic() > deadline:
+                    break
+                time.sleep(LOOK_SECONDS)
+        if ready is None:
+            self.screen.note(
+                f"Error: Within {self.timeout.total_seconds():.0f} s the operator has not said that it is Ready.\n"
+                f"What to do: Check that the operator runs; 'kubectl get iinst {name} -n {self.place.namespace}' shows"
+                " what it has said last."
+            )
+            return Exit.TIMEOUT
+        status, reason, message = ready
+        word = self.screen.status(
+            OF_READY.get(status, State.UNKNOWN), "Ready" if status == "True" else "Not ready"
+        )
+        self.screen.note(f"{word}, {reason}: {one_line(message)}")
+        return Exit.OK if status == "True" else Exit.FAILED
+
+    def _look(self, name: str, secret_version: str | None) -> tuple[str, str, str] | None:
+        """Return what the operator has decided about the objects as they are now; None while it has not."""
+        try:
+            instance = IntegrationInstance.model_validate(self.place.instance_now(name))
+        except ApiError:
+            return None
+        ready = instance.status.condition("Ready")
+        if ready is None or instance.status.observed_generation != instance.metadata.generation:
+            return None
+        tested = instance.status.tested
+        if secret_version is not None and (
+            tested is None or tested.secret_resource_version != secret_version
+        ):
+            return None
+        is_final = ready.reason in set(Reason) and REASONS[Reason(ready.reason)].course in {
+            Course.GOOD, Course.STALLED, Course.PAUSED,
+        }  # fmt: skip
+        return (ready.status, ready.reason, ready.message) if is_final else None

@@ -1,0 +1,222 @@
+"""A connection as a folder for Git: texts by file name. Never a value of a Secret among them, unless it is sealed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import yaml
+
+from integration_hub.forms.credentials import NeededKey
+from integration_hub.shell.saving import manifest
+
+INSTANCE: Final = "instance.yaml"
+KUSTOMIZATION: Final = "kustomization.yaml"
+README: Final = "README.md"
+EXAMPLE_SECRET: Final = "secret.example.yaml"
+SEALED_SECRET: Final = "sealed-secret.yaml"
+EXTERNAL_SECRET: Final = "external-secret.yaml"
+
+FORMATS: Final = ("example", "sealed-secret", "external-secret")
+
+Raw = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """What a folder is made of."""
+
+    instance: Raw
+    system: str
+    """The external system's name, as people know it."""
+    keys: Sequence[NeededKey]
+    """Of the Secret that the connection reads; none where it needs no Secret."""
+    secret_type: str
+    has_secret: bool
+    """Whether the Secret has yet to be made; else it exists, or comes from elsewhere."""
+    format: str
+    sealed: str | None = None
+    """The SealedSecret, where one could be made."""
+    why_not_sealed: str = ""
+    needs_consent: bool = False
+
+    @property
+    def namespace(self) -> str:
+        """The namespace of all of it."""
+        return str(self.instance["metadata"]["namespace"])
+
+    @property
+    def name(self) -> str:
+        """The connection's name."""
+        return str(self.instance["metadata"]["name"])
+
+    @property
+    def secret(self) -> str:
+        """The Secret's name, '' where none is needed."""
+        return str(((self.instance["spec"].get("auth") or {}).get("secretRef") or {}).get("name", ""))
+
+
+def files(folder: Folder) -> dict[str, str]:
+    """Return the folder's files, by name."""
+    resources = [INSTANCE]
+    found: dict[str, str] = {}
+    if folder.has_secret:
+        name, text = _secret(folder)
+        found[name] = text
+        # An example in the list would be applied in place of the real Secret.
+        resources += [] if name == EXAMPLE_SECRET else [name]
+    return {
+        INSTANCE: manifest(folder.instance),
+        **found,
+        KUSTOMIZATION: _yaml(
+            {
+                "apiVersion": "kustomize.config.k8s.io/v1beta1",
+                "kind": "Kustomization",
+                "namespace": folder.namespace,
+                "resources": sorted(resources),
+            }
+        ),
+        README: _readme(folder, tuple(found)),
+    }
+
+
+def _secret(folder: Folder) -> tuple[str, str]:
+    if folder.format == "sealed-secret" and folder.sealed is not None:
+        return SEALED_SECRET, folder.sealed
+    if folder.format == "external-secret":
+        return EXTERNAL_SECRET, _external_secret(folder)
+    return EXAMPLE_SECRET, _example_secret(folder)
+
+
+def _example_secret(folder: Folder) -> str:
+    required = {needed.key.name: f"<{needed.title}>" for needed in folder.keys if needed.key.required}
+    optional = [needed for needed in folder.keys if not needed.key.required]
+    text = (
+        "# An example, to show which keys the Secret has. Do not write real values into this file: it is for Git.\n"
+        "# README.md says how to make the Secret.\n"
+    )
+    text += _yaml(
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": folder.secret, "namespace": folder.namespace},
+            "type": folder.secret_type,
+            "stringData": required,
+        }
+    )
+    return text + "".join(f"  # {needed.key.name}: <{needed.title}>  (optional)\n" for needed in optional)
+
+
+def _external_secret(folder: Folder) -> str:
+    entries = [
+        {"secretKey": needed.key.name, "remoteRef": {"key": "CHANGE-ME", "property": needed.key.name}}
+        for needed in folder.keys
+        if needed.key.required
+    ]
+    target: dict[str, Any] = {"name": folder.secret}
+    if folder.secret_type != "Opaque":
+        target["template"] = {"type": folder.secret_type}
+    text = "# For External Secrets: name your store, and say where in it each value is.\n"
+    return text + _yaml(
+        {
+            "apiVersion": "external-secrets.io/v1",
+            "kind": "ExternalSecret",
+            "metadata": {"name": folder.secret, "namespace": folder.namespace},
+            "spec": {
+                "refreshInterval": "1h",
+                "secretStoreRef": {"kind": "ClusterSecretStore", "name": "CHANGE-ME"},
+                "target": target,
+                "data": entries,
+            },
+        }
+    )
+
+
+def _readme(folder: Folder, secret_files: Sequence[str]) -> str:
+    name, namespace = folder.name, folder.namespace
+    shown = folder.instance["spec"].get("displayName") or name
+    parts = [
+        f"# {shown}",
+        f"A connection to {folder.system}: the IntegrationInstance `{name}` in the namespace `{namespace}`.",
+        "## Before you apply it",
+        *_secret_steps(folder, secret_files),
+        "## Apply it",
+        "Commit this folder where Argo CD or Flux reads it, or apply it yourself:",
+        _block("kubectl apply -k ."),
+        "## See that it works",
+        *_consent_steps(folder),
+        _block(
+            f"kubectl wait iinst {name} -n {namespace} --for=condition=Ready --timeout=2m\n"
+            f"hub test {name} -n {namespace}"
+        ),
+        f"To change it, run `hub edit {name} -n {namespace} -o .` in this folder, or edit `{INSTANCE}`.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _secret_steps(folder: Folder, secret_files: Sequence[str]) -> list[str]:
+    if not folder.secret:
+        return ["Nothing: the connection needs no credentials."]
+    rows = "\n".join(_key_row(needed) for needed in folder.keys)
+    table = f"| key | what it is |\n|---|---|\n{rows}"
+    if not folder.has_secret:
+        return [
+            f"It reads the Secret `{folder.secret}`, which is not in this folder and must have these keys:",
+            table,
+        ]
+    if SEALED_SECRET in secret_files:
+        said = (
+            f"Nothing: `{SEALED_SECRET}` holds the credentials, sealed for the cluster that it was made with."
+        )
+        return [said, table]
+    if EXTERNAL_SECRET in secret_files:
+        return [f"Complete `{EXTERNAL_SECRET}`: each `CHANGE-ME` is to be replaced. The keys:", table]
+    sources = " \\\n".join(
+        f"  --from-file={needed.key.name}=FILE" for needed in folder.keys if needed.key.required
+    )
+    type_ = "" if folder.secret_type == "Opaque" else f" --type={folder.secret_type}"
+    command = f"kubectl create secret generic {folder.secret} -n {folder.namespace}{type_} \\\n{sources}"
+    steps = []
+    if folder.format == "sealed-secret":
+        steps.append(f"The Secret could not be sealed: {folder.why_not_sealed}")
+        command += f" \\\n  --dry-run=client -o yaml | kubeseal --format yaml > {SEALED_SECRET}"
+        after = f"Then add `{SEALED_SECRET}` to the resources in `{KUSTOMIZATION}`."
+    else:
+        after = f"`{EXAMPLE_SECRET}` shows what comes of it. Real values never go into this folder."
+    return [
+        *steps,
+        _MAKE_IT.format(secret=folder.secret),
+        _block(command),
+        after,
+        table,
+    ]
+
+
+_MAKE_IT: Final = (
+    "Make the Secret `{secret}`. Its values come from files, so that none stands on a command line; the files end"
+    " without a line break (`printf %s` writes such, `echo` does not):"
+)
+
+
+def _key_row(needed: NeededKey) -> str:
+    optional = "" if needed.key.required else " (optional)"
+    told = " ".join(f"{needed.title}. {needed.help}".split()).replace("|", "\\|")
+    return f"| `{needed.key.name}`{optional} | {told.rstrip()} |"
+
+
+def _consent_steps(folder: Folder) -> list[str]:
+    if not folder.needs_consent:
+        return []
+    return [
+        f"{folder.system} asks a person for consent. Once the operator has seen the connection:",
+        _block(f"hub authorize {folder.name} -n {folder.namespace}"),
+    ]
+
+
+def _block(command: str) -> str:
+    return f"```console\n{command}\n```"
+
+
+def _yaml(value: Any) -> str:
+    return str(yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=110))

@@ -1,0 +1,487 @@
+"""`hub connect` as a person uses it: real terminals, a real API server, real HTTPS, and the operator at the end."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from conftest import ROOT, Kubectl
+from integration_hub.devcluster import ControlPlaneInfo
+from support.hub_command import Hub, forms, user_kubeconfig
+from support.instances import Api, Object, definition
+from support.operator_process import OperatorProcess
+from support.target_server import Answer, Seen, TargetServer
+from support.wizard import BACK_KEY, PASTE_BEGINS, PASTE_ENDS, Terminal
+
+pytestmark = pytest.mark.cluster
+
+CANARY = "cAnaryW-71c3/+9b=5e0f"
+LOOPBACK = ("--allow-cidr", "127.0.0.0/8")
+
+
+@pytest.fixture
+def hub(control_plane: ControlPlaneInfo, crds_installed: None, namespace: str, tmp_path: Path) -> Hub:
+    """The command with an administrator's kubeconfig, whose namespace is the test's."""
+    file = user_kubeconfig(
+        tmp_path / "kubeconfig",
+        server=control_plane.server,
+        ca_file=control_plane.ca_file,
+        namespace=namespace,
+        like=control_plane.kubeconfig,
+    )
+    return Hub(tmp_path, file, CANARY)
+
+
+@pytest.fixture
+def acme(api: Api, target: TargetServer, namespace: str) -> str:
+    """A definition with a template, a choice, a group, and two ways to authenticate."""
+    name = f"{namespace}-acme"
+    schema = {
+        "type": "object",
+        "required": ["account"],
+        "properties": {
+            "account": {
+                "type": "string",
+                "title": "Account",
+                "description": "As the address of your account has it.",
+                "pattern": "^[a-z0-9-]+$",
+                "x-hub-pattern-message": "must be lower-case letters, digits and '-'",
+                "examples": ["acme-shop"],
+            },
+            "server": {"type": "string", "format": "uri", "default": target.url, "x-hub-order": 1},
+            "ca": {"type": "string", "default": target.ca, "x-hub-multiline": True, "x-hub-order": 2},
+            "region": {"type": "string", "title": "Region", "enum": ["eu", "us"]},
+            "retries": {"type": "integer", "title": "Retries", "minimum": 0, "maximum": 5, "default": 3},
+        },
+    }
+    methods = [
+        {
+            "name": "key",
+            "type": "apiKey",
+            "displayName": "API key",
+            "description": "Settings > API > Create key.",
+            "settings": {"prefix": "Bearer"},
+            "credentials": [{"key": "apiKey", "displayName": "Secret key", "description": "Shown once."}],
+        },
+        {"name": "password", "type": "basicAuth", "displayName": "User name and password"},
+    ]
+    templates = [{"name": "europe", "displayName": "Europe", "config": {"region": "eu"}}]
+    wizard = {"steps": [{"title": "Which account?", "fields": ["account"]}]}
+    api.apply(
+        definition(name, target, configSchema=schema, authMethods=methods, templates=templates, wizard=wizard)
+    )
+    return name
+
+
+def get(api: Api, kind: str, namespace: str, name: str) -> Object:
+    return api.get({"kind": kind, "metadata": {"name": name, "namespace": namespace}})
+
+
+def has(api: Api, kind: str, namespace: str, name: str) -> bool:
+    return api.exists({"kind": kind, "metadata": {"name": name, "namespace": namespace}})
+
+
+def knows_the_canary(seen: Seen) -> Answer:
+    is_known = seen.headers.get("authorization") == f"Bearer {CANARY}"
+    return Answer() if is_known else Answer(401, {"error": "no"})
+
+
+# On a terminal
+
+
+def test_the_wizard_makes_a_connection_that_the_operator_finds_ready(  # noqa: PLR0917 - fixtures
+    hub: Hub, acme: str, api: Api, operator: OperatorProcess, namespace: str, target: TargetServer
+) -> None:
+    target.script(f"{namespace}-shop", knows_the_canary)
+    run = Terminal(hub, "connect", acme, *LOOPBACK, "--apply", secrets=(CANARY,))
+    run.sees("A set-up answers some questions for you.")
+    run.answers("Which set-up is it?", "Europe")
+    run.sees("Which account?")
+    run.sees("For example: acme-shop")
+    run.answers("Account:", "Shop!")
+    run.sees("must be lower-case letters, digits and '-'")
+    run.types("\x15" + f"{namespace}-shop")
+    run.answers("server", "")
+    run.answers("ca", "")
+    run.answers("Retries (Enter for 3)", "")
+    run.answers("How does the connection authenticate?", "")
+    run.answers("What is the connection called? (Enter for Acme - Europe)", "Shop")
+    run.answers("Name of the object (Enter for shop)", "")
+    run.sees("Settings > API > Create key.")
+    run.sees("Shown once.")
+    run.answers("Secret key:", CANARY)
+    run.answers("Whom does the connection belong to?", "client")
+    run.answers("Which customer?", "c-42")
+    run.answers("Which roles may use it?", "admin, support")
+    summary = run.sees("What now?")
+    assert "Result: Success, Connected" in summary
+    assert "(entered, not shown)" in summary
+    assert "Region: eu (template 'europe')" in summary
+    assert "identity    passed" in summary
+    run.types("")
+    code, text = run.ends()
+    assert code == 0, text
+    assert "secret/shop-credentials created" in text
+    assert "integrationinstance.integrationhub.dev/shop created" in text
+    assert "Ready, Connected" in text
+    made = get(api, "IntegrationInstance", namespace, "shop")
+    assert made["spec"] == {
+        "displayName": "Shop",
+        "definitionRef": {"name": acme},
+        "template": "europe",
+        "config": {"account": f"{namespace}-shop"},
+        "auth": {"method": "key", "secretRef": {"name": "shop-credentials"}},
+        "scope": {"type": "client", "id": "c-42"},
+        "permissions": {"roles": ["admin", "support"]},
+    }
+    assert {
+        entry["manager"] for entry in made["metadata"]["managedFields"] if entry["operation"] == "Apply"
+    } == {"kubectl-hub"}
+    stored = get(api, "Secret", namespace, "shop-credentials")
+    assert base64.b64decode(stored["data"]["apiKey"]).decode() == CANARY
+    assert stored["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "kubectl-hub"
+    assert "ownerReferences" not in stored["metadata"]
+    assert "annotations" not in stored["metadata"]
+    assert all(form not in json.dumps(made) for form in forms(CANARY))
+
+
+def test_a_screen_reader_gets_lines_and_the_folder_becomes_a_connection_by_kubectl(  # noqa: PLR0917 - fixtures
+    hub: Hub,
+    api: Api,
+    kubectl: Kubectl,
+    operator: OperatorProcess,
+    namespace: str,
+    control_plane: ControlPlaneInfo,
+    tmp_path: Path,
+) -> None:
+    kubectl("apply", "-f", ROOT / "examples" / "01-quickstart" / "10-definition.yaml")
+    kubectl("create", "serviceaccount", "reader", "-n", namespace)
+    token = kubectl("create", "token", "reader", "-n", namespace).stdout.strip()
+    folder = tmp_path / "connections" / "cluster"
+    run = Terminal(
+        hub, "connect", "--plain", "-o", str(folder), *LOOPBACK, secrets=(CANARY, token), TERM="dumb"
+    )
+    run.answers("Which system?", "kubernets")
+    run.sees("Run 'kubectl cluster-info' to see the address.")
+    run.answers("API server: ", "http://kubernetes.example.com")
+    run.sees("Not taken: API server must start with https://.")
+    run.answers("API server: ", control_plane.server)
+    run.sees("It may have several lines; an empty line ends it.")
+    run.answers("Certificate authority (optional): ", "back")
+    run.answers(f"API server (now {control_plane.server}; Enter keeps it): ", "")
+    run.sees("Certificate authority (optional): ")
+    for line in control_plane.ca_file.read_text().splitlines():
+        run.types(line, enter="\n")
+    run.answers("What is the connection called? (Enter for Kubernetes)", "This cluster")
+    run.answers("(Enter for this-cluster): ", "")
+    run.sees("Token of a service account")
+    run.sees("API key that is sent in the header Authorization: ")
+    run.types(f" {token}")
+    run.sees("begins or ends with a space or tab")
+    run.types(token)
+    run.answers("Whom does the connection belong to?", "")
+    run.answers("Which roles may use it?", "")
+    seen = run.sees("What now?")
+    assert "Result: Success, Connected" in seen
+    run.types("")
+    code, text = run.ends()
+    assert code == 0, text
+    assert "\x1b" not in text
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "README.md",
+        "instance.yaml",
+        "kustomization.yaml",
+        "secret.example.yaml",
+    ]
+    for path in folder.iterdir():
+        assert all(form not in path.read_text() for form in forms(token))
+    assert not has(api, "IntegrationInstance", namespace, "this-cluster")
+    kubectl("apply", "-k", folder)
+    (tmp_path / "token").write_text(token)
+    command = next(
+        line
+        for line in (folder / "README.md").read_text().replace("\\\n", "").splitlines()
+        if "create secret" in line
+    )
+    words = command.replace("FILE", str(tmp_path / "token")).split()[1:]
+    kubectl(*words)
+    found = api.wait_for_verdict(
+        {"kind": "IntegrationInstance", "metadata": {"name": "this-cluster", "namespace": namespace}},
+        "True",
+        "Connected",
+    )
+    assert found["status"]["identity"] == f"system:serviceaccount:{namespace}:reader"
+
+
+def test_ctrl_c_leaves_nothing_behind_and_says_so(hub: Hub, acme: str, api: Api, namespace: str) -> None:
+    run = Terminal(hub, "connect", acme, "--apply", secrets=(CANARY,))
+    run.sees("Which set-up is it?")
+    run.presses("\x03")
+    code, text = run.ends()
+    assert code == 130
+    assert "Nothing was written." in text
+    lines = Terminal(hub, "connect", acme, "--apply", "--template", "europe", TERM="dumb")
+    lines.sees("Account: ")
+    lines.presses("\x03")
+    code, text = lines.ends()
+    assert code == 130
+    assert "Nothing was written." in text
+    assert api.instances(namespace) == {}
+
+
+def test_a_failing_test_says_why_and_the_credentials_can_be_entered_again(
+    hub: Hub, acme: str, api: Api, namespace: str, target: TargetServer
+) -> None:
+    target.script(f"{namespace}-again", knows_the_canary)
+    words = ("--set", f"account={namespace}-again", "--template", "europe", "--auth-method", "key")
+    run = Terminal(
+        hub, "connect", acme, *words, *LOOPBACK, "--apply", "--no-wait", "--name", "again",
+        secrets=(CANARY, "not-the-right-one"),
+    )  # fmt: skip
+    run.answers("server", "")
+    run.answers("ca (", "")
+    run.answers("Retries", "")
+    run.answers("What is the connection called?", "")
+    run.sees("Secret key:")
+    run.presses(BACK_KEY)
+    run.answers("What is the connection called?", "\x15Again")
+    run.sees("Secret key:")
+    # What was copied with its line break is told while it stands there, and is not sent.
+    run.presses(f"{PASTE_BEGINS}not-the-right-one\n{PASTE_ENDS}")
+    run.sees("ends with a line break, which 'echo' adds")
+    run.types("\x7f")
+    run.answers("Whom does the connection belong to?", "")
+    run.answers("Which roles may use it?", "")
+    seen = run.sees("What now?")
+    assert "CredentialsRejected" in seen
+    assert "Change the credentials" in seen
+    assert "all the same" in seen
+    assert not has(api, "Secret", namespace, "again-credentials")
+    run.types("credentials")
+    run.answers("Secret key (entered before; Enter keeps it):", CANARY)
+    seen = run.sees("What now?")
+    assert "Result: Success, Connected" in seen
+    run.types("")
+    code, text = run.ends()
+    assert code == 0, text
+    assert get(api, "IntegrationInstance", namespace, "again")["spec"]["displayName"] == "Again"
+
+
+# Without a terminal
+
+
+def complete(namespace: str, name: str) -> tuple[str, ...]:
+    return (
+        "--no-input", *LOOPBACK, "--template", "europe", "--set", f"account={namespace}-{name}", "--name", name,
+        "--display-name", name.title(),
+    )  # fmt: skip
+
+
+def test_everything_that_is_missing_is_listed_at_once(hub: Hub, acme: str) -> None:
+    ran = hub.run("connect", acme, "--no-input", "--apply", "--scope", "client")
+    assert ran.code == 2
+    assert "Account is required: --set account=..." in ran.err
+    assert "--secret-from-file apiKey=FILE or --secret-from-env apiKey=VARIABLE" in ran.err
+    assert "Which customer? is required: --scope-id ..." in ran.err
+    assert ran.out == ""
+
+
+def test_mistakes_in_flags_are_told_together_and_without_what_was_typed(
+    hub: Hub, acme: str, tmp_path: Path
+) -> None:
+    values = tmp_path / "values.yaml"
+    values.write_text("retries: many\nregion: ue\n")
+    ran = hub.run(
+        "connect", acme, "--no-input", "--apply", "--values", str(values), "--set", f"acount={CANARY}",
+        "--set", "account=Shop", "--secret-from-file", f"apiKye={tmp_path / 'none'}", "--secret-from-env",
+        "apiKey=NO_SUCH_VARIABLE", "--name", "Shop",
+    )  # fmt: skip
+    assert ran.code == 2
+    for words in (
+        "--set acount is no field of this definition (did you mean 'account'?)",
+        "--set account must be lower-case letters, digits and '-'.",
+        "retries must be a whole number, not text.",
+        "region must be one of: eu, us",
+        "--secret-from-file apiKye: the file cannot be read",
+        "there is no environment variable 'NO_SUCH_VARIABLE'",
+        "--name must be lower-case letters",
+    ):
+        assert words in ran.err, ran.err
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--apply", "-o", "x"), "--apply and -o say different things"),
+        ((), "Say what to do with the connection"),
+        (("--apply", "--set", "account"), "must be written like subdomain=acme"),
+        (("--test-only", "--no-test"), "--test-only and --no-test"),
+        (("--apply", "--secret-from-file", "a=-", "--secret-from-file", "b=-"), "can be read once"),
+        (("--apply", "--auth-method", "kye"), "--auth-method must be one of: key, password"),
+        (("--apply", "--scope-id", "x"), "--scope-id says nothing here"),
+    ],
+)
+def test_flags_that_make_no_sense_are_refused(hub: Hub, acme: str, words: tuple[str, ...], told: str) -> None:
+    ran = hub.run("connect", acme, "--no-input", *words)
+    assert ran.code == 2
+    assert told in ran.err
+
+
+def test_answers_in_a_pipe_are_refused_with_what_to_do(hub: Hub, acme: str) -> None:
+    ran = hub.run("connect", acme, stdin="shop\n")
+    assert ran.code == 2
+    assert "standard input is none" in ran.err
+    assert "--no-input" in ran.err
+
+
+def test_a_script_makes_a_connection_and_never_overwrites_one(  # noqa: PLR0917 - fixtures
+    hub: Hub, acme: str, api: Api, operator: OperatorProcess, namespace: str, target: TargetServer
+) -> None:
+    target.script(f"{namespace}-script", knows_the_canary)
+    words = ("connect", acme, *complete(namespace, "script"), "--secret-from-file", "apiKey=-", "--apply")
+    ran = hub.run(*words, stdin=CANARY)
+    assert ran.code == 0, ran.err
+    assert ran.out.splitlines() == [
+        "secret/script-credentials created",
+        "integrationinstance.integrationhub.dev/script created",
+    ]
+    before = get(api, "IntegrationInstance", namespace, "script")
+    again = hub.run(*words, stdin=CANARY)
+    assert again.code == 2
+    assert "is taken: there is an IntegrationInstance 'script'" in again.err
+    other = hub.run(
+        "connect", acme, *complete(namespace, "other"), "--secret-name", "script-credentials",
+        "--secret-from-file", "apiKey=-", "--apply", stdin="another",
+    )  # fmt: skip
+    assert other.code == 2
+    assert "that Secret exists and is not overwritten" in other.err
+    target.script(f"{namespace}-other", knows_the_canary)
+    shared = hub.run(
+        "connect", acme, *complete(namespace, "other"), "--secret-name", "script-credentials", "--apply"
+    )
+    assert shared.code == 0, shared.err
+    assert shared.out.splitlines() == ["integrationinstance.integrationhub.dev/other created"]
+    after = get(api, "IntegrationInstance", namespace, "script")
+    assert after["metadata"]["generation"] == before["metadata"]["generation"]
+
+
+def test_a_failing_test_writes_nothing_and_no_test_writes_all_the_same(
+    hub: Hub, acme: str, api: Api, namespace: str
+) -> None:
+    words = (*complete(namespace, "wrong"), "--secret-from-file", "apiKey=-")
+    only, failed = (
+        hub.run("connect", acme, *words, flag, stdin="wrong") for flag in ("--test-only", "--apply")
+    )
+    assert (only.code, failed.code) == (1, 1)
+    assert "CredentialsRejected" in only.err
+    assert "Nothing was written." in failed.err
+    assert not has(api, "Secret", namespace, "wrong-credentials")
+    forced = hub.run("connect", acme, *words, "--apply", "--no-test", "--no-wait", stdin="wrong")
+    assert forced.code == 0, forced.err
+    assert has(api, "Secret", namespace, "wrong-credentials")
+
+
+def test_a_dry_run_shows_or_checks_and_writes_nothing(hub: Hub, acme: str, api: Api, namespace: str) -> None:
+    words = (*complete(namespace, "dry"), "--secret-from-file", "apiKey=-", "--no-test")
+    client = hub.run("connect", acme, *words, "--dry-run=client", stdin=CANARY)
+    assert client.code == 0, client.err
+    stored, made = yaml.safe_load_all(client.out)
+    assert stored["stringData"] == {"apiKey": "(hidden)"}
+    assert made["spec"]["config"] == {"account": f"{namespace}-dry"}
+    server = hub.run("connect", acme, *words, "--dry-run=server", stdin=CANARY)
+    assert server.code == 0, server.err
+    assert "integrationinstance.integrationhub.dev/dry created (server dry run)" in server.out
+    assert not has(api, "Secret", namespace, "dry-credentials")
+    assert not has(api, "IntegrationInstance", namespace, "dry")
+
+
+@pytest.mark.parametrize(
+    ("format_", "file"),
+    [
+        ("example", "secret.example.yaml"),
+        ("external-secret", "external-secret.yaml"),
+        ("sealed-secret", "secret.example.yaml"),
+    ],
+)
+def test_a_folder_for_git_never_holds_a_value(  # noqa: PLR0917 - fixtures
+    hub: Hub, acme: str, namespace: str, tmp_path: Path, format_: str, file: str, kubectl: Kubectl
+) -> None:
+    folder = tmp_path / "git"
+    words = ("connect", acme, *complete(namespace, "git"), "--secret-from-file", "apiKey=-", "--no-test")
+    ran = hub.run(*words, "-o", str(folder), "--secret-format", format_, stdin=CANARY)
+    assert ran.code == 0, ran.err
+    texts = {path.name: path.read_text() for path in folder.iterdir()}
+    assert sorted(map(str, folder.iterdir())) == sorted(ran.out.splitlines())
+    assert file in texts
+    for text in texts.values():
+        assert all(form not in text for form in forms(CANARY))
+    listed = yaml.safe_load(texts["kustomization.yaml"])["resources"]
+    assert ("secret.example.yaml" in texts) == (file not in listed)
+    assert yaml.safe_load(texts["instance.yaml"])["metadata"] == {"name": "git", "namespace": namespace}
+    assert "Secret key" in texts["README.md"]
+    if format_ == "sealed-secret":
+        assert "kubeseal --format yaml > sealed-secret.yaml" in texts["README.md"]
+    again = hub.run(*words, "-o", str(folder), "--secret-format", format_, stdin=CANARY)
+    assert again.code == 2
+    assert "would be overwritten" in again.err
+
+
+def test_without_a_cluster_or_a_right_the_command_says_so(  # noqa: PLR0917 - fixtures
+    hub: Hub,
+    acme: str,
+    api: Api,
+    namespace: str,
+    tmp_path: Path,
+    control_plane: ControlPlaneInfo,
+    kubectl: Kubectl,
+) -> None:
+    nowhere = Hub(tmp_path, tmp_path / "none")
+    ran = nowhere.run("connect", acme, "--no-input", "--apply")
+    assert ran.code == 3, ran.err
+    assert "Traceback" not in ran.err
+    kubectl("create", "serviceaccount", "looker", "-n", namespace)
+    kubectl("create", "role", "looker", "-n", namespace, "--verb=get,list", "--resource=iinst")
+    kubectl(
+        "create",
+        "rolebinding",
+        "looker",
+        "-n",
+        namespace,
+        "--role=looker",
+        f"--serviceaccount={namespace}:looker",
+    )
+    kubectl("create", "clusterrole", f"{namespace}-idef", "--verb=get,list", "--resource=idef")
+    kubectl(
+        "create",
+        "clusterrolebinding",
+        f"{namespace}-idef",
+        f"--clusterrole={namespace}-idef",
+        f"--serviceaccount={namespace}:looker",
+    )
+    token = kubectl("create", "token", "looker", "-n", namespace).stdout.strip()
+    file = user_kubeconfig(
+        tmp_path / "looker",
+        server=control_plane.server,
+        ca_file=control_plane.ca_file,
+        namespace=namespace,
+        token=token,
+    )
+    looker = Hub(tmp_path, file, CANARY, token)
+    refused = looker.run(
+        "connect",
+        acme,
+        *complete(namespace, "no"),
+        "--secret-from-file",
+        "apiKey=-",
+        "--apply",
+        "--no-test",
+        stdin=CANARY,
+    )
+    assert refused.code == 3
+    assert "You may not patch IntegrationInstance 'no'" in refused.err
+    missing = hub.run("connect", "acmee", "--no-input", "--apply")
+    assert missing.code == 2

@@ -1,0 +1,172 @@
+"""docs/connect.md shows what is so: its screens are played on a terminal, and what stands there is compared."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from integration_hub.devcluster import ControlPlaneInfo
+from support.hub_command import Hub, user_kubeconfig
+from support.instances import Api, Object, definition
+from support.operator_process import OperatorProcess
+from support.target_server import GOOD_KEY, TargetServer
+from support.wizard import Terminal
+
+pytestmark = pytest.mark.cluster
+
+PAGE = Path(__file__).parents[2] / "docs" / "connect.md"
+
+
+def screens() -> Iterator[tuple[str, str]]:
+    """Yield each command of the page with what it shows below."""
+    for block in re.findall(r"(?ms)^```console\n(.*?)^```$", PAGE.read_text(encoding="utf-8")):
+        command, _, output = block.removeprefix("$ ").replace("\\\n", "").partition("\n")
+        if output.strip():
+            yield command, output
+
+
+def normalised(text: str) -> list[str]:
+    """Return lines in which times and ports are the same everywhere."""
+    for pattern, same in (
+        (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "TIME"),
+        (r"127\.0\.0\.1:\d+", "ADDRESS"),
+        (r" +\d+ ms", " MS"),
+        (r"bytes=\d+", "bytes=N"),
+        (r"not_after=\S+", "not_after=TIME"),
+    ):
+        text = re.sub(pattern, same, text)
+    return [line.rstrip() for line in text.splitlines()]
+
+
+def shows(promised: str, shown: str) -> bool:
+    """Tell whether the lines are as promised; '...' stands for any lines."""
+    lines, start = normalised(shown), 0
+    for part in re.split(r"(?m)^\.\.\.\n", promised):
+        wanted = normalised(part)
+        found = next((n for n in range(start, len(lines) + 1) if lines[n : n + len(wanted)] == wanted), None)
+        if found is None:
+            return False
+        start = found + len(wanted)
+    return True
+
+
+def acme(namespace: str, target: TargetServer) -> Object:
+    """The page's definition."""
+    schema = {
+        "type": "object",
+        "required": ["account"],
+        "properties": {
+            "account": {
+                "type": "string",
+                "title": "Account",
+                "description": "The name in your address at Acme.",
+                "pattern": "^[a-z0-9-]+$",
+                "x-hub-pattern-message": "must be lower-case letters, digits and '-'",
+                "examples": ["my-shop"],
+            },
+            "region": {"type": "string", "title": "Region", "enum": ["eu", "us"], "default": "eu"},
+        },
+    }
+    methods = [
+        {
+            "name": "key",
+            "type": "apiKey",
+            "displayName": "API key",
+            "description": "In Acme: Settings > API keys > Create.",
+            "settings": {"prefix": "Bearer"},
+            "credentials": [
+                {"key": "apiKey", "displayName": "Secret key", "description": "Acme shows it once."}
+            ],
+        }
+    ]
+    wizard = {"steps": [{"title": "Your account at Acme", "fields": ["account", "region"]}]}
+    return definition(
+        f"{namespace}-acme",
+        target,
+        configSchema=schema,
+        baseURL=target.url,
+        allowedHosts=[target.url.removeprefix("https://")],
+        trust={"caBundle": target.ca},
+        authMethods=methods,
+        wizard=wizard,
+    )
+
+
+TYPED: Sequence[Sequence[tuple[str, str]]] = (
+    (
+        ("Account: ", "My shop"),
+        ("Account: ", "{account}"),
+        ("Region (Enter for eu): ", ""),
+        ("What is the connection called? (Enter for Acme) ", "Billing"),
+        ("Name of the object (Enter for billing): ", ""),
+        ("Secret key: ", "not-the-right-one"),
+        ("Whom does the connection belong to? (optional) ", ""),
+        ("Which roles may use it? (optional) ", ""),
+        ("What now? (Enter for Change an answer) ", "credentials"),
+        ("Secret key (entered before; Enter keeps it): ", GOOD_KEY),
+        ("What now? (Enter for Go on) ", ""),
+    ),
+    (),
+    (),
+    (
+        ("What now? (Enter for Change an answer) ", "credentials"),
+        ("Where are the credentials? (now The one that it has, 'billing-credentials'; Enter keeps it) ", ""),
+        ("Secret key, which is stored (Enter for Keep it): ", ""),
+        ("What now? (Enter for Change an answer) ", "stop"),
+    ),
+)
+"""What is typed into each screen, at which words."""
+
+
+def on_terminal(hub: Hub, words: Sequence[str], answers: Sequence[tuple[str, str]], namespace: str) -> str:
+    """Return what a terminal shows in the end."""
+    run = Terminal(hub, *words, secrets=("not-the-right-one", GOOD_KEY))
+    for question, answer in answers:
+        run.answers(question, answer.format(account=f"{namespace}-billing"))
+    return run.ends()[1]
+
+
+def in_pipe(hub: Hub, words: Sequence[str]) -> str:
+    """Return what a run without questions writes."""
+    return subprocess.run(
+        [sys.executable, "-m", "integration_hub", *words],
+        env=hub.environment() | {"ACME_KEY": GOOD_KEY},
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=60,
+    ).stdout  # fmt: skip
+
+
+def test_the_page_shows_what_is_so(  # noqa: PLR0917 - fixtures
+    operator: OperatorProcess,
+    api: Api,
+    namespace: str,
+    target: TargetServer,
+    control_plane: ControlPlaneInfo,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    api.apply(acme(namespace, target))
+    kubeconfig = user_kubeconfig(
+        tmp_path / "kubeconfig",
+        server=control_plane.server,
+        ca_file=control_plane.ca_file,
+        namespace=namespace,
+        like=control_plane.kubeconfig,
+    )
+    hub = Hub(tmp_path, kubeconfig)
+    monkeypatch.chdir(tmp_path)
+    found = list(screens())
+    assert len(found) == len(TYPED)
+    for (command, promised), answers in zip(found, TYPED, strict=True):
+        words = shlex.split(
+            command.replace("acme", f"{namespace}-acme", 1).replace("shop-orders", f"{namespace}-orders")
+        )[1:]
+        words += ["--allow-cidr", "127.0.0.0/8"]
+        shown = on_terminal(hub, words, answers, namespace) if answers else in_pipe(hub, words)
+        as_said = shown.replace(f"{namespace}-acme", "acme").replace(namespace, "shop")
+        assert shows(promised, as_said), f"the page says of '{command}':\n{promised}\nso it is:\n{as_said}"

@@ -1,0 +1,176 @@
+"""`hub edit` as a person uses it: what is kept stays, what is entered is tested, only what has changed is written."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from integration_hub.devcluster import ControlPlaneInfo
+from support.hub_command import Hub, forms, user_kubeconfig
+from support.instances import Api, Object, account, definition, instance, secret
+from support.operator_process import OperatorProcess
+from support.target_server import Answer, Seen, TargetServer
+from support.wizard import Terminal
+
+pytestmark = pytest.mark.cluster
+
+OLD, NEW = "cAnaryE-old-71c3/+9b=", "cAnaryE-new-52d8/+7a="
+LOOPBACK = ("--allow-cidr", "127.0.0.0/8")
+
+
+@pytest.fixture
+def hub(control_plane: ControlPlaneInfo, crds_installed: None, namespace: str, tmp_path: Path) -> Hub:
+    """The command with an administrator's kubeconfig, whose namespace is the test's."""
+    file = user_kubeconfig(
+        tmp_path / "kubeconfig",
+        server=control_plane.server,
+        ca_file=control_plane.ca_file,
+        namespace=namespace,
+        like=control_plane.kubeconfig,
+    )
+    return Hub(tmp_path, file, OLD, NEW)
+
+
+@pytest.fixture
+def billing(api: Api, namespace: str, target: TargetServer) -> Object:
+    """A connection that somebody has written by hand, with more than a form asks for."""
+    acme = f"{namespace}-acme"
+    api.apply(definition(acme, target), secret(namespace, apiKey=OLD, other="kept"))
+    raw = instance(
+        namespace, "billing", acme, description="Kept.", monitor={"interval": "1h"}, displayName="Billing"
+    )
+    (made,) = api.apply(raw)
+    target.script(account(namespace, "billing"), lambda seen: knows(seen, OLD))
+    return made
+
+
+def knows(seen: Seen, key: str) -> Answer:
+    is_known = seen.headers.get("authorization") == f"Bearer {key}"
+    return Answer() if is_known else Answer(401, {"error": "no"})
+
+
+def values(api: Api, namespace: str) -> dict[str, str]:
+    found = api.get({"kind": "Secret", "metadata": {"name": "key", "namespace": namespace}})
+    return {name: base64.b64decode(value).decode() for name, value in found["data"].items()}
+
+
+def spec(api: Api, raw: Object) -> dict[str, Any]:
+    found: dict[str, Any] = api.get(raw)["spec"]
+    return found
+
+
+def test_an_edit_without_a_change_writes_nothing(hub: Hub, billing: Object, api: Api) -> None:
+    before = api.get(billing)
+    ran = hub.run("edit", "billing", "--no-input", "--apply", *LOOPBACK)
+    assert ran.code == 0, ran.err
+    assert "Nothing has changed, so nothing is written." in ran.err
+    assert ran.out == ""
+    assert api.get(billing)["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"]
+
+
+def test_only_what_was_changed_is_written_and_the_stored_secret_is_kept(
+    hub: Hub, billing: Object, api: Api, namespace: str, target: TargetServer
+) -> None:
+    before = spec(api, billing)
+    target.script(f"{namespace}-moved", lambda seen: knows(seen, OLD))
+    ran = hub.run(
+        "edit",
+        "billing",
+        "--no-input",
+        "--set",
+        f"account={namespace}-moved",
+        "--apply",
+        "--no-wait",
+        *LOOPBACK,
+    )
+    assert ran.code == 0, ran.err
+    assert ran.out == "integrationinstance.integrationhub.dev/billing changed\n"
+    assert spec(api, billing) == {**before, "config": {"account": f"{namespace}-moved"}}
+    assert values(api, namespace) == {"apiKey": OLD, "other": "kept"}
+    assert [seen.headers["authorization"] for seen in target.seen(f"{namespace}-moved")] == [f"Bearer {OLD}"]
+
+
+def test_a_new_value_is_tested_before_it_replaces_the_stored_one(  # noqa: PLR0917 - fixtures
+    hub: Hub, billing: Object, api: Api, namespace: str, target: TargetServer, operator: OperatorProcess
+) -> None:
+    api.wait_for_verdict(billing, "True", "Connected")
+    words = ("edit", "billing", "--no-input", "--secret-from-file", "apiKey=-", "--apply", *LOOPBACK)
+    refused = hub.run(*words, stdin=NEW)
+    assert refused.code == 1
+    assert "CredentialsRejected" in refused.err
+    assert "Nothing was written." in refused.err
+    assert values(api, namespace) == {"apiKey": OLD, "other": "kept"}
+    target.script(account(namespace, "billing"), lambda seen: knows(seen, NEW))
+    taken = hub.run(*words, stdin=NEW)
+    assert taken.code == 0, taken.err
+    assert taken.out == "secret/key changed\n"
+    assert "Ready, Connected" in taken.err
+    assert values(api, namespace) == {"apiKey": NEW, "other": "kept"}
+
+
+def test_the_form_shows_what_is_stored_and_no_value_of_it(
+    hub: Hub, billing: Object, api: Api, namespace: str, target: TargetServer
+) -> None:
+    run = Terminal(hub, "edit", "billing", *LOOPBACK, "--plain", "--no-wait", secrets=(OLD, NEW))
+    seen = run.sees("What now?")
+    assert "API key that is sent in the header Authorization, which is stored: Keep it (proposed)" in seen
+    run.types("credentials")
+    run.answers("Where are the credentials?", "")
+    seen = run.sees("which is stored (Enter for Keep it): ")
+    assert "Stored, changed 20" in seen
+    assert "1  Keep it" in seen
+    assert "Remove" not in seen
+    run.types("replace")
+    run.answers("API key that is sent in the header Authorization: ", NEW)
+    seen = run.sees("What now?")
+    assert "CredentialsRejected" in seen
+    target.script(account(namespace, "billing"), lambda seen: knows(seen, NEW))
+    run.types("test")
+    seen = run.sees("What now?")
+    assert "Result: Success" in seen
+    run.types("apply")
+    code, text = run.ends()
+    assert code == 0, text
+    assert "secret/key changed" in text
+    assert values(api, namespace) == {"apiKey": NEW, "other": "kept"}
+
+
+def test_what_another_tool_keeps_is_said_and_goes_into_a_folder(
+    hub: Hub, billing: Object, api: Api, namespace: str, tmp_path: Path
+) -> None:
+    api.merge(billing, {"metadata": {"labels": {"argocd.argoproj.io/instance": "shop"}}})
+    folder = tmp_path / "git"
+    words = ("edit", "billing", "--no-input", "--set", f"account={namespace}-moved", "--no-test")
+    ran = hub.run(*words, "-o", str(folder))
+    assert ran.code == 0, ran.err
+    assert "Argo CD (application 'shop') keeps this connection" in ran.err
+    made = yaml.safe_load((folder / "instance.yaml").read_text())
+    assert made["spec"]["config"]["account"] == f"{namespace}-moved"
+    assert made["spec"]["monitor"] == {"interval": "1h"}
+    assert set(made["metadata"]) <= {"name", "namespace", "labels"}
+    assert spec(api, billing)["config"]["account"] == account(namespace, "billing")
+    for path in folder.iterdir():
+        assert all(form not in path.read_text() for form in forms(OLD))
+
+
+def test_what_somebody_else_changes_meanwhile_is_not_overwritten(
+    hub: Hub, billing: Object, api: Api, namespace: str
+) -> None:
+    run = Terminal(hub, "edit", "billing", "--no-test", "--no-wait", "--set", "account=mine", TERM="dumb")
+    run.sees("What now?")
+    api.merge(billing, {"spec": {"config": {"account": "theirs"}}})
+    run.types("apply")
+    code, text = run.ends()
+    assert code == 1, text
+    assert "was changed by somebody else meanwhile" in text
+    assert spec(api, billing)["config"]["account"] == "theirs"
+
+
+def test_a_name_that_there_is_not_is_told_with_those_that_there_are(hub: Hub, billing: Object) -> None:
+    ran = hub.run("edit", "biling", "--no-input", "--apply")
+    assert ran.code == 2
+    assert "did you mean 'billing'?" in ran.err
