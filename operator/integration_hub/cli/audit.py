@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 import click
 
 from integration_hub.cli.errors import Exit, HubError
-from integration_hub.cli.flags import HELP, look_flags, output_flag
+from integration_hub.cli.flags import HELP, output_flag
 from integration_hub.cli.keys import place_flags
 from integration_hub.cli.output import Form, write
 from integration_hub.cli.terminal import Screen, State
@@ -42,7 +42,6 @@ def audit() -> None:
 )
 @output_flag(("table", "json"))
 @place_flags
-@look_flags
 def verify(files: tuple[Path, ...], keyring_files: Path | None, output: Form, **place: Any) -> None:
     """Say whether the audit log is whole and as the operator wrote it.
 
