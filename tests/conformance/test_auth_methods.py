@@ -90,6 +90,13 @@ SETTINGS: dict[str, list[dict[str, Any]]] = {
                 "tokenIn": {"header": "X-Session"},
             }
         },
+        {
+            "bearer": {
+                "tokenURL": "https://auth.example.com/app/{{ config.installation }}/access_tokens",
+                "request": {"jwt": {"algorithm": "ES256", "issuer": "{{ config.app }}", "clockDrift": "60s"}},
+                "answer": {"accessToken": "token", "expiresAt": "expires_at"},
+            }
+        },
     ],
     "oauth2": [
         {

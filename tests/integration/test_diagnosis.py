@@ -565,6 +565,18 @@ SCENARIOS: Sequence[Scenario] = (
         served(said(UNAUTHORIZED, {}, dated(timedelta(days=1)))),
     ),
     Scenario(
+        "clocks that differ, as S3 says it",
+        R.CLOCK_SKEW,
+        "request",
+        served(
+            response(
+                b'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>RequestTimeTooSkewed</Code></Error>',
+                "Content-Type: application/xml",
+                status=FORBIDDEN,
+            )
+        ),
+    ),
+    Scenario(
         "an expired token",
         R.CREDENTIALS_EXPIRED,
         "request",

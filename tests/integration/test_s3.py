@@ -161,6 +161,7 @@ async def test_each_refusal_is_told_by_its_reason(parties: Parties, refusal: Ref
     found = await ask(parties, refusal.values, region=refusal.region, ahead=refusal.ahead)
     assert f"<Code>{refusal.code}</Code>" in found.text
     assert (found.diagnosis.reason, found.diagnosis.result) == (refusal.reason, "Failure")
+    assert refusal.code in found.diagnosis.message
 
 
 ODD = "a b+c=d&e,f;g:h@i$j!k'l(m)n*o~p-q._r%s\u00e4\u1234"
@@ -242,7 +243,7 @@ async def test_a_session_token_of_another_is_refused(parties: Parties) -> None:
     values = {**TEMPORARY, "sessionToken": "canary-of-another"}
     found = await ask(parties, values, server=parties.iam, settings=settings, request=WHO)
     assert "<Code>InvalidClientTokenId</Code>" in found.text
-    assert found.diagnosis.result == "Failure"
+    assert found.diagnosis.reason == Reason.CREDENTIALS_REJECTED
 
 
 class TestWithoutTheServer:

@@ -121,6 +121,24 @@ class TestReasons:
         assert f"did you mean '{meant}'?" in message
 
 
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("Authorization", "they never stand here"),
+        ("cookie", "the auth method takes from the Secret"),
+        ("Proxy-Authorization", "they never stand here"),
+        ("Host", "frames the message"),
+        ("Transfer-Encoding", "frames the message"),
+        ("content-length", "frames the message"),
+        ("X A", "is not the name of a header"),
+    ],
+)
+def test_headers_that_are_not_a_tests_to_give_are_refused(name: str, says: str) -> None:
+    ((path, message),) = mistakes(request={"headers": {name: "x", "Content-Type": "text/csv"}})
+    assert path == f"t.request.headers.{name}"
+    assert says in message
+
+
 def test_every_mistake_is_found_at_once() -> None:
     found = mistakes(
         request={"path": "/{{ config.nope }}", "body": "{{ config.apiKey }}"},

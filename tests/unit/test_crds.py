@@ -171,6 +171,7 @@ class TestSchema:
         }
         assert maps == {
             ".spec.authMethods": ["name"],
+            ".spec.authMethods[].credentials": ["key"],
             ".spec.tests": ["name"],
             ".spec.templates": ["name"],
             ".status.conditions": ["type"],

@@ -25,11 +25,17 @@ def one_test(**request: Any) -> list[dict[str, Any]]:
     return [{"name": "t", "default": True, "request": request}]
 
 
-CLIENT_CREDENTIALS = {
+CLIENT_CREDENTIALS: dict[str, Any] = {
     "name": "client",
     "type": "oauth2",
     "settings": {"grant": "clientCredentials", "tokenURL": "https://login.example:8443/token"},
 }
+
+
+def method(**besides: Any) -> dict[str, Any]:
+    """A definition's only method, with what it says besides its settings."""
+    return {"authMethods": [{"name": "key", "type": "apiKey", **besides}]}
+
 
 MISTAKES: list[tuple[dict[str, Any], str, str]] = [
     ({"baseURL": None}, "spec.baseURL", "a required field is missing"),
@@ -79,6 +85,31 @@ MISTAKES: list[tuple[dict[str, Any], str, str]] = [
         {"authMethods": [{"name": "key", "type": "apiKey", "settings": {"in": "body"}}]},
         "spec.authMethods[0].settings.in",
         "a setting that the method does not know",
+    ),
+    (method(test="acount"), "spec.authMethods[0].test", "a test that there is not"),
+    (
+        method(baseURL="https://{{ config.nope }}.acme.example"),
+        "spec.authMethods[0].baseURL",
+        "no field, there too",
+    ),
+    (method(baseURL="ftp://a.example"), "spec.authMethods[0].baseURL", "no scheme that is spoken, there too"),
+    (
+        method(baseURL="https://{{ config.pin }}.acme.example") | {"configSchema": SECRET_FIELD},
+        "spec.authMethods[0].baseURL",
+        "a secret in a method's address",
+    ),
+    (method(headers={"X-A": "{{ config.x }}"}), "spec.authMethods[0].headers.X-A", "in a method's header"),
+    (method(headers={"X-A": "a\nb"}), "spec.authMethods[0].headers.X-A", "a line break in a method's header"),
+    (
+        method(headers={"Authorization": "x"}),
+        "spec.authMethods[0].headers.Authorization",
+        "credentials in clear",
+    ),
+    (method(headers={"Host": "x"}), "spec.authMethods[0].headers.Host", "a header that frames the message"),
+    (
+        method(credentials=[{"key": "apiKey"}, {"key": "apikey"}]),
+        "spec.authMethods[0].credentials[1].key",
+        "a key that the method does not read",
     ),
     (
         {"authMethods": [CLIENT_CREDENTIALS], "allowedHosts": ["*.acme.example", "login.example"]},
@@ -147,6 +178,59 @@ def test_a_definition_without_mistakes_is_prepared_for_its_instances() -> None:
 )
 def test_what_some_configuration_makes_usable_is_no_mistake(spec: dict[str, Any]) -> None:
     assert check_definition(definition(**spec)).violations == ()
+
+
+class TestMethods:
+    def test_what_is_not_there_is_named_with_what_is(self) -> None:
+        (line,) = check_definition(definition(**method(test="acount"))).violations
+        assert line.message == "there is no test 'acount' (did you mean 'account'?); spec.tests has 'account'"
+
+    def test_a_key_that_is_not_read_is_told_with_those_that_are(self) -> None:
+        help_ = [{"key": "token"}]
+        (line,) = check_definition(
+            definition(authMethods=[{"name": "m", "type": "basicAuth", "credentials": help_}])
+        ).violations
+        assert line.message == "the method does not read 'token'; it reads 'password', 'username'"
+
+    @pytest.mark.parametrize(
+        ("type_", "settings", "keys"),
+        [
+            ("apiKey", {"secretKey": "token"}, ["token"]),
+            ("basicAuth", {"username": "any", "passwordKey": "apiKey"}, ["apiKey"]),
+            ("oauth2", CLIENT_CREDENTIALS["settings"], ["clientId", "clientSecret"]),
+            ("custom", {"awsSigV4": {"service": "s3"}}, ["accessKeyId", "secretAccessKey", "sessionToken"]),
+            ("custom", {"mtls": {}}, ["tls.crt", "tls.key"]),
+            (
+                "oauth2",
+                CLIENT_CREDENTIALS["settings"] | {"clientId": "{{ config.team }}"},
+                ["clientSecret", "clientId"],
+            ),
+        ],
+        ids=[
+            "renamed",
+            "the only one",
+            "both",
+            "an optional one",
+            "of a pair",
+            "where the configuration has none",
+        ],
+    )
+    def test_keys_that_may_be_read_can_be_explained(
+        self, type_: str, settings: dict[str, Any], keys: list[str]
+    ) -> None:
+        help_ = [
+            {"key": key, "displayName": "Words", "description": "There.", "example": "ab…"} for key in keys
+        ]
+        method_ = {"name": "m", "type": type_, "settings": settings, "credentials": help_}
+        checked = check_definition(
+            definition(authMethods=[method_], allowedHosts=["*.acme.example", "login.example:8443"])
+        )
+        assert checked.violations == ()
+
+    def test_faulty_settings_are_told_alone(self) -> None:
+        broken = {"name": "m", "type": "apiKey", "settings": {"in": "body"}, "credentials": [{"key": "nope"}]}
+        found = check_definition(definition(authMethods=[broken])).violations
+        assert [violation.path for violation in found] == ["spec.authMethods[0].settings.in"]
 
 
 def test_a_template_need_not_be_complete() -> None:

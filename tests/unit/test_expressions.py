@@ -24,7 +24,7 @@ from integration_hub.probe.expressions import (
     compile_expression,
     holds,
 )
-from integration_hub.probe.identity import parse_path, read_identity
+from integration_hub.probe.identity import parse_identity, parse_path, read_identity
 
 ROOT = Path(__file__).parents[2]
 DOCS = (ROOT / "docs" / "expressions.md").read_text(encoding="utf-8")
@@ -64,7 +64,7 @@ def test_the_examples_of_the_documentation_hold(text: str) -> None:
 def test_a_path_of_the_documentation_leads_to_what_the_same_expression_gives(text: str) -> None:
     example = json.loads(EXAMPLE)
     answer = HttpResponse(example["status"], example["headers"], json.dumps(example["json"]).encode())
-    found = read_identity(parse_path(text), answer)
+    found = read_identity(parse_identity(text), answer)
     assert found
     assert found == compile_expression(text).evaluate(Document(answer))
 

@@ -8,7 +8,7 @@ import pytest
 
 from integration_hub.model import conditions as c
 from integration_hub.model.reasons import Reason
-from integration_hub.reconcile.gates import Considered, pass_gates, undecided
+from integration_hub.reconcile.gates import Considered, GateResult, pass_gates, undecided
 from support.builders import definition, inputs, instance
 
 TWO_METHODS = [{"name": "key", "type": "apiKey"}, {"name": "basic", "type": "basicAuth"}]
@@ -194,6 +194,87 @@ def test_saved_tests_are_planned_with_the_same_configuration_and_the_same_hosts(
     assert (account.test.name, orders.test.name) == ("account", "orders")
     assert orders.plan.request.url == "https://eu.acme.example/eu/orders"
     assert orders.plan.allowed_hosts == account.plan.allowed_hosts == ("*.acme.example",)
+
+
+class TestWhatAMethodSays:
+    """Two ways into one system, at two addresses: each needs a field that the other does not."""
+
+    OF = definition(
+        configSchema={
+            "type": "object",
+            "properties": {"site": {"type": "string"}, "cloud": {"type": "string"}},
+        },
+        baseURL="https://{{ config.site }}.acme.example",
+        allowedHosts=["{{ config.site }}.acme.example", "api.acme.example"],
+        authMethods=[
+            {"name": "key", "type": "apiKey"},
+            {
+                "name": "app",
+                "type": "apiKey",
+                "test": "projects",
+                "baseURL": "https://api.acme.example/ex/{{ config.cloud }}",
+                "headers": {"X-Acting-As": "app"},
+            },
+        ],
+        tests=[
+            {"name": "myself", "default": True, "request": {"path": "/me"}},
+            {"name": "projects", "request": {"path": "/projects"}},
+        ],
+    )
+
+    def passed(self, method: str, config: dict[str, Any], **spec: Any) -> GateResult:
+        return pass_gates(inputs(instance(auth={"method": method}, config=config, **spec), self.OF))
+
+    def test_it_decides_about_test_address_and_headers(self) -> None:
+        ready = self.passed("app", {"cloud": "c-1"}).passed
+        assert ready is not None
+        (planned,) = ready.tests
+        assert (planned.test.name, planned.test.default) == ("projects", True)
+        assert planned.plan.request.url == "https://api.acme.example/ex/c-1/projects"
+        assert planned.plan.request.headers["X-Acting-As"] == "app"
+        assert planned.plan.allowed_hosts == ("api.acme.example",)
+        # What tokens are bound to, and what workloads are told.
+        assert (ready.context.api, ready.base_url) == (
+            "https://api.acme.example",
+            "https://api.acme.example/ex/c-1",
+        )
+
+    def test_another_method_goes_its_own_way(self) -> None:
+        ready = self.passed("key", {"site": "red"}).passed
+        assert ready is not None
+        (planned,) = ready.tests
+        assert planned.plan.request.url == "https://red.acme.example/me"
+        assert "X-Acting-As" not in planned.plan.request.headers
+        assert ready.context.api == "https://red.acme.example"
+
+    @pytest.mark.parametrize(
+        ("method", "config", "field"), [("app", {"site": "red"}, "cloud"), ("key", {"cloud": "c-1"}, "site")]
+    )
+    def test_the_field_that_its_address_needs_is_named(
+        self, method: str, config: dict[str, Any], field: str
+    ) -> None:
+        *_, last = self.passed(method, config).conditions
+        assert (last.reason, last.message.partition(": ")[0]) == (
+            Reason.CONFIG_INVALID,
+            f"spec.config.{field}",
+        )
+
+    def test_before_one_is_chosen_no_field_is_missed(self) -> None:
+        *_, last = pass_gates(inputs(instance(config={}), self.OF)).conditions
+        assert last.reason == Reason.AUTH_METHOD_NOT_FOUND
+
+    def test_its_test_cannot_be_optional(self) -> None:
+        optional = [{"name": "projects", "optional": True}]
+        *_, last = self.passed("app", {"cloud": "c-1"}, tests=optional).conditions
+        assert last.reason == Reason.TESTS_INVALID
+        assert self.passed("key", {"site": "red"}, tests=optional).passed is not None
+
+
+def test_a_required_field_is_missed_also_where_it_would_only_be_left_out() -> None:
+    test = {"name": "t", "default": True, "request": {"headers": {"X-Region": "{{ config.region }}"}}}
+    of = definition(tests=[test], baseURL="https://api.acme.example")
+    *_, last = pass_gates(inputs(instance(config={}), of)).conditions
+    assert (last.reason, "spec.config.region" in last.message) == (Reason.CONFIG_INVALID, True)
 
 
 def test_a_named_method_is_taken_among_several() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from integration_hub.model.http import HttpResponse
-from integration_hub.probe.identity import MAX_IDENTITY, parse_path, read_identity
+from integration_hub.probe.identity import MAX_IDENTITY, MAX_PARTS, parse_identity, parse_path, read_identity
 
 names = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,8}", fullmatch=True)
 keys = st.text(
@@ -41,18 +41,20 @@ def response(body: Any, headers: dict[str, str] | None = None) -> HttpResponse:
 def test_what_is_written_as_a_path_is_found_there(path: list[str | int], as_name: bool) -> None:
     expression = "response.json" + "".join(written(step, as_name=as_name) for step in path)
     assert parse_path(expression) == ("json", *path)
-    assert read_identity(parse_path(expression), response(nested(path, "ops@acme"))) == "ops@acme"
+    assert read_identity(parse_identity(expression), response(nested(path, "ops@acme"))) == "ops@acme"
 
 
-@given(st.text(max_size=40))
+@given(st.text(max_size=40) | st.text("response.json+' \"a[0]", max_size=40))
 def test_any_other_text_is_refused_with_a_value_error(text: str) -> None:
     with contextlib.suppress(ValueError):
         assert parse_path(text)[0] in {"json", "headers"}
+    with contextlib.suppress(ValueError):
+        assert 0 < len(parse_identity(text)) <= MAX_PARTS
 
 
 @given(steps, st.binary(max_size=60) | st.text(max_size=60).map(str.encode))
 def test_reading_never_fails_whatever_the_answer_is(path: list[str | int], body: bytes) -> None:
-    found = read_identity(("json", *path), response(body))
+    found = read_identity((("json", *path),), response(body))
     assert found is None or (0 < len(found) <= MAX_IDENTITY and found.isprintable())
 
 
@@ -77,9 +79,10 @@ def test_reading_never_fails_whatever_the_answer_is(path: list[str | int], body:
     ],
 )
 def test_what_is_wrong_is_said_with_its_place(expression: str, words: str, reason: str) -> None:
-    with pytest.raises(ValueError, match=r"^(must|cannot)") as refused:
-        parse_path(expression)
-    assert words in str(refused.value), reason
+    for parse in (parse_path, parse_identity):
+        with pytest.raises(ValueError, match=r"^(must|cannot)") as refused:
+            parse(expression)
+        assert words in str(refused.value), reason
 
 
 @pytest.mark.parametrize(
@@ -109,20 +112,86 @@ def test_what_is_wrong_is_said_with_its_place(expression: str, words: str, reaso
     ],
 )
 def test_reading(expression: str, body: Any, expected: str | None, reason: str) -> None:
-    assert read_identity(parse_path(expression), response(body)) == expected, reason
+    assert read_identity(parse_identity(expression), response(body)) == expected, reason
 
 
 @pytest.mark.parametrize("expression", ['response.headers["X-Account"]', 'response.headers["x-account"]'])
 def test_a_header_is_found_in_any_case(expression: str) -> None:
-    assert read_identity(parse_path(expression), response({}, {"x-account": "acme"})) == "acme"
+    assert read_identity(parse_identity(expression), response({}, {"x-account": "acme"})) == "acme"
 
 
 def test_of_a_header_there_is_nothing_below() -> None:
-    assert read_identity(("headers", "x-account", "0"), response({}, {"x-account": "acme"})) is None
+    assert read_identity((("headers", "x-account", "0"),), response({}, {"x-account": "acme"})) is None
 
 
 @pytest.mark.parametrize("before", [0, 5, MAX_IDENTITY - 10])
 def test_a_secret_that_is_longer_than_an_identity_is_masked_before_it_is_cut(before: int) -> None:
     token = "".join(chr(ord("A") + number % 26) for number in range(3 * MAX_IDENTITY))
-    found = read_identity(("json", "id"), response({"id": "x" * before + token}), (token,))
+    found = read_identity((("json", "id"),), response({"id": "x" * before + token}), (token,))
     assert found == "x" * before + "***"
+
+
+class TestJoined:
+    @given(st.lists(steps | st.text("abc /+-.[]", max_size=10), min_size=1, max_size=MAX_PARTS))
+    def test_what_is_joined_is_read_part_by_part(self, parts: list[list[str | int] | str]) -> None:
+        parts = [*parts[: MAX_PARTS - 1], ["id"]]
+        shown = (
+            f'"{part}"'
+            if isinstance(part, str)
+            else "response.json" + "".join(written(step, as_name=True) for step in part)
+            for part in parts
+        )
+        expected = tuple(part if isinstance(part, str) else ("json", *part) for part in parts)
+        assert parse_identity(" + ".join(shown)) == expected
+
+    @pytest.mark.parametrize(
+        ("expression", "expected", "reason"),
+        [
+            ('response.json.team + " / " + response.json.user', "acme / ops", "a text between two fields"),
+            ("response.json.team+'/'+response.json.user", "acme/ops", "without spaces, and in other quotes"),
+            ("response.json.team + response.json.id", "acme7", "a number is written as it is"),
+            ("'team ' + response.json.team + ''", "team acme", "a text may come first, and be empty"),
+            (
+                'response.json.team + " + " + response.json["a + b"]',
+                "acme + c",
+                "a '+' in quotes joins nothing",
+            ),
+            ('response.json.user + " of " + response.headers["X-Org"]', "ops of globex", "of two sources"),
+            ("response.json.team + ' / ' + response.json.nobody", None, "a field is missing: no identity"),
+            ("response.json.blank + ' / ' + response.json.team", None, "a field is blank: no identity"),
+        ],
+    )
+    def test_reading(self, expression: str, expected: str | None, reason: str) -> None:
+        body = {"team": "acme", "user": "ops", "id": 7, "a + b": "c", "blank": " "}
+        assert read_identity(parse_identity(expression), response(body, {"x-org": "globex"})) == expected, (
+            reason
+        )
+
+    @pytest.mark.parametrize(
+        ("expression", "words", "reason"),
+        [
+            ('"acme"', "must have a path", "a text alone is nobody's name"),
+            ("response.json.a +", "from character 18 on: a path or a short text", "nothing follows"),
+            ("response.json.a + b", "from character 19 on: a path or a short text", "a name of nothing"),
+            ("response.json.a + 1", "from character 19 on: a path or a short text", "a number"),
+            (f"response.json.a + '{'x' * 51}'", "a short text", "a long text"),
+            (r"response.json.a + 'a\\b'", "a short text", "an escape"),
+            ("response.json.a + 'b", "a short text", "a text that never ends"),
+            ("response.json.a response.json.b", "from character 17", "nothing joins them"),
+            ("response.json.a - response.json.b", "or '+' before more", "another operator"),
+            ("response.json.a + response.json", "must name a field", "the whole body"),
+            ("+".join(["response.json.a"] * (MAX_PARTS + 1)), f"joins {MAX_PARTS + 1}", "too many"),
+        ],
+    )
+    def test_what_is_wrong_is_said(self, expression: str, words: str, reason: str) -> None:
+        with pytest.raises(ValueError, match=r"^(must|cannot|joins)") as refused:
+            parse_identity(expression)
+        assert words in str(refused.value), reason
+
+    def test_all_of_it_is_as_long_as_one_identity(self) -> None:
+        parts = parse_identity("response.json.a + response.json.a")
+        assert read_identity(parts, response({"a": "x" * 150})) == "x" * MAX_IDENTITY
+
+    def test_a_secret_is_masked_also_where_it_is_put_together_of_two(self) -> None:
+        parts = parse_identity("response.json.a + response.json.b")
+        assert read_identity(parts, response({"a": "x-s3cr", "b": "3t-y"}), ("s3cr3t",)) == "x-***-y"

@@ -8,18 +8,27 @@ from typing import Any
 import pytest
 
 from integration_hub.config.templates import TemplateError
-from integration_hub.model.definition import DefinitionSpec
+from integration_hub.model.definition import AuthMethod, DefinitionSpec
 from integration_hub.probe.plan import ProbePlan, plan_probe
 from support.builders import definition
 
 EU = {"region": "eu"}
 
 
-def planned(request: dict[str, Any], config: dict[str, Any] | None = None, **spec: Any) -> ProbePlan:
+def planned(
+    request: dict[str, Any],
+    config: dict[str, Any] | None = None,
+    method: dict[str, Any] | None = None,
+    **spec: Any,
+) -> ProbePlan:
+    """The plan of a definition's only test, made with an auth method that says this besides."""
     raw = definition(tests=[{"name": "t", "default": True, "request": request}], **spec)
     parsed = DefinitionSpec.model_validate(raw["spec"])
-    test = parsed.default_test
-    return plan_probe(parsed, test, test.request, EU if config is None else config)
+    test, uses = (
+        parsed.default_test,
+        AuthMethod.model_validate({"name": "m", "type": "apiKey"} | (method or {})),
+    )
+    return plan_probe(parsed, test, test.request, EU if config is None else config, uses)
 
 
 def test_the_path_is_put_below_the_base_url() -> None:
@@ -104,11 +113,75 @@ def test_trust(spec: dict[str, Any], config: dict[str, Any], expected: str | Non
     "request_",
     [
         {"path": "/{{ config.region }}"},
-        {"headers": {"X": "{{ config.region }}"}},
-        {"query": {"x": "{{ config.region }}"}},
+        {"headers": {"X": "in {{ config.region }}"}},
+        {"headers": {"X": "{{ config.team }}{{ config.region }}"}},
+        {"query": {"x": "{{ config.region }}!"}},
+        {"body": {"x": "{{ config.region }}"}},
     ],
 )
 def test_a_value_that_is_missing_names_its_field(request_: dict[str, Any]) -> None:
     with pytest.raises(TemplateError) as refused:
-        planned(request_, {}, baseURL="https://acme.example")
+        planned(request_, {"team": "red"}, baseURL="https://acme.example")
     assert refused.value.field == "region"
+
+
+@pytest.mark.parametrize("unset", [{}, {"team": None}, {"team": ""}], ids=["absent", "null", "empty"])
+def test_a_header_or_parameter_of_nothing_but_fields_without_a_value_is_left_out(
+    unset: dict[str, Any],
+) -> None:
+    texts = {
+        "A": "{{ config.team }}",
+        "B": " {{ config.team }}{{config.team}} ",
+        "C": "{{ config.region }}",
+        "D": "",
+    }
+    request = planned({"headers": texts, "query": texts}, EU | unset).request
+    assert request.headers == {"C": "eu", "D": "", "Accept": "application/json"}
+    assert dict(request.query) == {"C": "eu", "D": ""}
+
+
+def test_zero_and_false_are_values() -> None:
+    request = planned(
+        {"query": {"a": "{{ config.n }}", "b": "{{ config.f }}"}}, EU | {"n": 0, "f": False}
+    ).request
+    assert request.query == (("a", "0"), ("b", "false"))
+
+
+class TestWhatAMethodSays:
+    def test_requests_go_below_its_own_address(self) -> None:
+        method = {"baseURL": "https://api.acme.example/ex/{{ config.team }}/"}
+        plan = planned({"path": "/me"}, EU | {"team": "red"}, method)
+        assert plan.request.url == "https://api.acme.example/ex/red/me"
+
+    def test_the_other_address_needs_no_value_then(self) -> None:
+        plan = planned({"path": "/me"}, {}, {"baseURL": "https://api.acme.example"})
+        assert plan.request.url == "https://api.acme.example/me"
+
+    def test_its_headers_are_sent_and_a_tests_own_of_that_name_wins(self) -> None:
+        method = {
+            "headers": {"X-Region": "{{ config.region }}", "X-Kind": "oauth", "X-Team": "{{ config.team }}"}
+        }
+        plan = planned({"headers": {"x-kind": "own"}}, method=method)
+        assert plan.request.headers == {"X-Region": "eu", "x-kind": "own", "Accept": "application/json"}
+
+    def test_its_type_of_content_is_the_bodys(self) -> None:
+        plan = planned(
+            {"method": "POST", "body": {}}, method={"headers": {"Content-Type": "application/vnd.acme"}}
+        )
+        assert plan.request.headers == {"Content-Type": "application/vnd.acme", "Accept": "application/json"}
+
+
+class TestAllowedHosts:
+    HOSTS = ("api.acme.example", "{{ config.team }}.acme.example")
+
+    def test_an_entry_whose_field_has_no_value_allows_nothing(self) -> None:
+        assert planned({}, EU, allowedHosts=self.HOSTS).allowed_hosts == ("api.acme.example",)
+        assert planned({}, EU | {"team": "red"}, allowedHosts=self.HOSTS).allowed_hosts == (
+            "api.acme.example",
+            "red.acme.example",
+        )
+
+    def test_where_no_entry_has_one_the_field_is_named(self) -> None:
+        with pytest.raises(TemplateError) as refused:
+            planned({}, EU, allowedHosts=self.HOSTS[1:])
+        assert refused.value.field == "team"

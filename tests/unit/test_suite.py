@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from integration_hub.config.profile import secret_fields
-from integration_hub.model.definition import DefinitionSpec
+from integration_hub.model.definition import AuthMethod, DefinitionSpec
 from integration_hub.model.instance import InstanceSpec
 from integration_hub.reconcile.definition import field_names
 from integration_hub.reconcile.inputs import Timing
@@ -39,6 +39,10 @@ def spec_of(**spec: Any) -> InstanceSpec:
 
 def definition_of(tests: list[Raw] = OURS) -> DefinitionSpec:
     return DefinitionSpec.model_validate(definition(tests=tests, configSchema=SCHEMA)["spec"])
+
+
+APP = AuthMethod.model_validate({"name": "app", "type": "apiKey", "test": "limits"})
+KEY = AuthMethod.model_validate({"name": "key", "type": "apiKey"})
 
 
 def suite(tests: list[Raw] | None = None, ours: list[Raw] = OURS, **spec: Any) -> tuple[SuiteTest, ...]:
@@ -88,6 +92,42 @@ class TestWhichTests:
             "limits": False,
             "orders": True,
         }
+
+
+class TestTheTestOfAMethod:
+    def made(self, method: AuthMethod | None, *tests: Raw) -> list[tuple[str, bool, bool]]:
+        suite_ = suite_of(spec_of(tests=list(tests)), definition_of(), TIMING, method)
+        return [(test.name, test.default, test.required) for test in suite_]
+
+    def test_takes_the_default_ones_part(self) -> None:
+        assert self.made(APP) == [("limits", True, True)]
+
+    def test_is_nobody_elses_default_one(self) -> None:
+        assert self.made(KEY) == self.made(None) == [("account", True, True)]
+        assert self.made(KEY, {"name": "limits"}) == [("account", True, True), ("limits", False, True)]
+
+    def test_leaves_the_definitions_default_one_to_be_named_and_to_be_optional(self) -> None:
+        assert self.made(APP, OWN, {"name": "account", "optional": True}) == [
+            ("limits", True, True),
+            ("own", False, True),
+            ("account", False, False),
+        ]
+        assert self.mistakes(APP, {"name": "account", "optional": True}) == []
+
+    def test_cannot_be_optional_itself(self) -> None:
+        (line,) = self.mistakes(APP, {"name": "limits", "optional": True})
+        assert line == "spec.tests[0].optional: 'limits' is the default test, which cannot be optional"
+        assert self.mistakes(KEY, {"name": "limits", "optional": True}) == []
+
+    def test_is_watched_as_the_instance_says(self) -> None:
+        entry = {"name": "limits", "monitor": {"interval": "45s"}}
+        (only,) = suite_of(spec_of(tests=[entry]), definition_of(), TIMING, APP)
+        assert only.interval == timedelta(seconds=45)
+
+    def mistakes(self, method: AuthMethod, *tests: Raw) -> list[str]:
+        of = definition_of()
+        found = suite_violations(spec_of(tests=list(tests)), of, method, known=field_names(of), secret=())
+        return [str(each) for each in found]
 
 
 INTERVALS = [

@@ -33,6 +33,28 @@ def render_settings(method: AuthMethodType, settings: Mapping[str, Any], config:
     return rendered
 
 
+def possible_settings(settings: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+    """Return the settings as they stand, and with every text left out that a configuration may leave empty.
+
+    Between these two is what any configuration makes of them, as far as it matters which keys of the Secret are read.
+    """
+    return settings, _without_templates(settings)
+
+
+def _without_templates(value: Any) -> Any:
+    match value:
+        case Mapping():
+            return {
+                name: _without_templates(below)
+                for name, below in value.items()
+                if not (isinstance(below, str) and fields_in(below))
+            }
+        case list():
+            return [_without_templates(below) for below in value]
+        case _:
+            return value
+
+
 def template_violations(
     method: AuthMethodType, settings: Mapping[str, Any], *, known: Collection[str], secret: Collection[str]
 ) -> Iterator[Violation]:

@@ -63,6 +63,18 @@ def fields_in(text: str) -> frozenset[str]:
         return frozenset()
 
 
+def fields_without_value(text: str, config: Config) -> frozenset[str]:
+    """Return the names of the fields that the template uses and the configuration says nothing of."""
+    return frozenset(name for name in fields_in(text) if config.get(name) in (None, ""))
+
+
+def is_left_out(template: str, config: Config) -> bool:
+    """Tell whether a header or parameter of this text is not sent: it is nothing but fields, and none has a value."""
+    parts = _parsed(template.strip())
+    unset = fields_without_value(template, config)
+    return bool(parts) and all(isinstance(part, Field) and part.name in unset for part in parts)
+
+
 def template_fault(text: str) -> str | None:
     """Return what is wrong in the template's syntax."""
     try:

@@ -14,11 +14,13 @@ from integration_hub.model.schema import (
     EntryName,
     HttpsURL,
     JsonObject,
+    SecretKeyName,
     atomic_list,
     cel,
+    every_rule,
     list_map,
 )
-from integration_hub.model.testing import ConnectionTest
+from integration_hub.model.testing import ConnectionTest, TextValue
 
 AllowedHost = Annotated[
     str,
@@ -37,6 +39,50 @@ AllowedHost = Annotated[
 ]
 
 
+BaseURL = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=500,
+        json_schema_extra=cel(
+            (
+                "self.matches('^(https?://[^/]|\\\\{\\\\{ *config[.][A-Za-z0-9_]+ *\\\\}\\\\})')",
+                "must start with https:// or be a configured address, like 'https://api.example.com' or"
+                " '{{ config.server }}'",
+            ),
+            (
+                "!self.matches('^https?://[^/]*@')",
+                "must not hold a user name or password: credentials come from the Secret that the instance names",
+            ),
+            (
+                "!self.contains('?') && !self.contains('#')",
+                "must not have a query (?...) or fragment (#...): parameters go into the tests' requests",
+            ),
+        ),
+    ),
+]
+"""An address below which requests go. Whether it may be reached in clear, `DefinitionSpec` decides by its hosts."""
+
+_MAY_BE_IN_CLEAR = "self.allowedHosts.exists(h, h.startsWith('http://'))"
+_NOT_IN_CLEAR = (
+    "must start with https://, unless allowedHosts marks a host that may be reached in clear,"
+    " like 'http://localhost:8080'"
+)
+
+
+class CredentialHelp(Model):
+    """What a person needs to know of one key of the Secret that an auth method reads."""
+
+    key: SecretKeyName
+    """Key of the Secret that this is about, like 'clientSecret'; the method must read it."""
+    display_name: DisplayName | None = None
+    """Words that the external system's own pages have for it, like 'Consumer key'."""
+    description: Description | None = None
+    """Where a person finds it, or has it made."""
+    example: Annotated[str, Field(max_length=200)] | None = None
+    """What it looks like, shortened, like 'xoxb-…'; never a real one."""
+
+
 class AuthMethod(Model):
     """One way to authenticate that the external system offers."""
 
@@ -50,6 +96,17 @@ class AuthMethod(Model):
     """What this method needs and where the external system hands it out."""
     settings: JsonObject = {}
     """Settings of this type, checked by the operator; what is wrong shows in the definition's Ready condition."""
+    test: EntryName | None = None
+    """Name of the definition's test that proves this method, where the default one cannot. It then takes the default
+    test's part for the instances that use this method: they all make it, and it decides first if they are Ready."""
+    base_url: Annotated[BaseURL | None, Field(alias="baseURL")] = None
+    """Address below which requests go with this method, where it is not the definition's `baseURL`. Its host must be
+    among `allowedHosts`, too."""
+    headers: Annotated[dict[str, TextValue], Field(max_length=50)] = {}
+    """Headers of every test's request that is made with this method; a test's own header of the same name wins.
+    Values may use '{{ config.field }}'; a secret never stands here."""
+    credentials: Annotated[list[CredentialHelp], Field(json_schema_extra=list_map("key", max_items=20))] = []
+    """What people need to know of the keys that the method reads from the Secret."""
 
 
 class ConfigTemplate(Model):
@@ -96,15 +153,19 @@ class DefinitionSpec(Model):
     """What an external system needs to know and how a connection to it is proved."""
 
     model_config = ConfigDict(
-        json_schema_extra=cel(
-            (
-                "!self.baseURL.startsWith('http://') || self.allowedHosts.exists(h, h.startsWith('http://'))",
-                (
-                    "must start with https://, unless allowedHosts marks a host that may be reached in clear,"
-                    " like 'http://localhost:8080'"
-                ),
+        json_schema_extra=every_rule(
+            cel(
+                (f"!self.baseURL.startsWith('http://') || {_MAY_BE_IN_CLEAR}", _NOT_IN_CLEAR),
+                path=".baseURL",
             ),
-            path=".baseURL",
+            cel(
+                (
+                    "self.authMethods.all(m, !has(m.baseURL) || !m.baseURL.startsWith('http://'))"
+                    f" || {_MAY_BE_IN_CLEAR}",
+                    f"each baseURL {_NOT_IN_CLEAR}",
+                ),
+                path=".authMethods",
+            ),
         )
     )
 
@@ -127,29 +188,7 @@ class DefinitionSpec(Model):
     """Version of this definition (not of the external system), like '1.2.0'."""
     config_schema: JsonObject = {}
     """JSON Schema (2020-12, the profile in the documentation) of an instance's `spec.config`."""
-    base_url: Annotated[
-        str,
-        Field(
-            alias="baseURL",
-            min_length=1,
-            max_length=500,
-            json_schema_extra=cel(
-                (
-                    "self.matches('^(https?://[^/]|\\\\{\\\\{ *config[.][A-Za-z0-9_]+ *\\\\}\\\\})')",
-                    "must start with https:// or be a configured address, like 'https://api.example.com' or"
-                    " '{{ config.server }}'",
-                ),
-                (
-                    "!self.matches('^https?://[^/]*@')",
-                    "must not hold a user name or password: credentials come from the Secret that the instance names",
-                ),
-                (
-                    "!self.contains('?') && !self.contains('#')",
-                    "must not have a query (?...) or fragment (#...): parameters go into the tests' requests",
-                ),
-            ),
-        ),
-    ]
+    base_url: Annotated[BaseURL, Field(alias="baseURL")]
     """Address below which every request goes, like 'https://{{ config.subdomain }}.example.com/api'."""
     allowed_hosts: Annotated[
         list[AllowedHost], Field(min_length=1, json_schema_extra=atomic_list(max_items=20))
@@ -186,6 +225,18 @@ class DefinitionSpec(Model):
     def default_test(self) -> ConnectionTest:
         """The test that decides if an instance is Ready (the CRD's rules make it exactly one)."""
         return next(test for test in self.tests if test.default)
+
+    def test_of(self, method: AuthMethod | None) -> ConnectionTest:
+        """Return the test that decides if an instance which uses this method is Ready.
+
+        Without a method, and where the method names none that there is, it is the default one.
+        """
+        named = method.test if method is not None else None
+        return next((test for test in self.tests if test.name == named), self.default_test)
+
+    def base_url_of(self, method: AuthMethod | None) -> str:
+        """Return the address below which requests go with this method, with its templates."""
+        return (method.base_url if method is not None else None) or self.base_url
 
 
 class DefinitionStatus(Model):

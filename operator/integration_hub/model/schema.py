@@ -21,6 +21,13 @@ def cel(*rules: tuple[str, str], path: str = "") -> dict[str, Any]:
     return {"x-kubernetes-validations": entries}
 
 
+def every_rule(*extras: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema extra with the rules of several `cel`, whose refusals point at different fields."""
+    return {
+        "x-kubernetes-validations": [rule for extra in extras for rule in extra["x-kubernetes-validations"]]
+    }
+
+
 DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 DNS_SUBDOMAIN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 
@@ -40,6 +47,21 @@ EntryName = Annotated[
     ),
 ]
 """The name of an entry in a list: a test, an auth method, a template."""
+
+SecretKeyName = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=253,
+        json_schema_extra=cel(
+            (
+                "self.matches('^[-._a-zA-Z0-9]+$')",
+                "must be the name of a key in the Secret: letters, digits, '-', '_' and '.', like 'clientSecret'",
+            )
+        ),
+    ),
+]
+"""The name of a key in a Secret, as Kubernetes allows it."""
 
 ObjectName = Annotated[
     str,

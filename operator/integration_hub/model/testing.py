@@ -129,8 +129,8 @@ class TestSettings(Model):
     expect: Expectation = Expectation()
     """What the answer must look like. Status 200 when absent."""
     identity: Annotated[str, Field(max_length=300)] | None = None
-    """Where in the answer stands who we are connected as, like 'response.json.user.email'. An answer without it is a
-    failure."""
+    """Where in the answer stands who we are connected as, like 'response.json.user.email'; several places and texts can
+    be joined by '+', like 'response.json.team + " / " + response.json.user'. An answer without it is a failure."""
     error_code: Annotated[str, Field(max_length=300)] | None = None
     """Where in an answer stands the external system's own error code, like 'response.json.error.code'. Common places
     are known without it."""
@@ -144,8 +144,8 @@ class ConnectionTest(TestSettings):
     """A request that tells whether a connection works."""
 
     default: bool = False
-    """Whether this is the test that every instance makes and that decides first if it is Ready. Exactly one test has
-    it; instances choose others by name in `spec.tests`."""
+    """Whether this is the test that every instance makes and that decides first if it is Ready, unless its auth method
+    names another. Exactly one test has it; instances choose others by name in `spec.tests`."""
     request: TestRequest = TestRequest()
     """The request to make."""
 

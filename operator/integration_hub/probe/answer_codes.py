@@ -1,5 +1,6 @@
 """What the words of an error answer mean: where systems put their error codes, and which of these say the same.
 
+Answers are JSON, or the XML of S3 and its like, which is read as if it were.
 Codes are compared without case and punctuation, so 'INVALID_SESSION_ID', 'invalidSessionId' and 'Invalid session id'
 are one. None of these words is ever shown.
 """
@@ -32,6 +33,7 @@ CODE_PLACES: Final[Sequence[Place]] = (
     ("Code",),
     ("__type",),
     ("fault", "detail", "errorcode"),
+    ("Error", "Code"),
     ("reason",),
 )
 """Ordered by how much a code there tells: the first one is shown."""
@@ -47,8 +49,17 @@ _WORD_PLACES: Final[Sequence[Place]] = (
     ("errorMessage",),
     ("error",),
     ("title",),
+    ("Error", "Message"),
 )
 _MAX_WORDS: Final = 1000
+
+_MAX_XML: Final = 10_000
+"""Bytes of an XML answer that are looked at: its error stands at the beginning."""
+_XML_ERROR: Final = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml\b[^<>]{0,200}\?>\s*)?<(?:Error|ErrorResponse|Response)\b[^<>]{0,500}>"
+)
+"""The beginnings that S3 and its like have, and the other APIs of AWS that speak XML."""
+_XML_FIELD: Final = re.compile(rb"<(Code|Message)>([^<>]{1,1000})</\1>")
 
 
 def _same(*codes: str) -> frozenset[str]:
@@ -74,8 +85,12 @@ REJECTED: Final = _same(
     "invalid_access_token", "bad_credentials", "invalid_credentials", "invalid_api_key", "api_key_invalid",
     "invalid_key", "authentication_failed", "authentication_error", "authentication_required", "auth_error",
     "INVALID_SESSION_ID", "InvalidAuthenticationToken", "InvalidAccessKeyId", "SignatureDoesNotMatch",
-    "invalid_signature", "login_failed", "invalid_login",
+    "invalid_signature", "login_failed", "invalid_login", "InvalidClientTokenId", "InvalidSecurity", "AuthFailure",
+    "UnrecognizedClientException", "InvalidSignatureException", "MissingAuthenticationToken",
 )  # fmt: skip
+
+CLOCK: Final = _same("RequestTimeTooSkewed", "RequestInTheFuture", "RequestExpired")
+"""The time of a signed request and the other side's are too far apart."""
 
 LOCKED: Final = _same(
     "account_inactive", "account_locked", "account_suspended", "account_disabled", "user_inactive", "user_locked",
@@ -109,6 +124,7 @@ PERMISSION: Final = _same(
 REGION: Final = _same(
     "wrong_region", "invalid_region", "incorrect_region", "region_mismatch", "wrong_datacenter", "wrong_data_center",
     "wrong_dc", "datacenter_mismatch", "PermanentRedirect", "IllegalLocationConstraintException",
+    "AuthorizationHeaderMalformed",
 )  # fmt: skip
 
 _EXPIRED_WORDS: Final = re.compile(r"\b(expired|revoked)\b")
@@ -117,6 +133,21 @@ _ADDRESS_WORDS: Final = re.compile(
     r"\bip\b.{0,80}\b(allowed|allow-?list|white-?list|whitelisted|permitted|blocked|restrict|restricted|denied)"
 )
 _QUOTA_WORDS: Final = re.compile(r"\b(quota|rate limit|limit exceeded|too many requests)\b")
+
+
+def xml_error(body: bytes) -> Mapping[str, Any] | None:
+    """Return an error that is told in XML as a document of the same fields, like {"Error": {"Code": "AccessDenied"}}.
+
+    None where the answer is anything else. No XML is parsed: what has entities, or fields within fields, tells nothing.
+    """
+    beginning = body[:_MAX_XML]
+    if _XML_ERROR.match(beginning) is None:
+        return None
+    fields = {
+        name.decode(): value.decode("utf-8", "replace").strip()
+        for name, value in _XML_FIELD.findall(beginning)
+    }
+    return {"Error": fields}
 
 
 def codes_in(document: Any) -> Iterator[str]:

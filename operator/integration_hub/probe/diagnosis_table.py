@@ -497,6 +497,13 @@ REFUSALS: Final[Sequence[Row]] = (
     ),
     Row(
         "request",
+        Reason.CLOCK_SKEW,
+        "the error code says that the time of a signed request and the external system's own are too far apart",
+        lambda facts: facts.says(codes.CLOCK),
+        _ANSWERED + ": its clock and ours are too far apart for signed requests.",
+    ),
+    Row(
+        "request",
         Reason.CREDENTIALS_EXPIRED,
         "the error code says expired or revoked; or HTTP 401, and its words do",
         lambda facts: facts.says(codes.EXPIRED) or (facts.is_rejected and codes.says_expired(facts.words)),

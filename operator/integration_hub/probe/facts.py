@@ -6,7 +6,7 @@ Nothing here is shown as it is but what `shown` or `shown_word` has passed.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cached_property
@@ -38,7 +38,7 @@ from integration_hub.probe.expressions import (
     compile_expression,
     holds,
 )
-from integration_hub.probe.identity import parse_path, read_identity
+from integration_hub.probe.identity import Identity, parse_identity, parse_path, read_identity
 from integration_hub.probe.plan import ProbePlan
 from integration_hub.probe.rate_limits import asked_pause
 
@@ -285,9 +285,14 @@ class Facts:
     # -- The external system's own words ------------------------------------------------------------------
 
     @cached_property
+    def _error(self) -> Any:
+        """The answer as a document in which errors are looked for, None where it is none."""
+        return self.json if self.json is not None else codes.xml_error(self.body)
+
+    @cached_property
     def codes(self) -> frozenset[str]:
         """All error codes in the answer, to be compared with those that we know."""
-        found = [codes.normalised(code) for code in codes.codes_in(self.json)]
+        found = [codes.normalised(code) for code in codes.codes_in(self._error)]
         named = self._named_code
         return frozenset((*found, codes.normalised(named)) if named else found)
 
@@ -295,7 +300,7 @@ class Facts:
     def words(self) -> str:
         """What the answer says to people. Compared with what we know, never shown."""
         described = " ".join(re.findall(r'error_description="([^"]{0,300})"', self._challenges)).lower()
-        return f"{codes.words_in(self.json)} {described}".strip()
+        return f"{codes.words_in(self._error)} {described}".strip()
 
     def says(self, known: frozenset[str]) -> bool:
         """Tell whether an error answer has one of these codes."""
@@ -304,14 +309,16 @@ class Facts:
     @cached_property
     def error_code(self) -> str | None:
         """The external system's error code if it may be shown; a number that only repeats the status tells nothing."""
-        found = [self._named_code or "", *codes.codes_in(self.json)]
+        found = [self._named_code or "", *codes.codes_in(self._error)]
         shown = (self.shown_word(code) for code in found if code != str(self.status))
         return next((code for code in shown if code), None)
 
     @cached_property
     def _named_code(self) -> str | None:
         """The code at the place that the test names."""
-        return None if self.is_token else self._read(self.plan.test.error_code)
+        if self.is_token:
+            return None
+        return self._read(self.plan.test.error_code, lambda place: (parse_path(place),))
 
     # -- Credentials -----------------------------------------------------------------------------------
 
@@ -470,17 +477,19 @@ class Facts:
     @cached_property
     def identity(self) -> str | None:
         """Who we are connected as."""
-        return self._read(self.plan.test.identity, self._forms)
+        return self._read(self.plan.test.identity, parse_identity, self._forms)
 
-    def _read(self, place: str | None, secrets: Collection[str] = ()) -> str | None:
+    def _read(
+        self, place: str | None, parse: Callable[[str], Identity], secrets: Collection[str] = ()
+    ) -> str | None:
         """Return what stands at a place of the answer. One that cannot be read is named where it is checked."""
         if not place or self.response is None:
             return None
         try:
-            path = parse_path(place)
+            parts = parse(place)
         except ValueError:
             return None
-        return read_identity(path, self.response, secrets)
+        return read_identity(parts, self.response, secrets)
 
 
 def _ends_early(text: str) -> bool:

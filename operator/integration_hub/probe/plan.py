@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from integration_hub.config.templates import (
+    fields_without_value,
+    is_left_out,
     render_allowed_host,
     render_base_url,
     render_header,
@@ -16,7 +18,7 @@ from integration_hub.config.templates import (
     render_query_value,
     render_text,
 )
-from integration_hub.model.definition import DefinitionSpec
+from integration_hub.model.definition import AuthMethod, DefinitionSpec
 from integration_hub.model.http import HttpRequest
 from integration_hub.model.testing import TestRequest, TestSettings
 
@@ -35,13 +37,21 @@ class ProbePlan:
 
 
 def plan_probe(
-    spec: DefinitionSpec, test: TestSettings, request: TestRequest, config: Mapping[str, Any]
+    spec: DefinitionSpec,
+    test: TestSettings,
+    request: TestRequest,
+    config: Mapping[str, Any],
+    method: AuthMethod | None = None,
 ) -> ProbePlan:
-    """Render a test's request with an effective configuration.
+    """Render a test's request with an effective configuration, as it is made with this auth method.
 
     Raise TemplateError where a value cannot stand in the place that a template puts it.
     """
-    headers = {name: render_header(value, config) for name, value in request.headers.items()}
+    headers = {
+        name: render_header(value, config)
+        for name, value in _headers(request, method).items()
+        if not is_left_out(value, config)
+    }
     body: bytes | None = None
     if request.body is not None:
         body = json.dumps(render_json(request.body, config)).encode()
@@ -54,11 +64,32 @@ def plan_probe(
         test=test,
         request=HttpRequest(
             method=request.method,
-            url=render_base_url(spec.base_url, config) + render_path(request.path, config),
+            url=render_base_url(spec.base_url_of(method), config) + render_path(request.path, config),
             headers=headers,
-            query=tuple((name, render_query_value(value, config)) for name, value in request.query.items()),
+            query=tuple(
+                (name, render_query_value(value, config))
+                for name, value in request.query.items()
+                if not is_left_out(value, config)
+            ),
             body=body,
         ),
-        allowed_hosts=tuple(render_allowed_host(entry, config) for entry in spec.allowed_hosts),
+        allowed_hosts=tuple(
+            render_allowed_host(entry, config) for entry in _usable(spec.allowed_hosts, config)
+        ),
         ca_bundle=(render_text(bundle, config) if bundle else "") or None,
     )
+
+
+def _headers(request: TestRequest, method: AuthMethod | None) -> Mapping[str, str]:
+    """Return the headers that are declared: those of the method, and those of the test in place of their namesakes."""
+    own = {name.lower() for name in request.headers}
+    shared = method.headers.items() if method is not None else ()
+    return {**{name: value for name, value in shared if name.lower() not in own}, **request.headers}
+
+
+def _usable(entries: Sequence[str], config: Mapping[str, Any]) -> Sequence[str]:
+    """Return the entries of `allowedHosts` whose fields have a value: another method's address can have its own.
+
+    Where none has, all are: rendering them then names the field that is missing.
+    """
+    return [entry for entry in entries if not fields_without_value(entry, config)] or entries

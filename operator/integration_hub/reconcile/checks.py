@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any, Final
 
+from integration_hub.auth.api_key import FORBIDDEN_HEADERS
 from integration_hub.config.renderable import header_name_problem, header_problem, path_problem
 from integration_hub.config.templates import template_problem
 from integration_hub.config.violation import Violation
 from integration_hub.model.reasons import reason_problem
 from integration_hub.model.testing import TestRequest, TestSettings
 from integration_hub.probe.expressions import ExpressionError, compile_expression
-from integration_hub.probe.identity import parse_path
+from integration_hub.probe.identity import parse_identity, parse_path
+
+_REFUSED_HEADERS: Final = (
+    (
+        frozenset({"authorization", "cookie", "proxy-authorization", "set-cookie"}),
+        "is a header of credentials, which the auth method takes from the Secret; they never stand here",
+    ),
+    (
+        FORBIDDEN_HEADERS - {"content-type"},
+        "is a header that frames the message, which the operator does itself; remove it",
+    ),
+)
+"""(names in lower case, message): headers that a test's request cannot have of its own."""
 
 
 def check_test(
@@ -26,10 +39,13 @@ def check_test(
         problem = template_problem(text, known, secret)
         if problem:
             yield Violation(where, problem)
-    yield from _unusable(f"{path}.request", request)
-    for field, expression in (("identity", test.identity), ("errorCode", test.error_code)):
-        if expression is not None:
-            yield from _path_violations(f"{path}.{field}", expression)
+    if problem := path_problem(request.path):
+        yield Violation(f"{path}.request.path", problem)
+    yield from check_headers(f"{path}.request.headers", request.headers, known=known, secret=secret)
+    if test.identity is not None:
+        yield from _place_violations(f"{path}.identity", test.identity, parse_identity)
+    if test.error_code is not None:
+        yield from _place_violations(f"{path}.errorCode", test.error_code, parse_path)
     for index, assertion in enumerate(test.expect.assertions):
         yield from _expression_violations(f"{path}.expect.assertions[{index}].rule", assertion.rule)
     for index, rule in enumerate(test.failures):
@@ -39,18 +55,25 @@ def check_test(
             yield Violation(f"{path}.failures[{index}].reason", problem)
 
 
-def _unusable(path: str, request: TestRequest) -> Iterator[Violation]:
-    """Yield what no configuration can make a request of."""
-    if problem := path_problem(request.path):
-        yield Violation(f"{path}.path", problem)
-    for name, value in request.headers.items():
-        if problem := header_name_problem(name) or header_problem(value):
-            yield Violation(f"{path}.headers.{name}", problem)
+def check_headers(
+    path: str, headers: Mapping[str, str], *, known: Collection[str], secret: Collection[str]
+) -> Iterator[Violation]:
+    """Yield the mistakes of headers at `path`, one at most of each."""
+    for name, value in headers.items():
+        refused = next((message for names, message in _REFUSED_HEADERS if name.lower() in names), None)
+        problem = (
+            header_name_problem(name)
+            or refused
+            or template_problem(value, known, secret)
+            or header_problem(value)
+        )
+        if problem:
+            yield Violation(f"{path}.{name}", problem)
 
 
-def _path_violations(path: str, expression: str) -> Iterator[Violation]:
+def _place_violations(path: str, expression: str, parse: Callable[[str], object]) -> Iterator[Violation]:
     try:
-        parse_path(expression)
+        parse(expression)
     except ValueError as error:
         yield Violation(path, str(error))
 
@@ -63,12 +86,10 @@ def _expression_violations(path: str, text: str) -> Iterator[Violation]:
 
 
 def _templated(path: str, request: TestRequest) -> Iterator[tuple[str, str]]:
-    """Yield every string of a request in which '{{ config.x }}' may stand, with its path."""
+    """Yield the strings of a request in which '{{ config.x }}' may stand, with their paths; headers are apart."""
     yield f"{path}.path", request.path
     for name, value in request.query.items():
         yield f"{path}.query.{name}", value
-    for name, value in request.headers.items():
-        yield f"{path}.headers.{name}", value
     yield from _strings(f"{path}.body", request.body)
 
 

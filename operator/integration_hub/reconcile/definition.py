@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
 
 from integration_hub.auth.methods import METHODS, settings_violations
-from integration_hub.auth.templates import asked_addresses, template_violations
+from integration_hub.auth.templates import asked_addresses, possible_settings, template_violations
 from integration_hub.config.allowed import missing_host
 from integration_hub.config.pem import pem_fault
 from integration_hub.config.profile import preset_violations, profile_violations, secret_fields
@@ -19,6 +19,7 @@ from integration_hub.config.renderable import (
 )
 from integration_hub.config.templates import template_problem
 from integration_hub.config.validation import ConfigValidator
+from integration_hub.config.values import did_you_mean
 from integration_hub.config.violation import Violation
 from integration_hub.model import conditions as c
 from integration_hub.model.conditions import Condition, merge_conditions
@@ -29,7 +30,7 @@ from integration_hub.model.definition import (
     IntegrationDefinition,
 )
 from integration_hub.model.reasons import Reason
-from integration_hub.reconcile.checks import check_test
+from integration_hub.reconcile.checks import check_headers, check_test
 
 MAX_NAMED = 5
 """Mistakes that one message names; the rest are counted."""
@@ -129,8 +130,12 @@ def _violations(spec: DefinitionSpec) -> Iterator[Violation]:
 
 
 def _method_violations(path: str, method: AuthMethod, spec: DefinitionSpec) -> Iterator[Violation]:
-    for violation in settings_violations(method.type, method.settings):
+    found = settings_violations(method.type, method.settings)
+    for violation in found:
         yield Violation(f"{path}.{violation.path}", violation.message)
+    yield from _request_violations(path, method, spec)
+    if not found:
+        yield from _help_violations(path, method)
     known = METHODS.get(method.type)
     if known is None:
         return
@@ -146,14 +151,50 @@ def _method_violations(path: str, method: AuthMethod, spec: DefinitionSpec) -> I
             )
 
 
+def _request_violations(path: str, method: AuthMethod, spec: DefinitionSpec) -> Iterator[Violation]:
+    """Yield what is wrong in that which a method says of tests and their requests."""
+    tests = {test.name for test in spec.tests}
+    if method.test is not None and method.test not in tests:
+        names = ", ".join(f"'{name}'" for name in sorted(tests))
+        yield Violation(
+            f"{path}.test",
+            f"there is no test '{method.test}'{did_you_mean(method.test, tests)}; spec.tests has {names}",
+        )
+    known, secret = field_names(spec), secret_fields(spec.config_schema)
+    if method.base_url is not None:
+        yield from _base_url_violations(f"{path}.baseURL", method.base_url, known, secret)
+    yield from check_headers(f"{path}.headers", method.headers, known=known, secret=secret)
+
+
+def _help_violations(path: str, method: AuthMethod) -> Iterator[Violation]:
+    """Yield the keys that are explained and never read. The method's settings must have no violations."""
+    type_ = METHODS[method.type]
+    read = {
+        key.name for settings in possible_settings(method.settings) for key in type_.secret_keys(settings)
+    }
+    for index, entry in enumerate(method.credentials):
+        if entry.key not in read:
+            names = ", ".join(f"'{name}'" for name in sorted(read))
+            yield Violation(
+                f"{path}.credentials[{index}].key",
+                f"the method does not read '{entry.key}'{did_you_mean(entry.key, read)}; it reads {names}",
+            )
+
+
+def _base_url_violations(
+    path: str, text: str, known: Collection[str], secret: Collection[str]
+) -> Iterator[Violation]:
+    if problem := template_problem(text, known, secret) or base_url_problem(text):
+        yield Violation(path, problem)
+
+
 def _template_violations(spec: DefinitionSpec) -> Iterator[Violation]:
     known, secret = field_names(spec), secret_fields(spec.config_schema)
     for path, text in _templated(spec):
         problem = template_problem(text, known, secret)
         if problem:
             yield Violation(path, problem)
-    if problem := base_url_problem(spec.base_url):
-        yield Violation("spec.baseURL", problem)
+    yield from _base_url_violations("spec.baseURL", spec.base_url, known, secret)
     for index, host in enumerate(spec.allowed_hosts):
         if problem := allowed_host_problem(host):
             yield Violation(f"spec.allowedHosts[{index}]", problem)
@@ -164,8 +205,7 @@ def _template_violations(spec: DefinitionSpec) -> Iterator[Violation]:
 
 
 def _templated(spec: DefinitionSpec) -> Iterator[tuple[str, str]]:
-    """Yield the strings outside of tests in which '{{ config.x }}' may stand, with their paths."""
-    yield "spec.baseURL", spec.base_url
+    """Yield the strings outside of tests in which '{{ config.x }}' may stand, with their paths; addresses are apart."""
     for index, host in enumerate(spec.allowed_hosts):
         yield f"spec.allowedHosts[{index}]", host
     if spec.trust and spec.trust.ca_bundle:

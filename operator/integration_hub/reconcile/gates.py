@@ -102,16 +102,16 @@ class Considered:
     @cached_property
     def tests(self) -> tuple[PlannedTest, ...]:
         """The tests, made ready. TemplateError where a value cannot stand where a test puts it."""
-        suite = suite_of(self.inputs.instance.spec, self.spec, self.inputs.timing)
+        suite = suite_of(self.inputs.instance.spec, self.spec, self.inputs.timing, self.method)
         return tuple(PlannedTest(test, self._plan(test)) for test in suite)
 
     def _plan(self, test: SuiteTest) -> ProbePlan:
-        return plan_probe(self.spec, test.settings, test.request, self.config)
+        return plan_probe(self.spec, test.settings, test.request, self.config, self.method)
 
     @cached_property
     def base_url(self) -> str:
-        """The definition's base URL. TemplateError where a value cannot stand there."""
-        return render_base_url(self.spec.base_url, self.config)
+        """The base URL: the method's own, else the definition's. TemplateError where a value cannot stand there."""
+        return render_base_url(self.spec.base_url_of(self.method), self.config)
 
     @cached_property
     def settings(self) -> Mapping[str, Any]:
@@ -202,6 +202,7 @@ def config_valid(considered: Considered) -> Condition:
         suite_violations(
             inputs.instance.spec,
             considered.spec,
+            considered.method,
             known=field_names(considered.spec),
             secret=secret_fields(considered.spec.config_schema),
         )
@@ -209,7 +210,8 @@ def config_valid(considered: Considered) -> Condition:
     if mistakes:
         return _false(c.CONFIG_VALID, Reason.TESTS_INVALID, f"{listed(mistakes)}.")
     try:
-        _ = considered.tests, considered.settings
+        # Without a method nobody knows the address; which fields are needed is told once a method is chosen.
+        _ = (considered.tests, considered.settings) if considered.method is not None else ()
     except TemplateError as error:
         return _false(c.CONFIG_VALID, Reason.CONFIG_INVALID, f"spec.config.{error.field}: {error}.")
     return Condition(

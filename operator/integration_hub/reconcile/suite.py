@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from integration_hub.config.durations import parse_duration
 from integration_hub.config.violation import Violation
-from integration_hub.model.definition import DefinitionSpec
+from integration_hub.model.definition import AuthMethod, DefinitionSpec
 from integration_hub.model.instance import InstanceSpec
 from integration_hub.model.testing import ConnectionTest, SavedTest, TestMonitor, TestRequest, TestSettings
 from integration_hub.reconcile.checks import check_test
@@ -35,6 +35,7 @@ class SuiteTest:
     settings: TestSettings
     request: TestRequest
     default: bool
+    """Whether it is the one that proves the credentials: the first, which every other waits for."""
     required: bool
     """Whether Ready depends on it."""
     interval: timedelta
@@ -42,9 +43,15 @@ class SuiteTest:
 
 
 def suite_violations(
-    spec: InstanceSpec, definition: DefinitionSpec, *, known: Collection[str], secret: Collection[str]
+    spec: InstanceSpec,
+    definition: DefinitionSpec,
+    method: AuthMethod | None = None,
+    *,
+    known: Collection[str],
+    secret: Collection[str],
 ) -> Iterator[Violation]:
-    """Yield what is wrong in an instance's `spec.tests`, by path."""
+    """Yield what is wrong in an instance's `spec.tests`, by path. `method` is the auth method that it uses."""
+    default = definition.test_of(method)
     ours = {test.name: test for test in definition.tests}
     for index, entry in enumerate(spec.tests):
         path = f"spec.tests[{index}]"
@@ -63,23 +70,33 @@ def suite_violations(
                 f"{path}.name",
                 f"the definition has no test '{entry.name}' (it has {names}): choose one of them, or add a 'request'",
             )
-        elif namesake.default and entry.optional:
+        elif namesake is default and entry.optional:
             yield Violation(
                 f"{path}.optional", f"'{entry.name}' is the default test, which cannot be optional"
             )
 
 
-def suite_of(spec: InstanceSpec, definition: DefinitionSpec, timing: Timing) -> tuple[SuiteTest, ...]:
-    """Return an instance's tests, the default one first. The instance must have no `suite_violations`."""
+def suite_of(
+    spec: InstanceSpec, definition: DefinitionSpec, timing: Timing, method: AuthMethod | None = None
+) -> tuple[SuiteTest, ...]:
+    """Return an instance's tests, the default one of its auth method first.
+
+    The instance must have no `suite_violations`.
+    """
     ours = {test.name: test for test in definition.tests}
-    default = definition.default_test
+    default = definition.test_of(method)
     chosen = {entry.name: entry for entry in spec.tests}
-    first = _suite_test(default, chosen.pop(default.name, None), spec, timing)
+    first = _suite_test(default, chosen.pop(default.name, None), spec, timing, default=True)
     return (first, *(_suite_test(ours.get(name), entry, spec, timing) for name, entry in chosen.items()))
 
 
 def _suite_test(
-    ours: ConnectionTest | None, entry: SavedTest | None, spec: InstanceSpec, timing: Timing
+    ours: ConnectionTest | None,
+    entry: SavedTest | None,
+    spec: InstanceSpec,
+    timing: Timing,
+    *,
+    default: bool = False,
 ) -> SuiteTest:
     settings: TestSettings | None = ours or entry
     request = ours.request if ours else entry.request if entry else None
@@ -95,7 +112,7 @@ def _suite_test(
         name=settings.name,
         settings=settings,
         request=request,
-        default=bool(ours and ours.default),
+        default=default,
         required=entry is None or not entry.optional,
         interval=_interval(monitors, timing),
         thresholds=_thresholds(monitors),

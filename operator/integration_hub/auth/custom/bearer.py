@@ -18,6 +18,9 @@ from integration_hub.auth.api_key import (
 )
 from integration_hub.auth.custom.bearer_problems import bearer_problems
 from integration_hub.auth.custom.exchange_answer import exchanged
+from integration_hub.auth.custom.exchange_jwt import SCHEMA as JWT_SCHEMA
+from integration_hub.auth.custom.exchange_jwt import TEMPLATES as JWT_TEMPLATES
+from integration_hub.auth.custom.exchange_jwt import jwt_fault
 from integration_hub.auth.custom.token_exchange import (
     ENCODINGS,
     TYPES,
@@ -102,6 +105,7 @@ class Bearer:
         "tokenURL": Place.ASKED_URL,
         "request.headers[].value": Place.HEADER,
         "request.fields[].value": Place.TEXT,
+        **{f"request.jwt.{path}": place for path, place in JWT_TEMPLATES.items()},
     }
     settings_schema: Mapping[str, Any] = {
         "type": "object",
@@ -148,6 +152,7 @@ class Bearer:
                             },
                         },
                     ),
+                    "jwt": JWT_SCHEMA,
                 },
             ),
             "answer": _group(
@@ -200,7 +205,7 @@ class Bearer:
         return tuple(found.values())
 
     def credential_problem(self, settings: Mapping[str, Any], credentials: Credentials) -> str | None:
-        """Refuse characters that a header cannot carry, and ':' in a user name."""
+        """Refuse characters that a header cannot carry, ':' in a user name, and a key that cannot sign."""
         request = settings.get("request", {})
         for entry in request.get("headers", ()):
             key = entry.get("secretKey")
@@ -209,7 +214,7 @@ class Bearer:
         name = username_key(request["basic"]) if "basic" in request else None
         if name is not None and ":" in credentials[name]:
             return f"The value of the key '{name}' is a user name, which cannot contain ':' (RFC 7617 section 2)."
-        return None
+        return jwt_fault(request["jwt"], credentials) if "jwt" in request else None
 
     def secret_type(self, settings: Mapping[str, Any]) -> str | None:
         """Any: it is the keys that count."""
@@ -258,7 +263,9 @@ class Bearer:
     ) -> Steps[Tokens | TokenRefused]:
         """Make the declared request."""
         try:
-            request = exchange_request(settings["tokenURL"], settings.get("request", {}), credentials)
+            request = exchange_request(
+                settings["tokenURL"], settings.get("request", {}), credentials, context
+            )
         except UnfitValueError as error:
             return TokenRefused(message=str(error))
         response = yield request

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from integration_hub.auth.addresses import address_problem
 from integration_hub.auth.api_key import header_name_problems
+from integration_hub.auth.custom.exchange_jwt import jwt_header, jwt_key, jwt_problems
 from integration_hub.auth.custom.token_exchange import (
     FORM,
     JSON,
@@ -37,6 +38,7 @@ def bearer_problems(settings: Mapping[str, Any]) -> list[Problem]:
         *_of_url(settings),
         *_of_sources(request),
         *_of_headers(request),
+        *_of_jwt(request),
         *_of_fields(request),
         *_of_secrecy(request),
         *_of_answer(settings.get("answer", {})),
@@ -75,6 +77,25 @@ def _of_headers(request: Mapping[str, Any]) -> Iterator[Problem]:
             )
 
 
+def _of_jwt(request: Mapping[str, Any]) -> Iterator[Problem]:
+    if "jwt" not in request:
+        return
+    for path, message in jwt_problems(request["jwt"]):
+        yield f"request.jwt.{path}", message
+    name = jwt_header(request["jwt"]).lower()
+    others = {entry["name"].lower(): "'headers'" for entry in request.get("headers", ())}
+    others |= {"authorization": "'basic'"} if "basic" in request else {}
+    if name in others:
+        yield "request.jwt.header", f"is a header that {others[name]} has, too; remove one of the two"
+    key = jwt_key(request["jwt"]).name
+    rest = {name: part for name, part in request.items() if name != "jwt"}
+    if key in {other.name for other in exchange_keys(rest)}:
+        yield (
+            "request.jwt.privateKeyKey",
+            "is the key of something else, too; each value needs a key of its own",
+        )
+
+
 def _of_fields(request: Mapping[str, Any]) -> Iterator[Problem]:
     fields, encoding = request.get("fields", ()), request.get("encoding", FORM)
     if not fields and "encoding" in request:
@@ -102,7 +123,7 @@ def _of_secrecy(request: Mapping[str, Any]) -> Iterator[Problem]:
     if not any(True for _ in exchange_keys(request)):
         yield (
             "request",
-            "has no 'basic' and no entry with 'secretKey', so nothing is secret; let the Secret have one",
+            "has no 'basic', no 'jwt' and no entry with 'secretKey', so nothing is secret; let the Secret have one",
         )
 
 

@@ -14,7 +14,8 @@ import orjson
 
 from integration_hub.auth.api_key import joined_prefix
 from integration_hub.auth.basic_auth import basic_value
-from integration_hub.auth.flow import Credentials, SecretKey
+from integration_hub.auth.custom.exchange_jwt import jwt_header, jwt_key, jwt_value
+from integration_hub.auth.flow import AuthContext, Credentials, SecretKey
 from integration_hub.model.http import HttpRequest
 
 USERNAME_KEY: Final = "username"
@@ -45,6 +46,8 @@ def exchange_keys(request: Mapping[str, Any]) -> Iterator[SecretKey]:
     if basic is not None:
         yield SecretKey(username_key(basic), "the user name that asks for tokens", public=True)
         yield SecretKey(password_key(basic), "the password that asks for tokens")
+    if "jwt" in request:
+        yield jwt_key(request["jwt"])
     for what in ("header", "field"):
         for entry in request.get(f"{what}s", ()):
             if "secretKey" in entry:
@@ -63,7 +66,9 @@ def password_key(basic: Mapping[str, Any]) -> str:
     return str(basic.get("passwordKey", PASSWORD_KEY))
 
 
-def exchange_request(url: str, request: Mapping[str, Any], credentials: Credentials) -> HttpRequest:
+def exchange_request(
+    url: str, request: Mapping[str, Any], credentials: Credentials, context: AuthContext
+) -> HttpRequest:
     """Return the request for a token.
 
     Raises:
@@ -82,6 +87,8 @@ def exchange_request(url: str, request: Mapping[str, Any], credentials: Credenti
         headers["Authorization"] = basic_value(
             credentials[username_key(basic)], credentials[password_key(basic)]
         )
+    if "jwt" in request:
+        headers[jwt_header(request["jwt"])] = jwt_value(request["jwt"], credentials, context)
     for entry, value in _given(request, "headers", credentials):
         # Of two spellings of one name the definition's counts: it knows what the system wants to Accept.
         headers = {name: held for name, held in headers.items() if name.lower() != entry["name"].lower()}

@@ -1,29 +1,18 @@
-"""JSON Web Tokens that we sign: to authenticate the client, as a grant, or as an access token (RFC 7523 section 3)."""
+"""What we claim in JSON Web Tokens: to authenticate the client, as a grant, or as an access token (RFC 7523)."""
 
 from __future__ import annotations
 
-import base64
 from datetime import timedelta
 from typing import Any, Final
 
-from joserfc import jwt
-from joserfc.jwk import ECKey, RSAKey
-
-from integration_hub.auth.oauth2.private_key import load_private_key
 from integration_hub.auth.oauth2.setup import PRIVATE_KEY, Setup
+from integration_hub.auth.signed_token import LIFETIME, algorithm_of, signed_token
 from integration_hub.config.durations import parse_duration
 
-LIFETIME: Final = timedelta(minutes=1)
-"""Of a token that is sent at once. Some systems refuse one that lives longer than a minute."""
 ACCESS_LIFETIME: Final = timedelta(hours=1)
 
 _HEADERS: Final = {"keyId": "kid", "certificateThumbprint": "x5t#S256"}
 """RFC 7515 sections 4.1.4 and 4.1.8."""
-
-
-def algorithm_of(setup_jwt: Any) -> str:
-    """Return the algorithm that the settings `jwt` name."""
-    return str(setup_jwt.get("algorithm", "RS256"))
 
 
 def client_assertion(setup: Setup, token_url: str) -> str:
@@ -66,23 +55,15 @@ def _grant_claims(setup: Setup, for_whom: str) -> dict[str, Any]:
 
 
 def _signed(setup: Setup, claims: dict[str, Any], lifetime: timedelta) -> str:
-    issued = int(setup.context.now.timestamp())
-    header = {"alg": algorithm_of(setup.jwt)}
-    header |= {name: setup.jwt[setting] for setting, name in _HEADERS.items() if setup.jwt.get(setting)}
-    times = {
-        "iat": issued,
-        "exp": issued + int(_lifetime(setup, lifetime).total_seconds()),
-        "jti": _random_text(setup),
-    }
-    # Its text was checked with the credentials; joserfc alone would validate an RSA key once more.
-    key: Any = load_private_key(setup.value(PRIVATE_KEY))
-    family = ECKey if header["alg"].startswith("ES") else RSAKey
-    return jwt.encode(header, {**claims, **times}, family.import_key(key), algorithms=[header["alg"]])
+    return signed_token(
+        setup.value(PRIVATE_KEY),
+        claims,
+        setup.context,
+        algorithm=algorithm_of(setup.jwt),
+        lifetime=_lifetime(setup, lifetime),
+        header={name: setup.jwt[setting] for setting, name in _HEADERS.items() if setup.jwt.get(setting)},
+    )
 
 
 def _lifetime(setup: Setup, default: timedelta) -> timedelta:
     return parse_duration(setup.jwt["lifetime"]) if "lifetime" in setup.jwt else default
-
-
-def _random_text(setup: Setup) -> str:
-    return base64.urlsafe_b64encode(setup.context.random(16)).rstrip(b"=").decode()

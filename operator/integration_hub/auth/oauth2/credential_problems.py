@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from integration_hub.auth.flow import Credentials
-from integration_hub.auth.oauth2.assertion import algorithm_of
-from integration_hub.auth.oauth2.private_key import key_fault
 from integration_hub.auth.oauth2.setup import CLIENT_ID, PRIVATE_KEY, REFRESH, Role, key_of, roles_of
+from integration_hub.auth.private_key import key_fault
+from integration_hub.auth.signed_token import algorithm_of
 
 _VISIBLE: Final = re.compile(r"[ -~]+")
 """VSCHAR of RFC 6749 appendix A, of which client ids (A.1) and refresh tokens (A.17) consist."""

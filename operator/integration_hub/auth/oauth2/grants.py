@@ -56,6 +56,3 @@ PRIVATE_KEY_JWT: Final = "private_key_jwt"
 NONE: Final = "none"
 CLIENT_AUTHENTICATIONS: Final = (BASIC, POST, PRIVATE_KEY_JWT, NONE)
 """Named as in the registry of RFC 7591 section 2."""
-
-ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512")
-"""Signatures of RFC 7518 section 3.1 that are made with a private key."""

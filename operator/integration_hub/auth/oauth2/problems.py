@@ -17,6 +17,7 @@ from integration_hub.auth.oauth2.grants import (
 )
 from integration_hub.auth.oauth2.placement import token_in_problems
 from integration_hub.auth.oauth2.setup import ROLES, authentication_of, grant_of, key_of, roles_of
+from integration_hub.auth.signed_token import OWN_CLAIMS
 
 Settings = Mapping[str, Any]
 Problem = tuple[str, str]
@@ -127,9 +128,9 @@ def _parameters(settings: Settings) -> Iterator[Problem]:
 def _claims(settings: Settings) -> Iterator[Problem]:
     jwt = settings.get("jwt", {})
     for name in jwt.get("claims", {}):
-        if name in _OWN_CLAIMS:
-            yield f"jwt.claims.{name}", f"is set by {_OWN_CLAIMS[name]}"
-    if jwt.get("scopeClaim") in {*_OWN_CLAIMS, *jwt.get("claims", {})}:
+        if name in OWN_CLAIMS:
+            yield f"jwt.claims.{name}", f"is set by {OWN_CLAIMS[name]}"
+    if jwt.get("scopeClaim") in {*OWN_CLAIMS, *jwt.get("claims", {})}:
         yield "jwt.scopeClaim", "is a claim that is set otherwise"
 
 
@@ -151,15 +152,6 @@ _CHECKS: Final[tuple[Callable[[Settings], Iterator[Problem]], ...]] = (
     _proves_nothing,
     token_in_problems,
 )
-
-_OWN_CLAIMS: Final = {
-    "iss": "'jwt.issuer'",
-    "sub": "'jwt.subject'",
-    "aud": "'jwt.audience'",
-    "iat": "the operator",
-    "exp": "'jwt.lifetime'",
-    "jti": "the operator",
-}
 
 _SENT_BY_US: Final = frozenset(
     {

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from integration_hub.auth.flow import Place
-from integration_hub.auth.oauth2.grants import ALGORITHMS, CLIENT_AUTHENTICATIONS, GRANTS
+from integration_hub.auth.oauth2.grants import CLIENT_AUTHENTICATIONS, GRANTS
 from integration_hub.auth.oauth2.placement import TOKEN_IN
 from integration_hub.auth.schemas import DURATION, KEY_NAME, PLACE, ascii_line, one_line, text
+from integration_hub.auth.signed_token import ALGORITHMS
 from integration_hub.auth.tokens import Reuse
 
 
