@@ -207,7 +207,7 @@ def test_what_a_draft_lacks_is_named_where_there_is_no_cluster(
 
 def test_what_helps_on_this_machine_is_said(alone: HubTest, target: TargetServer, tmp_path: Path) -> None:
     file = written(tmp_path / "d.yaml", *draft(target, "internal"))
-    ran = alone.run("--draft", "-f", file, loopback=False)
+    ran = alone.without_loopback().run("--draft", "-f", file)
     assert ran.code == 1
     assert "With hub test: add --allow-cidr with its network" in ran.out
 
@@ -506,12 +506,12 @@ def test_where_this_machine_and_the_operator_differ_both_are_shown(
 ) -> None:
     target.script(account(namespace, "x"), knows_the_canary)
     applied("True", "Connected")
-    ran = hub.run("x", loopback=False)
+    ran = hub.without_loopback().run("x")
     assert ran.code == 1
     assert "Result: Failure, AddressNotAllowed" in ran.out
     assert "The operator says otherwise: Success, Connected" in ran.out
     assert "network policies, proxies" in ran.out
-    assert hub.run("x", "--no-operator", loopback=False).out.count("The operator") == 0
+    assert hub.without_loopback().run("x", "--no-operator").out.count("The operator") == 0
 
 
 def test_who_may_not_read_the_secret_sees_what_the_operator_finds(  # noqa: PLR0917 - fixtures
@@ -546,7 +546,7 @@ def test_who_may_not_ask_the_operator_is_told_so_and_sees_what_it_has_said(  # n
     target.script(account(namespace, "x"), knows_the_canary)
     applied("True", "Connected")
     reader = limited_user(kubectl, control_plane, namespace, tmp_path, verbs="get", resources=("secrets",))
-    ran = reader.run("x", loopback=False)
+    ran = reader.without_loopback().run("x")
     assert ran.code == 1
     assert "you may not 'patch' this instance" in ran.out
     assert "The operator says otherwise: Success, Connected" in ran.out

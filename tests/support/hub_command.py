@@ -1,14 +1,17 @@
-"""`hub test` as a user runs it: a process of its own, in a pipe or in a terminal, that may write no secret."""
+"""`hub` as a user runs it: a process of its own, in a pipe or in a terminal, that may write no secret."""
 
 from __future__ import annotations
 
 import base64
+import fcntl
 import json
 import os
 import pty
 import signal
+import struct
 import subprocess
 import sys
+import termios
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -36,8 +39,11 @@ class Ran:
         return json.loads(self.out)
 
 
-class HubTest:
-    """Runs `hub test` with the rights of a kubeconfig; with none, as on a machine that knows no cluster."""
+class Hub:
+    """Runs `hub` with the rights of a kubeconfig; with none, as on a machine that knows no cluster."""
+
+    first: Sequence[str] = ()
+    """What is typed before all else."""
 
     def __init__(self, home: Path, kubeconfig: Path | None, *canaries: str) -> None:
         """Nothing that is written may hold a canary, in any form."""
@@ -45,11 +51,10 @@ class HubTest:
         self._kubeconfig = kubeconfig
         self._canaries = canaries
 
-    def start(self, *words: str, loopback: bool = True) -> subprocess.Popen[str]:
+    def start(self, *words: str) -> subprocess.Popen[str]:
         """Start it; for `ended` to wait for."""
-        allowed = ("--allow-cidr", "127.0.0.0/8") if loopback else ()
         return subprocess.Popen(
-            [sys.executable, "-W", "error", "-m", "integration_hub", "test", *allowed, *words],
+            [sys.executable, "-W", "error", "-m", "integration_hub", *self.first, *words],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -74,9 +79,9 @@ class HubTest:
         self._check(out, err)
         return Ran(process.returncode, out, err)
 
-    def run(self, *words: str, stdin: str | None = None, loopback: bool = True) -> Ran:
+    def run(self, *words: str, stdin: str | None = None) -> Ran:
         """Run it to its end."""
-        return self.ended(self.start(*words, loopback=loopback), stdin)
+        return self.ended(self.start(*words), stdin)
 
     def run_all(self, *runs: Sequence[str]) -> list[Ran]:
         """Run it several times at once, since most of a run is the start of Python."""
@@ -96,15 +101,17 @@ class HubTest:
         return Ran(ran.code, seen + ran.out, ran.err)
 
     def on_a_terminal(
-        self, *words: str, written: Callable[[str], object] = len, **environment: str
+        self, *words: str, written: Callable[[str], object] = len, columns: int = 0, **environment: str
     ) -> tuple[int, str]:
         """Run it in a real terminal; return its exit code and all that it wrote.
 
-        `written` is called with all that was written so far, as often as something comes.
+        `written` is called with all that was written so far, as often as something comes. A terminal with no columns
+        is one that does not say how wide it is.
         """
         ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         process = subprocess.Popen(
-            [sys.executable, "-m", "integration_hub", "test", "--allow-cidr", "127.0.0.0/8", *words],
+            [sys.executable, "-m", "integration_hub", *self.first, *words],
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
@@ -125,6 +132,18 @@ class HubTest:
         for canary in self._canaries:
             for form in forms(canary):
                 assert all(form not in text for text in texts), f"a secret is shown:\n{''.join(texts)}"
+
+
+class HubTest(Hub):
+    """Runs `hub test`, which may connect to this machine."""
+
+    first = ("test", "--allow-cidr", "127.0.0.0/8")
+
+    def without_loopback(self) -> Hub:
+        """Return the command that may not connect to this machine."""
+        strict = Hub(self._home, self._kubeconfig, *self._canaries)
+        strict.first = ("test",)
+        return strict
 
 
 def forms(canary: str) -> set[str]:

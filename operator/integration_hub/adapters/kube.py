@@ -9,65 +9,46 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 import orjson
 
-from integration_hub import __version__
+from integration_hub.adapters.kube_api import (
+    CONNECT_SECONDS,
+    DEFINITIONS,
+    ERROR_STATUS,
+    EVENTS,
+    INSTANCES,
+    PAGE,
+    SECRETS,
+    USER_AGENT,
+    ApiError,
+    Resource,
+    answer_error,
+    read_answer,
+    status_error,
+)
 from integration_hub.adapters.kubeconfig import KubeconfigError, KubeConnection
-from integration_hub.adapters.wire import parsed
-from integration_hub.model.base import API_VERSION
 from integration_hub.reconcile.inputs import SecretAnswer, SecretState
+
+__all__ = [
+    "DEFINITIONS",
+    "EVENTS",
+    "FIELD_MANAGER",
+    "INSTANCES",
+    "SECRETS",
+    "ApiError",
+    "KubeClient",
+    "Resource",
+    "new_session",
+]
 
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 METADATA_ONE = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 FIELD_MANAGER = "integration-hub"
 """Who `kubectl get --show-managed-fields` says has written a status; left out, it would be the HTTP library's name."""
-USER_AGENT = f"integration-hub-operator/{__version__}"
 CONNECTIONS = 50
-CONNECT_SECONDS = 5.0
-PAGE = 500
-"""Objects of one page of a list: kopf's and client-go's default, and a bound on what is parsed at once."""
-
-
-@dataclass(frozen=True, slots=True)
-class Resource:
-    """A resource of the API. `metadata_only` asks the server to leave out spec, status and data."""
-
-    api: str
-    plural: str
-    kind: str
-    metadata_only: bool = False
-
-    def path(self, namespace: str = "", name: str = "", sub: str = "") -> str:
-        """Return the URL path of the collection, or of one object, or of a subresource."""
-        root = f"/api/{self.api}" if "/" not in self.api else f"/apis/{self.api}"
-        parts = [root, f"namespaces/{namespace}" if namespace else "", self.plural, name, sub]
-        return "/".join(part for part in parts if part)
-
-
-INSTANCES = Resource(API_VERSION, "integrationinstances", "IntegrationInstance")
-DEFINITIONS = Resource(API_VERSION, "integrationdefinitions", "IntegrationDefinition")
-SECRETS = Resource("v1", "secrets", "Secret", metadata_only=True)
-EVENTS = Resource("events.k8s.io/v1", "events", "Event")
-
-
-class ApiError(Exception):
-    """A call that the API server refused, or that did not reach it (status 0)."""
-
-    def __init__(self, status: int, reason: str, message: str, retry_after: float | None = None) -> None:
-        """`reason` is the Status object's; `retry_after` is in seconds."""
-        super().__init__(f"{status or 'no answer'} {reason}: {message}")
-        self.status = status
-        self.reason = reason
-        self.retry_after = retry_after
-
-    @property
-    def gone(self) -> bool:
-        """Whether the object does not exist (any more)."""
-        return self.status == 404  # noqa: PLR2004
 
 
 class KubeClient:
@@ -127,16 +108,16 @@ class KubeClient:
             async with self.session().get(
                 self._connection.server + path, params=query, headers={"Accept": accept}, timeout=timeout
             ) as response:
-                if response.status >= 400:  # noqa: PLR2004
+                if response.status >= ERROR_STATUS:
                     raise _api_error(response, await response.read())
                 opened()
                 rest = b""
                 async for chunk in response.content.iter_any():
                     *lines, rest = (rest + chunk).split(b"\n")
                     for line in lines:
-                        event: dict[str, Any] = _read(line, "watch", path)
+                        event: dict[str, Any] = read_answer(line, "watch", path)
                         if event["type"] == "ERROR":
-                            raise _status_error(event["object"])
+                            raise status_error(event["object"])
                         yield event
         except _NO_ANSWER as error:
             raise ApiError(0, type(error).__name__, f"the watch of {path} broke off{_why(error)}") from error
@@ -258,12 +239,12 @@ class KubeClient:
                 timeout=self._timeout,
             ) as response:
                 content = await response.read()
-                if response.status >= 400:  # noqa: PLR2004
+                if response.status >= ERROR_STATUS:
                     raise _api_error(response, content)
         except _NO_ANSWER as error:
             message = f"{method} {path} did not get an answer{_why(error)}"
             raise ApiError(0, type(error).__name__, message) from error
-        return _read(content, method, path)
+        return read_answer(content, method, path)
 
     async def create_secret(self, namespace: str, manifest: Mapping[str, Any]) -> dict[str, Any]:
         """Create a Secret and return it as it now is. ApiError 409 where one of that name exists."""
@@ -333,40 +314,5 @@ def _why(error: Exception) -> str:
     return f": {error}" if isinstance(error, KubeconfigError) else ""
 
 
-def _read(content: bytes, method: str, path: str) -> dict[str, Any]:
-    """Return an object of an answer. What is none came from something in between: as good as no answer."""
-    try:
-        answer = parsed(content)
-    except ValueError:
-        answer = None
-    if not isinstance(answer, dict):
-        raise ApiError(0, "Unreadable", f"{method} {path} was answered with something that is no JSON object")
-    return answer
-
-
-def _status_error(status: Mapping[str, Any]) -> ApiError:
-    """Return the error that a Status object in a watch stands for."""
-    return ApiError(
-        int(status.get("code") or 0),
-        str(status.get("reason") or ""),
-        str(status.get("message") or ""),
-        _seconds((status.get("details") or {}).get("retryAfterSeconds")),
-    )
-
-
-def _seconds(value: object) -> float | None:
-    """Return what a server asks to wait; None where it asks for nothing, or for no whole number of seconds."""
-    text = str(value)
-    return float(text) if text.isascii() and text.isdigit() else None
-
-
 def _api_error(response: aiohttp.ClientResponse, content: bytes) -> ApiError:
-    """Read the API server's Status object, or make do with the HTTP status where a proxy answered instead."""
-    try:
-        status = orjson.loads(content)
-        reason, message = str(status.get("reason") or ""), str(status.get("message") or "")
-    except (orjson.JSONDecodeError, AttributeError):
-        reason, message = response.reason or "", "the answer is not a Kubernetes Status"
-    return ApiError(
-        response.status, reason or "Unknown", message, _seconds(response.headers.get("Retry-After"))
-    )
+    return answer_error(response.status, response.reason, response.headers.get("Retry-After"), content)

@@ -236,10 +236,20 @@ def _open_field(subject: Subject, host: str) -> str | None:
         return None
     # What comes last decides whose domain it is.
     field = subject.fields.get(names[-1], {})
-    is_closed = (
-        "enum" in field or "const" in field or _CLOSED_PATTERN.fullmatch(str(field.get("pattern", "")))
-    )
+    is_closed = "enum" in field or "const" in field or _ends_with_a_domain(str(field.get("pattern", "")))
     return None if is_closed else str(names[-1])
+
+
+def _ends_with_a_domain(pattern: str) -> bool:
+    """Tell whether all that a pattern matches ends with the same domain."""
+    if not _CLOSED_PATTERN.fullmatch(pattern):
+        return False
+    depth = 0
+    for sign in re.sub(r"\\.|\[[^\]]*\]", "", pattern):
+        depth += {"(": 1, ")": -1}.get(sign, 0)
+        if sign == "|" and depth == 0:
+            return False
+    return True
 
 
 def auth_methods_are_explained(subject: Subject) -> Iterator[Finding]:

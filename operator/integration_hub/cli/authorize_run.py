@@ -26,9 +26,9 @@ from integration_hub.cli.trial_operator import why_not
 from integration_hub.cli.trial_streams import cannot_write, prepare
 from integration_hub.cli.trial_view import View
 from integration_hub.cli.trial_wish import COULD_NOT_TELL, USAGE, StopError
+from integration_hub.config.plain_text import clean, one_line
 from integration_hub.model.base import AUTHORIZE_ANNOTATION
 from integration_hub.model.instance import Authorization, IntegrationInstance
-from integration_hub.shell.exchange import clean, one_line
 from integration_hub.shell.lookup import FORBIDDEN, UNAUTHORIZED, CannotAskError, Cluster, NoSuchObjectError
 from integration_hub.shell.operator_view import MANAGER
 from integration_hub.shell.tryout import Verdict

@@ -12,7 +12,7 @@ _FILE = click.Path(dir_okay=False, allow_dash=True, path_type=Path)
 
 @click.group("definition", context_settings={"help_option_names": ["-h", "--help"]})
 def definition() -> None:
-    """Check definitions before they are published: lint them, and play them against a simulated vendor.
+    """Check definitions before they are published: lint them, play them against a simulated vendor, compare them.
 
     No cluster is needed, and nothing leaves this machine.
 
@@ -70,3 +70,18 @@ def test(name: str | None, file: Path | None, vendor: Path | None, only: str | N
     from integration_hub.cli import definition_run  # noqa: PLC0415
 
     sys.exit(definition_run.test(name, file, vendor, only, as_json=output == "json"))
+
+
+@definition.command("diff")
+@click.argument("old")
+@click.argument("new")
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="How to print it.")
+def diff(old: str, new: str, output: str) -> None:
+    """Say what is other in NEW than in OLD, what may break connections first.
+
+    Each is a file with one definition, '-' for standard input, or the name of a definition of the catalog. Exit code 1
+    where something may break.
+    """
+    from integration_hub.cli import definition_run  # noqa: PLC0415
+
+    sys.exit(definition_run.diff(old, new, as_json=output == "json"))

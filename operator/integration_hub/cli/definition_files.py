@@ -65,6 +65,30 @@ def from_file(file: Path) -> Iterator[Named]:
     yield from found
 
 
+def by_name_or_file(text: str) -> Named:
+    """Return the one definition of a file, else the catalog's of that name.
+
+    Raises:
+        CannotReadError: there is none, or the file has several.
+
+    """
+    is_file = text == "-" or "." in text or "/" in text or Path(text).exists()
+    return one_of(Path(text)) if is_file else from_catalog(text)
+
+
+def one_of(file: Path) -> Named:
+    """Return the one definition of a file.
+
+    Raises:
+        CannotReadError: it has none, or several.
+
+    """
+    found = list(from_file(file))
+    if len(found) > 1:
+        raise CannotReadError(f"{file} has {len(found)} definitions; name a file with one.")
+    return found[0]
+
+
 def vendor_of(name: str, file: Path | None) -> Vendor:
     """Return the vendor file that is named, else the catalog's for that definition.
 

@@ -6,24 +6,29 @@ import asyncio
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
+from integration_hub.catalog.changes import changes
 from integration_hub.catalog.lint import Finding
 from integration_hub.catalog.vendor import Vendor
 from integration_hub.cli.definition_files import (
     CannotReadError,
     Named,
+    by_name_or_file,
     chosen,
     from_catalog,
-    from_file,
+    one_of,
     vendor_of,
 )
-from integration_hub.cli.definition_view import PlayedView, lint_lines
+from integration_hub.cli.definition_view import PlayedView, change_lines, lint_lines
 from integration_hub.cli.trial_streams import cannot_write, prepare
 from integration_hub.config.values import did_you_mean
+from integration_hub.model.definition import DefinitionSpec
+from integration_hub.reconcile.definition import check_definition
 from integration_hub.shell.authoring import findings, vendor_findings
 from integration_hub.shell.exchange import clean
 from integration_hub.shell.rehearsal import Played, rehearse
@@ -88,12 +93,26 @@ def test(
 
 
 def _one(name: str | None, file: Path | None) -> Named:
-    if file is None:
-        return from_catalog(name or "")
-    found = list(from_file(file))
-    if len(found) > 1:
-        raise CannotReadError(f"{file} has {len(found)} definitions; a test is of one.")
-    return found[0]
+    return from_catalog(name or "") if file is None else one_of(file)
+
+
+def diff(old: str, new: str, *, as_json: bool) -> int:
+    """Compare two definitions and return the exit code."""
+    prepare()
+    try:
+        before, after = (by_name_or_file(text) for text in (old, new))
+        found = changes(_spec(before), _spec(after))
+    except CannotReadError as error:
+        return _refuse(error)
+    try:
+        if as_json:
+            click.echo(json.dumps([asdict(change) for change in found], indent=2))
+        else:
+            for line in change_lines(found):
+                click.echo(clean(line))
+    except OSError as error:
+        return cannot_write(error)
+    return TO_MEND if any(change.breaking for change in found) else OK
 
 
 def _check_case(vendor: Vendor, only: str | None) -> None:
@@ -132,6 +151,14 @@ def _played_data(one: Played) -> dict[str, Any]:
         "renewed": one.renewed,
         "faults": list(one.faults),
     }
+
+
+def _spec(named: Named) -> DefinitionSpec:
+    """Return what a definition says. CannotReadError where the operator could not use it."""
+    checked = check_definition(named.raw)
+    if checked.spec is not None and not checked.violations:
+        return checked.spec
+    raise CannotReadError("\n".join(f"{named.source}: {finding}" for finding in findings(named.raw)))
 
 
 def _refuse(error: Exception) -> int:

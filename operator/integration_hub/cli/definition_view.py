@@ -8,6 +8,7 @@ from typing import TextIO
 
 import click
 
+from integration_hub.catalog.changes import Change
 from integration_hub.catalog.lint import Finding
 from integration_hub.catalog.vendor import Vendor
 from integration_hub.shell.exchange import clean
@@ -24,6 +25,14 @@ def lint_lines(source: str, found: Sequence[Finding]) -> Iterator[str]:
         return
     for finding in found:
         yield f"{source}: {finding.level}: {finding.path}: {finding.message}"
+
+
+def change_lines(found: Sequence[Change]) -> Iterator[str]:
+    """Yield the changes between two definitions, each with the word that says whether it may break connections."""
+    if not found:
+        yield "Nothing is other."
+    for change in found:
+        yield f"{'breaking' if change.breaking else 'other':<9} {change}"
 
 
 class PlayedView:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import difflib
+import sys
 from importlib import import_module
-from typing import NamedTuple
+from pathlib import PurePath
+from typing import Any, NamedTuple
 
 import click
 
 from integration_hub import __version__
+from integration_hub.cli.errors import guarded
+from integration_hub.cli.flags import HELP, look_flags
 
 
 class _Command(NamedTuple):
@@ -32,6 +36,7 @@ _COMMANDS: dict[str, _Command] = {
     "example": _Command(
         "integration_hub.cli.example", "example", "Run an example of the repository from start to end."
     ),
+    "get": _Command("integration_hub.cli.get", "get", "List instances or definitions, and how they are."),
     "keys": _Command(
         "integration_hub.cli.keys", "keys", "List, rotate and remove the keys that seal obtained tokens."
     ),
@@ -54,6 +59,15 @@ class _LazyGroup(click.Group):
         command: click.Command = getattr(import_module(entry.module), entry.attribute)
         return command
 
+    def main(self, *args: Any, **extra: Any) -> Any:
+        # Help and hints say what the person has typed.
+        if extra.get("prog_name") is None and PurePath(sys.argv[0]).stem == "kubectl-hub":
+            extra["prog_name"] = "kubectl hub"
+        return super().main(*args, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        return guarded(ctx, lambda: super(_LazyGroup, self).invoke(ctx))
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -69,7 +83,8 @@ class _LazyGroup(click.Group):
             formatter.write_dl([(name, entry.summary) for name, entry in _COMMANDS.items()])
 
 
-@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_LazyGroup, context_settings=HELP)
 @click.version_option(__version__, prog_name="hub")
+@look_flags
 def main() -> None:
     """Work with connections to external systems as Kubernetes resources."""

@@ -18,11 +18,11 @@ from integration_hub.cli.trial_subjects import Access, Subject, Subjects
 from integration_hub.cli.trial_view import View, trial_data
 from integration_hub.cli.trial_wish import CODES, COULD_NOT_TELL, SEVERITY, USAGE, Raw, StopError, Wish
 from integration_hub.cli.trial_words import hint_here, in_flags
+from integration_hub.config.plain_text import clean, one_line
 from integration_hub.config.values import choices, did_you_mean
 from integration_hub.model.reasons import Reason
 from integration_hub.reconcile.inputs import SecretAnswer
 from integration_hub.shell.draft import DraftError
-from integration_hub.shell.exchange import clean, one_line
 from integration_hub.shell.lookup import CannotAskError, NoSuchObjectError
 from integration_hub.shell.saving import apply_test, manifest
 from integration_hub.shell.tryout import Trial, Tryout, UnknownTestError

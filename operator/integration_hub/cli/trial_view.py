@@ -10,11 +10,12 @@ from typing import Any, TextIO
 
 import click
 
+from integration_hub.config.plain_text import one_line
 from integration_hub.model.base import GROUP
 from integration_hub.model.instance import Stage, TestResult, TestStatus
 from integration_hub.model.reasons import REASONS, Course, Reason
 from integration_hub.reconcile.gates import PlannedTest
-from integration_hub.shell.exchange import ShownBody, ShownExchange, one_line
+from integration_hub.shell.exchange import ShownBody, ShownExchange
 from integration_hub.shell.tryout import Observer, Trial, Tried, Verdict
 
 DOCS = f"https://{GROUP}/docs"

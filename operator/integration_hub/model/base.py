@@ -7,19 +7,25 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
-GROUP = "integrationhub.dev"
-VERSION = "v1alpha1"
-API_VERSION = f"{GROUP}/{VERSION}"
+from integration_hub.model.names import (
+    API_VERSION,
+    AUTHORIZE_ANNOTATION,
+    GROUP,
+    REQUEST_ANNOTATION,
+    REVOKE_FINALIZER,
+    VERSION,
+)
 
-REQUEST_ANNOTATION = f"{GROUP}/request"
-"""Written by a person's tool to ask for a test now; echoed in `status.lastHandledRequest`."""
-
-AUTHORIZE_ANNOTATION = f"{GROUP}/authorize"
-"""Written by a person's tool to ask for a new consent while the old tokens stay in use; echoed in
-`status.lastHandledAuthorize` once the new ones have taken their place, or were refused."""
-
-REVOKE_FINALIZER = f"{GROUP}/revoke"
-"""The one finalizer: with `deletionPolicy: Revoke`, until the tokens were given back or the deadline has passed."""
+__all__ = [
+    "API_VERSION",
+    "AUTHORIZE_ANNOTATION",
+    "GROUP",
+    "REQUEST_ANNOTATION",
+    "REVOKE_FINALIZER",
+    "VERSION",
+    "Model",
+    "ObjectMeta",
+]
 
 
 class Model(BaseModel):

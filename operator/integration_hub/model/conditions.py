@@ -8,31 +8,40 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from integration_hub.model.base import Model
-
-ConditionStatus = Literal["True", "False", "Unknown"]
-
-READY = "Ready"
-RECONCILING = "Reconciling"
-STALLED = "Stalled"
-DEFINITION_RESOLVED = "DefinitionResolved"
-CONFIG_VALID = "ConfigValid"
-CREDENTIALS_AVAILABLE = "CredentialsAvailable"
-REACHABLE = "Reachable"
-AUTHENTICATED = "Authenticated"
-HEALTHY = "Healthy"
-
-DOMAIN_CONDITIONS = (
-    DEFINITION_RESOLVED,
+from integration_hub.model.names import (
+    AUTHENTICATED,
     CONFIG_VALID,
     CREDENTIALS_AVAILABLE,
-    REACHABLE,
-    AUTHENTICATED,
+    DEFINITION_RESOLVED,
+    DELIVERED,
+    DOMAIN_CONDITIONS,
     HEALTHY,
+    REACHABLE,
+    READY,
+    RECONCILING,
+    STALLED,
 )
-"""In the order in which they are decided: the first that is not True explains Ready."""
 
-DELIVERED = "Delivered"
-"""Whether workloads have what they need. Present only where spec.binding asks for it; decided last."""
+__all__ = [
+    "AUTHENTICATED",
+    "CONFIG_VALID",
+    "CREDENTIALS_AVAILABLE",
+    "DEFINITION_RESOLVED",
+    "DELIVERED",
+    "DOMAIN_CONDITIONS",
+    "HEALTHY",
+    "MAX_MESSAGE",
+    "REACHABLE",
+    "READY",
+    "RECONCILING",
+    "STALLED",
+    "Condition",
+    "ConditionStatus",
+    "merge_conditions",
+    "truncated",
+]
+
+ConditionStatus = Literal["True", "False", "Unknown"]
 
 MAX_MESSAGE = 1024
 """Characters of a message that are kept: an Event holds no more, and a status must stay readable."""

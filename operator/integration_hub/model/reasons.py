@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from enum import StrEnum
 from typing import NamedTuple
 
-from integration_hub.model import conditions as c
+from integration_hub.model import names as c
 
 
 class Course(StrEnum):

@@ -22,17 +22,21 @@ CODE_PLACES: Final[Sequence[Place]] = (
     (0, "errorCode"),
     (0, "code"),
     ("error", "errors", 0, "reason"),
+    ("error", "details", 0, "reason"),
     ("error", "status"),
     ("error", "reason"),
     ("error", "type"),
     ("error",),
     ("errorCode",),
     ("error_code",),
+    ("error_summary",),
     ("errcode",),
     ("code",),
     ("Code",),
     ("__type",),
     ("fault", "detail", "errorcode"),
+    ("fault", "error", 0, "code"),
+    ("category",),
     ("Error", "Code"),
     ("reason",),
 )
@@ -75,8 +79,8 @@ EXPIRED: Final = _same(
     "token_expired", "expired_token", "access_token_expired", "expired_access_token", "expired_auth_token",
     "session_expired", "credentials_expired", "credential_expired", "password_expired", "expired_password",
     "api_key_expired", "expired_api_key", "jwt_expired", "refresh_token_expired", "ExpiredAuthenticationToken",
-    "AuthenticationTokenExpired", "expired", "token_revoked", "revoked_token", "access_token_revoked",
-    "api_key_revoked", "revoked",
+    "AuthenticationTokenExpired", "EXPIRED_AUTHENTICATION", "expired", "token_revoked", "revoked_token",
+    "access_token_revoked", "api_key_revoked", "revoked",
 )  # fmt: skip
 """Recognised, and no longer valid."""
 
@@ -86,7 +90,7 @@ REJECTED: Final = _same(
     "invalid_key", "authentication_failed", "authentication_error", "authentication_required", "auth_error",
     "INVALID_SESSION_ID", "InvalidAuthenticationToken", "InvalidAccessKeyId", "SignatureDoesNotMatch",
     "invalid_signature", "login_failed", "invalid_login", "InvalidClientTokenId", "InvalidSecurity", "AuthFailure",
-    "UnrecognizedClientException", "InvalidSignatureException", "MissingAuthenticationToken",
+    "UnrecognizedClientException", "InvalidSignatureException", "MissingAuthenticationToken", "INVALID_AUTHENTICATION",
 )  # fmt: skip
 
 CLOCK: Final = _same("RequestTimeTooSkewed", "RequestInTheFuture", "RequestExpired")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from integration_hub.config.plain_text import clean, one_line
 from integration_hub.config.redaction import (
     MASK,
     MIN_SECRET,
@@ -30,8 +31,6 @@ LONG_SECRET = 8
 MAX_BODY = 2048
 """Bytes of a body that are shown."""
 MAX_HEADERS = 50
-MAX_LINE = 1000
-"""Characters of a header or of an address that are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,17 +161,6 @@ def shown_body(body: bytes | None, secrets: Collection[str]) -> ShownBody | None
     # Masked as a whole and then cut: half a secret would no longer be known as one.
     masked = clean(redact_text(text, secrets)).encode()
     return ShownBody(masked[:MAX_BODY].decode(errors="ignore"), len(body), cut=len(masked) > MAX_BODY)
-
-
-def clean(text: str) -> str:
-    """Return the text without characters that could steer a terminal."""
-    return "".join(sign if sign.isprintable() or sign in "\n\t" else "\ufffd" for sign in text)
-
-
-def one_line(text: str) -> str:
-    """Return the text as one line without characters that could steer a terminal, cut."""
-    line = " ".join(clean(text).split())
-    return line if len(line) <= MAX_LINE else f"{line[:MAX_LINE]}…"
 
 
 def _answer_body(response: HttpResponse, secrets: Collection[str]) -> ShownBody:

@@ -11,18 +11,25 @@ from pydantic import ValidationError
 
 from integration_hub.adapters.kube import DEFINITIONS, INSTANCES, ApiError, KubeClient, Resource
 from integration_hub.config.values import choices, did_you_mean
-from integration_hub.model.base import API_VERSION
 from integration_hub.model.instance import IntegrationInstance
 from integration_hub.reconcile.definition import CheckedDefinition, check_definition, listed, parse_violation
 from integration_hub.reconcile.inputs import Inputs
 from integration_hub.reconcile.times import timestamp
 from integration_hub.shell.draft import DRAFT_UID
+from integration_hub.shell.explaining import FORBIDDEN, UNAUTHORIZED, explanation
 from integration_hub.shell.store import Store, instance_key
 
 Raw = dict[str, Any]
 
-FORBIDDEN = 403
-UNAUTHORIZED = 401
+__all__ = [
+    "FORBIDDEN",
+    "UNAUTHORIZED",
+    "CannotAskError",
+    "Cluster",
+    "NoSuchObjectError",
+    "as_if_applied",
+    "inputs_of",
+]
 
 
 class NoSuchObjectError(Exception):
@@ -114,27 +121,7 @@ class Cluster:
 
     def explained(self, error: ApiError, what: str) -> CannotAskError:
         """Return why the API server did not give what was asked for."""
-        if error.gone:
-            return CannotAskError(
-                f"The cluster at {self.server} does not know our kinds ({API_VERSION}). Install them with"
-                " 'kubectl apply -f crds/', or choose another cluster with --context."
-            )
-        if error.status == FORBIDDEN:
-            return CannotAskError(
-                f"You may not read {what}. Ask for the right to 'get' and 'list' integrationinstances and"
-                f" integrationdefinitions, or choose another --context. The API server says: {error}"
-            )
-        if error.status == UNAUTHORIZED:
-            return CannotAskError(
-                f"The API server at {self.server} does not accept your credentials. Log in again, or choose another"
-                " --context."
-            )
-        if error.status == 0:
-            return CannotAskError(
-                f"The API server at {self.server} cannot be reached ({error}). Check that it runs and that the"
-                " kubeconfig's context is the right one."
-            )
-        return CannotAskError(f"The API server at {self.server} could not give {what}: {error}")
+        return CannotAskError(str(explanation(error, what, self.server)))
 
 
 async def inputs_of(

@@ -17,9 +17,9 @@ from typing import Literal
 from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
+from integration_hub.config.plain_text import one_line
 from integration_hub.model.reasons import REASONS, Course, Reason
 from integration_hub.shell.consent import ConsentOutcome, ConsentResult
-from integration_hub.shell.exchange import one_line
 
 PRODUCT = "Integration Hub"
 

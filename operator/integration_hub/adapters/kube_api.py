@@ -1,0 +1,99 @@
+"""What every client of the Kubernetes API shares: resources and their paths, answers, and errors. No sockets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from integration_hub import __version__
+from integration_hub.adapters.wire import parsed
+from integration_hub.model.names import API_VERSION
+
+USER_AGENT = f"integration-hub-operator/{__version__}"
+CONNECT_SECONDS = 5.0
+PAGE = 500
+"""Objects of one page of a list: kopf's and client-go's default, and a bound on what is parsed at once."""
+
+ERROR_STATUS = 400
+"""The first HTTP status that means that a call was refused, or failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A resource of the API. `metadata_only` asks the server to leave out spec, status and data."""
+
+    api: str
+    plural: str
+    kind: str
+    metadata_only: bool = False
+
+    def path(self, namespace: str = "", name: str = "", sub: str = "") -> str:
+        """Return the URL path of the collection, or of one object, or of a subresource."""
+        root = f"/api/{self.api}" if "/" not in self.api else f"/apis/{self.api}"
+        parts = [root, f"namespaces/{namespace}" if namespace else "", self.plural, name, sub]
+        return "/".join(part for part in parts if part)
+
+
+INSTANCES = Resource(API_VERSION, "integrationinstances", "IntegrationInstance")
+DEFINITIONS = Resource(API_VERSION, "integrationdefinitions", "IntegrationDefinition")
+SECRETS = Resource("v1", "secrets", "Secret", metadata_only=True)
+EVENTS = Resource("events.k8s.io/v1", "events", "Event")
+
+
+class ApiError(Exception):
+    """A call that the API server refused, or that did not reach it (status 0)."""
+
+    def __init__(self, status: int, reason: str, message: str, retry_after: float | None = None) -> None:
+        """`reason` is the Status object's; `retry_after` is in seconds."""
+        super().__init__(f"{status or 'no answer'} {reason}: {message}")
+        self.status = status
+        self.reason = reason
+        self.retry_after = retry_after
+
+    @property
+    def gone(self) -> bool:
+        """Whether the object does not exist (any more)."""
+        return self.status == 404  # noqa: PLR2004
+
+
+def read_answer(content: bytes, method: str, path: str) -> dict[str, Any]:
+    """Return an object of an answer. What is none came from something in between: as good as no answer."""
+    try:
+        answer = parsed(content)
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict):
+        raise ApiError(0, "Unreadable", f"{method} {path} was answered with something that is no JSON object")
+    return answer
+
+
+def status_error(status: Mapping[str, Any]) -> ApiError:
+    """Return the error that a Status object in a watch stands for."""
+    return ApiError(
+        int(status.get("code") or 0),
+        str(status.get("reason") or ""),
+        str(status.get("message") or ""),
+        _seconds((status.get("details") or {}).get("retryAfterSeconds")),
+    )
+
+
+def answer_error(status: int, phrase: str | None, retry_after: str | None, content: bytes) -> ApiError:
+    """Read the API server's Status object, or make do with the HTTP status where a proxy answered instead.
+
+    `phrase` is HTTP's reason phrase, `retry_after` the header of that name.
+    """
+    try:
+        said = orjson.loads(content)
+        reason, message = str(said.get("reason") or ""), str(said.get("message") or "")
+    except (orjson.JSONDecodeError, AttributeError):
+        reason, message = phrase or "", "the answer is not a Kubernetes Status"
+    return ApiError(status, reason or "Unknown", message, _seconds(retry_after))
+
+
+def _seconds(value: object) -> float | None:
+    """Return what a server asks to wait; None where it asks for nothing, or for no whole number of seconds."""
+    text = str(value)
+    return float(text) if text.isascii() and text.isdigit() else None

@@ -1,0 +1,113 @@
+"""A cluster as one person sees it, for commands that ask one thing after another. What is in the way becomes HubError.
+
+Objects are plain dictionaries, as the API server has them: a command shows them and decides nothing about them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import click
+
+from integration_hub.adapters.kube_api import DEFINITIONS, INSTANCES, ApiError, Resource
+from integration_hub.adapters.kube_blocking import BlockingKube
+from integration_hub.adapters.kubeconfig import KubeconfigError, load
+from integration_hub.cli.errors import Exit, HubError, NotFoundError, UnreachableError
+from integration_hub.config.values import choices, did_you_mean
+from integration_hub.shell.explaining import FORBIDDEN, explanation
+
+Raw = dict[str, Any]
+
+MANAGER = "kubectl-hub"
+"""The field manager under which the command line writes."""
+
+CLUSTER_WIDE = frozenset({DEFINITIONS})
+"""Resources whose objects are in no namespace."""
+
+
+class Cluster:
+    """One API server, with the rights of whoever asks."""
+
+    def __init__(self, kube: BlockingKube, namespace: str) -> None:
+        """`namespace` is the one that is meant where none is named."""
+        self.kube = kube
+        self.namespace = namespace
+
+    @classmethod
+    def of(cls, flags: Mapping[str, Any], *, timeout: float = 30.0) -> Self:
+        """Return the cluster that --kubeconfig, --context and -n mean, until the command ends.
+
+        `timeout` is in seconds, per call.
+        """
+        named: tuple[Path | None, str | None] = flags.get("kubeconfig"), flags.get("context")
+        try:
+            connection = load(*named)
+        except KubeconfigError as error:
+            raise HubError(str(error), code=Exit.USAGE if any(named) else Exit.UNREACHABLE) from error
+        kube = BlockingKube(connection, timeout=timeout)
+        click.get_current_context().call_on_close(kube.close)
+        return cls(kube, flags.get("namespace") or connection.namespace)
+
+    @contextmanager
+    def asked(self, what: str) -> Iterator[None]:
+        """Turn an ApiError within into words about `what` was asked for, such as "the list of instances"."""
+        try:
+            yield
+        except ApiError as error:
+            raise self.explained(error, what) from error
+
+    def explained(self, error: ApiError, what: str) -> HubError:
+        """Return why the API server did not give `what`."""
+        found = explanation(error, what, self.kube.server)
+        return UnreachableError(found.what, todo=found.todo)
+
+    def object(self, resource: Resource, name: str, *, accept: str = "application/json") -> Raw:
+        """Return an object; NotFoundError with names that are much like it where there is none."""
+        namespace = self.within(resource)
+        try:
+            return self.kube.read(resource, namespace, name, accept=accept)
+        except ApiError as error:
+            if not error.gone:
+                raise self.explained(error, self.named(resource, name)) from error
+        raise self.missing(resource, name)
+
+    def missing(self, resource: Resource, name: str) -> HubError:
+        """Return that there is no such object, with what there is."""
+        namespace = self.within(resource)
+        try:
+            names: list[str] | None = self.names(resource)
+        except ApiError as error:
+            if error.status != FORBIDDEN:
+                return self.explained(error, f"the list of {resource.plural}")
+            names = None
+        close = did_you_mean(name, names or ())
+        if names is None:
+            has = "You may not see which others there are."
+        elif names:
+            has = f"There {'are' if len(names) > 1 else 'is'} {choices(names)}."
+        else:
+            has = "There are none at all."
+        return NotFoundError(
+            f"There is no {self.named(resource, name)}{close}. {has}",
+            todo="Name another namespace with -n; 'hub get -A' lists all instances." if namespace else "",
+        )
+
+    def instance(self, name: str) -> Raw:
+        """Return an instance of the namespace."""
+        return self.object(INSTANCES, name)
+
+    def names(self, resource: Resource) -> list[str]:
+        """Return the names of all objects, in order. ApiError where they may not be listed."""
+        return sorted(raw["metadata"]["name"] for raw in self.kube.items(resource, self.within(resource)))
+
+    def within(self, resource: Resource) -> str:
+        """Return the namespace that objects of this resource are looked for in; none for those that are in none."""
+        return "" if resource in CLUSTER_WIDE else self.namespace
+
+    def named(self, resource: Resource, name: str) -> str:
+        """Return an object as a sentence names it."""
+        namespace = self.within(resource)
+        return f"{resource.kind} '{name}'" + (f" in namespace '{namespace}'" if namespace else "")

@@ -1,0 +1,185 @@
+"""How output looks: colours, symbols, width, and what of them a stream can have. Nothing here knows a resource.
+
+Standard output is for what was found, standard error for what is under way. A pipe gets words alone. On a terminal
+every status has a symbol and a colour beside its word, never in its place. With --plain, or HUB_PLAIN=1, a terminal
+gets what reads well aloud: no symbols, no colours, nothing that moves, one fact a line.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import unicodedata
+from collections.abc import Mapping
+from enum import Enum
+from typing import Final, NamedTuple, Self, TextIO
+
+import click
+
+
+class Look(NamedTuple):
+    """How a state looks beside its word."""
+
+    colour: int
+    """Index into the 216 colours that are the same in every terminal; a theme changes the first 16 alone."""
+    symbol: str
+    ascii: str
+
+
+class State(Enum):
+    """What a status means to a person, whatever its word is."""
+
+    GOOD = Look(29, "✓", "+")
+    BAD = Look(196, "✗", "x")
+    WAITING = Look(166, "…", "~")
+    UNKNOWN = Look(166, "?", "?")
+    HELD = Look(32, "‖", "=")
+    """By a person's wish."""
+
+
+OF_READY: Final[Mapping[str, State]] = {
+    "True": State.GOOD,
+    "False": State.BAD,
+    "Unknown": State.UNKNOWN,
+    "Success": State.GOOD,
+    "Failure": State.BAD,
+    "Passed": State.GOOD,
+    "Failed": State.BAD,
+    "Skipped": State.HELD,
+}
+"""The state that the words of our API mean."""
+
+_PLAIN = "integration_hub.plain"
+_FRAMES = "|/-\\"
+_FRAME_SECONDS = 0.1
+
+
+def rgb(index: int) -> tuple[int, int, int]:
+    """Return red, green and blue (0 to 255) of a colour of xterm's cube, 16 to 231."""
+    levels = (0, 95, 135, 175, 215, 255)
+    red, rest = divmod(index - 16, 36)
+    return levels[red], levels[rest // 6], levels[rest % 6]
+
+
+def set_plain(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    """Remember --plain; as click calls it."""
+    if value:
+        ctx.find_root().meta[_PLAIN] = True
+
+
+class Screen:
+    """The two streams of a command, and what they can show."""
+
+    def __init__(
+        self, out: TextIO, err: TextIO, *, plain: bool = False, environment: Mapping[str, str] = os.environ
+    ) -> None:
+        """`plain` is a person's wish for words alone."""
+        self.out, self.err = out, err
+        self.plain = plain or environment.get("HUB_PLAIN", "") not in {"", "0"}
+        dumb = environment.get("TERM") == "dumb"
+        self.is_terminal = out.isatty()
+        self._fancy = self.is_terminal and not self.plain and not dumb
+        self._colour = self._fancy and not environment.get("NO_COLOR")
+        self._unicode = (getattr(out, "encoding", "") or "").lower().replace("-", "") == "utf8"
+        self._moves = err.isatty() and not self.plain and not dumb
+
+    @classmethod
+    def current(cls) -> Self:
+        """Return the screen of the command that runs."""
+        ctx = click.get_current_context(silent=True)
+        plain = bool(ctx is not None and ctx.find_root().meta.get(_PLAIN))
+        return cls(sys.stdout, sys.stderr, plain=plain)
+
+    @property
+    def width(self) -> int | None:
+        """Columns of the terminal; None where there is none, and nothing need be cut."""
+        if not self.is_terminal:
+            return None
+        try:
+            return os.get_terminal_size(self.out.fileno()).columns or None
+        except (OSError, ValueError):
+            return None
+
+    def say(self, text: str = "") -> None:
+        """Write a line of what was found."""
+        click.echo(text, file=self.out, color=self._fancy)
+
+    def note(self, text: str) -> None:
+        """Write a line about what is under way, to standard error."""
+        click.echo(text, file=self.err)
+
+    def status(self, state: State, word: str) -> str:
+        """Return a word with its symbol and colour, as far as the stream has them."""
+        if not self._fancy:
+            return word
+        look = state.value
+        symbol = look.symbol if self._unicode else look.ascii
+        return f"{click.style(symbol, fg=look.colour) if self._colour else symbol} {word}"
+
+    def strong(self, text: str) -> str:
+        """Return a text in bold, which every terminal shows in the colour that its owner can read."""
+        return click.style(text, bold=True) if self._colour else text
+
+    def busy(self, text: str) -> Busy:
+        """Return a context in which a terminal shows what is under way."""
+        return Busy(self.err if self._moves else None, text)
+
+
+class Busy:
+    """A line at the end of a terminal that says what is under way, and goes when that has ended."""
+
+    def __init__(self, stream: TextIO | None, text: str) -> None:
+        """Without a stream, nothing is shown."""
+        self._stream = stream
+        self._text = text
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> Self:
+        if self._stream is not None:
+            self._thread = threading.Thread(target=self._turn, args=(self._stream,), daemon=True)
+            self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _turn(self, stream: TextIO) -> None:
+        # The first frame comes late: what is quick does not flicker.
+        number = 0
+        while not self._ended.wait(_FRAME_SECONDS):
+            number += 1
+            stream.write(f"\r\x1b[2K{_FRAMES[number % len(_FRAMES)]} {self._text} ...")
+            stream.flush()
+        if number:
+            stream.write("\r\x1b[2K")
+            stream.flush()
+
+
+def cells(text: str) -> int:
+    """Return how many columns of a terminal a text takes: East Asian signs take two, marks none."""
+    if text.isascii():
+        return len(text)
+    return sum(_cells_of(sign) for sign in text)
+
+
+def _cells_of(sign: str) -> int:
+    if unicodedata.combining(sign) or unicodedata.category(sign) in {"Mn", "Me", "Cf"}:
+        return 0
+    return 2 if unicodedata.east_asian_width(sign) in {"W", "F"} else 1
+
+
+def cut(text: str, columns: int) -> str:
+    """Return the text cut to so many columns, with an ellipsis where it was cut."""
+    if cells(text) <= columns:
+        return text
+    kept, room = [], columns - 1
+    for sign in text:
+        room -= _cells_of(sign)
+        if room < 0:
+            break
+        kept.append(sign)
+    return "".join(kept) + "…" if columns > 0 else ""

@@ -1,0 +1,48 @@
+"""Why an API server did not do what a person asked, and what to do: words only."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from integration_hub.adapters.kube_api import ApiError
+from integration_hub.model.names import API_VERSION
+
+FORBIDDEN = 403
+UNAUTHORIZED = 401
+
+
+class Explanation(NamedTuple):
+    """One sentence about what is in the way, and what to do about it."""
+
+    what: str
+    todo: str = ""
+
+    def __str__(self) -> str:
+        """Return both as one text."""
+        return f"{self.what} {self.todo}".strip()
+
+
+def explanation(error: ApiError, what: str, server: str) -> Explanation:
+    """Return why the API server at `server` did not give `what`, such as "the list of instances"."""
+    if error.gone:
+        return Explanation(
+            f"The cluster at {server} does not know our kinds ({API_VERSION}).",
+            "Install them with 'kubectl apply -f crds/', or choose another cluster with --context.",
+        )
+    if error.status == FORBIDDEN:
+        return Explanation(
+            f"You may not read {what}.",
+            "Ask for the right to 'get' and 'list' integrationinstances and integrationdefinitions, or choose another"
+            f" --context. The API server says: {error}",
+        )
+    if error.status == UNAUTHORIZED:
+        return Explanation(
+            f"The API server at {server} does not accept your credentials.",
+            "Log in again, or choose another --context.",
+        )
+    if error.status == 0:
+        return Explanation(
+            f"The API server at {server} cannot be reached ({error}).",
+            "Check that it runs and that the kubeconfig's context is the right one.",
+        )
+    return Explanation(f"The API server at {server} could not give {what}: {error}")

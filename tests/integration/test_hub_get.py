@@ -1,0 +1,261 @@
+"""`hub get` as a user runs it, against a real API server: as kubectl where kubectl says how it should be."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from conftest import Kubectl
+from integration_hub.devcluster import ControlPlaneInfo
+from support.hub_command import Hub, user_kubeconfig
+from support.instances import Api, Object, instance
+
+pytestmark = pytest.mark.cluster
+
+IDENTITY = "billing@acme.example"
+
+
+@pytest.fixture
+def hub(control_plane: ControlPlaneInfo, crds_installed: None, namespace: str, tmp_path: Path) -> Hub:
+    """The command with an administrator's kubeconfig, whose namespace is the test's."""
+    file = user_kubeconfig(
+        tmp_path / "kubeconfig",
+        server=control_plane.server,
+        ca_file=control_plane.ca_file,
+        namespace=namespace,
+        like=control_plane.kubeconfig,
+    )
+    return Hub(tmp_path, file)
+
+
+def ready(status: str, reason: str, message: str = "") -> Object:
+    """A status as the operator writes it."""
+    condition = {
+        "type": "Ready", "status": status, "reason": reason, "message": message,
+        "lastTransitionTime": "2026-01-01T00:00:00Z",
+    }  # fmt: skip
+    return {"status": {"conditions": [condition]}}
+
+
+@pytest.fixture
+def three(api: Api, namespace: str) -> list[Object]:
+    """Three instances, as the operator leaves them: one that works, one that does not, one that nobody has seen."""
+    objects = [instance(namespace, name, "acme") for name in ("billing", "crm", "new")]
+    objects[1]["metadata"]["labels"] = {"team": "crm"}
+    applied = api.apply(*objects)
+    works = ready("True", "Connected", "Connected.")
+    works["status"] |= {"identity": IDENTITY, "lastTested": "2026-01-01T00:00:00Z"}
+    api.merge(applied[0], works, "/status")
+    api.merge(applied[1], ready("False", "CredentialsRejected", "They are old. " * 20), "/status")
+    return applied
+
+
+def without_ages(text: str) -> str:
+    return re.sub(r"\b\d+[smhd](\d+[smh])?\b", "AGE", text)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("-o", "wide"),
+        ("--no-headers",),
+        ("-l", "team=crm"),
+        ("billing",),
+        ("billing", "new"),
+        ("-o", "name"),
+        ("-o", "json"),
+        ("billing", "-o", "json"),
+        ("billing", "crm", "-o", "json"),
+        ("-o", "jsonpath={.items[*].metadata.name}"),
+        ("-o", r"jsonpath={.items[*].metadata.annotations.a\.b/c}"),
+        ("-o", 'jsonpath={range .items[*]}{.metadata.name}{"\\t"}{.status}{"\\n"}{end}'),
+        ("-o", 'jsonpath={.items[*].status.conditions[?(@.type=="Ready")].reason}'),
+        ("billing", "-o", "jsonpath={.spec}"),
+    ],
+    ids=" ".join,
+)
+def test_it_prints_what_kubectl_prints(
+    hub: Hub, kubectl: Kubectl, namespace: str, three: list[Object], words: tuple[str, ...]
+) -> None:
+    theirs = kubectl("get", "iinst", *words, "-n", namespace).stdout
+    ours = hub.run("get", *words)
+    assert (ours.code, ours.err) == (0, "")
+    assert without_ages(ours.out) == without_ages(re.sub(r"(?m) +$", "", theirs))
+
+
+@pytest.mark.parametrize("words", [(), ("billing",), ("billing", "new")], ids=" ".join)
+def test_its_yaml_says_what_kubectls_says_in_the_same_order(
+    hub: Hub, kubectl: Kubectl, namespace: str, three: list[Object], words: tuple[str, ...]
+) -> None:
+    theirs = kubectl("get", "iinst", *words, "-n", namespace, "-o", "yaml").stdout
+    ours = hub.run("get", *words, "-o", "yaml").out
+    assert json.dumps(yaml.safe_load(ours)) == json.dumps(yaml.safe_load(theirs))
+
+
+def test_all_namespaces_have_a_column_for_them(hub: Hub, namespace: str, three: list[Object]) -> None:
+    ran = hub.run("get", "-A")
+    assert re.search(r"^NAMESPACE +NAME +READY +REASON", ran.out)
+    assert re.search(rf"(?m)^{namespace} +billing +True +Connected +acme +{IDENTITY}", ran.out)
+
+
+def test_definitions_are_listed_by_any_name_of_theirs(hub: Hub, kubectl: Kubectl, api: Api) -> None:
+    runs = hub.run_all(("get", "definitions"), ("get", "idef"), ("get", "IntegrationDefinition"))
+    assert {without_ages(ran.out) for ran in runs} == {without_ages(runs[0].out)}
+    assert {ran.code for ran in runs} == {0}
+
+
+def test_a_mistyped_name_is_answered_with_those_there_are(
+    hub: Hub, namespace: str, three: list[Object]
+) -> None:
+    ran = hub.run("get", "biling")
+    assert (ran.code, ran.out) == (2, "")
+    assert (
+        f"There is no IntegrationInstance 'biling' in namespace '{namespace}' (did you mean 'billing'?)."
+        in ran.err
+    )
+    assert "There are billing, crm, new." in ran.err
+
+
+def test_where_there_is_nothing_it_says_so_aside_and_that_is_no_failure(hub: Hub, namespace: str) -> None:
+    ran = hub.run("get")
+    assert (ran.code, ran.out) == (0, "")
+    assert ran.err == (
+        f"There are no instances in namespace '{namespace}'. 'hub get -A' lists those of all namespaces.\n"
+    )
+    assert yaml.safe_load(hub.run("get", "-o", "yaml").out)["items"] == []
+
+
+def test_names_and_all_namespaces_contradict_each_other(hub: Hub) -> None:
+    ran = hub.run("get", "billing", "-A")
+    assert ran.code == 2
+    assert "leave one of them out" in ran.err
+
+
+def test_who_may_not_list_is_told_what_to_ask_for(
+    hub: Hub, kubectl: Kubectl, namespace: str, control_plane: ControlPlaneInfo, tmp_path: Path
+) -> None:
+    kubectl("create", "serviceaccount", "nobody", "-n", namespace)
+    token = kubectl("create", "token", "nobody", "-n", namespace).stdout.strip()
+    file = user_kubeconfig(
+        tmp_path / "nobody", server=control_plane.server, ca_file=control_plane.ca_file, token=token
+    )
+    ran, wrong = Hub(tmp_path, file, token).run("get"), Hub(tmp_path, file, token).run("get", "x")
+    assert (ran.code, wrong.code) == (3, 3)
+    assert "You may not read the list of integrationinstances.\nWhat to do: Ask for the right" in ran.err
+    assert "You may not read IntegrationInstance 'x'" in wrong.err
+
+
+def test_a_cluster_that_is_not_there_and_one_that_is_not_trusted_are_told_apart(
+    hub: Hub, control_plane: ControlPlaneInfo, tmp_path: Path
+) -> None:
+    gone = user_kubeconfig(
+        tmp_path / "gone", server="https://127.0.0.1:1", ca_file=control_plane.ca_file, token="x"
+    )
+    other = tmp_path / "other"
+    text = re.sub(r'"certificate-authority": "[^"]+", ', "", (tmp_path / "kubeconfig").read_text())
+    other.write_text(text)
+    no_answer, untrusted = hub.run_all(
+        ("get", "--kubeconfig", str(gone)), ("get", "--kubeconfig", str(other))
+    )
+    assert (no_answer.code, untrusted.code) == (3, 3)
+    assert "The API server at https://127.0.0.1:1 cannot be reached" in no_answer.err
+    assert "its certificate is not trusted" in untrusted.err
+
+
+# On a terminal
+
+
+def test_a_terminal_gets_symbols_and_colours_beside_words_cut_to_its_width(
+    hub: Hub, three: list[Object]
+) -> None:
+    code, shown = hub.on_a_terminal("get", "-o", "wide", columns=100)
+    lines = [re.sub(r"\x1b\[[\d;]*m", "", line) for line in shown.splitlines()]
+    assert code == 0
+    assert "\x1b[38;5;29m✓\x1b[0m True" in shown
+    assert "\x1b[38;5;196m✗\x1b[0m False" in shown
+    assert max(len(line) for line in lines) <= 100
+    assert re.search(r"✗ False +CredentialsR…", lines[2])
+    assert re.search(r"They are old\..*…$", lines[2])
+
+
+def test_without_colours_the_symbols_and_words_stay(hub: Hub, three: list[Object]) -> None:
+    _, shown = hub.on_a_terminal("get", NO_COLOR="1")
+    assert "\x1b" not in shown
+    assert "✗ False" in shown
+
+
+def test_plain_output_on_a_terminal_is_words_one_fact_a_line(hub: Hub, three: list[Object]) -> None:
+    _, shown = hub.on_a_terminal("get", "billing", "--plain", columns=20)
+    facts = [line.partition(": ")[::2] for line in shown.splitlines()]
+    assert facts[:5] == [
+        ("Name", "billing"), ("Ready", "True"), ("Reason", "Connected"), ("Definition", "acme"), ("Identity", IDENTITY)
+    ]  # fmt: skip
+    assert "\x1b" not in shown
+    assert shown.isascii()
+
+
+# Watching
+
+
+def test_watching_prints_every_change_below_what_there_was_until_ctrl_c(
+    hub: Hub, api: Api, three: list[Object]
+) -> None:
+    process = hub.start("get", "-w")
+    assert process.stdout is not None
+    before = [process.stdout.readline() for _ in range(4)]
+    assert [line.split()[0] for line in before] == ["NAME", "billing", "crm", "new"]
+    api.merge(three[2], ready("False", "SecretNotFound"), "/status")
+    changed = process.stdout.readline()
+    assert changed.split()[:3] == ["new", "False", "SecretNotFound"]
+    assert changed.index("False") == before[0].index("READY")
+    api.delete(three[0])
+    api.merge(three[1], ready("True", "Connected"), "/status")
+    assert process.stdout.readline().split()[:3] == ["crm", "True", "Connected"]
+    process.send_signal(signal.SIGINT)
+    ran = hub.ended(process)
+    assert ran.code == 130
+    assert "billing was deleted." in ran.err
+    assert "Traceback" not in ran.err
+
+
+def test_watching_one_as_json_prints_whole_objects_and_no_others(
+    hub: Hub, api: Api, three: list[Object]
+) -> None:
+    process = hub.start("get", "new", "-w", "-o", "jsonpath={.metadata.name} {.status.phase}")
+    assert process.stdout is not None
+    assert process.stdout.readline() == "new \n"
+    api.merge(three[1], {"status": {"phase": "Error"}}, "/status")
+    api.merge(three[2], {"status": {"phase": "Pending"}}, "/status")
+    assert process.stdout.readline() == "new Pending\n"
+    process.send_signal(signal.SIGINT)
+    assert hub.ended(process).code == 130
+
+
+def test_a_reader_that_has_seen_enough_is_no_failure(hub: Hub, api: Api, three: list[Object]) -> None:
+    process = hub.start("get", "-w")
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.stdout.close()
+    deadline = time.monotonic() + 30
+    while process.poll() is None and time.monotonic() < deadline:
+        api.merge(three[1], {"status": {"identity": f"{time.monotonic()}"}}, "/status")
+        time.sleep(0.1)
+    assert process.returncode == 141
+    assert process.stdin is not None
+    assert process.stderr is not None
+    assert not process.stderr.read()
+    process.stdin.close()
+    process.stderr.close()
+
+
+def test_json_is_an_object_that_can_be_applied_again(hub: Hub, three: list[Object]) -> None:
+    data = json.loads(hub.run("get", "billing", "-o", "json").out)
+    assert (data["kind"], data["metadata"]["name"]) == ("IntegrationInstance", "billing")
+    assert "managedFields" not in data["metadata"]

@@ -1,0 +1,262 @@
+"""The simulated vendor finds mistakes: a definition that is changed for the worse does not pass for good.
+
+Each mistake is one that people make, put into a definition of the catalog that is right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Any
+
+import pytest
+
+from integration_hub.adapters import shipped
+from integration_hub.catalog.loader import read_object
+from integration_hub.catalog.vendor import Vendor
+from integration_hub.catalog.vendor_rules import read_vendor
+from integration_hub.shell.rehearsal import Played, play
+from integration_hub.simulation.server import SimulatedVendor
+
+Raw = dict[str, Any]
+Edit = Callable[[Raw], object]
+
+KEY: Raw = {
+    "apiVersion": "integrationhub.dev/v1alpha1",
+    "kind": "IntegrationDefinition",
+    "metadata": {"name": "acme"},
+    "spec": {
+        "displayName": "Acme",
+        "baseURL": "https://api.acme.example",
+        "allowedHosts": ["api.acme.example"],
+        "authMethods": [{"name": "key", "type": "apiKey", "settings": {"name": "X-Key"}}],
+        "tests": [
+            {
+                "name": "me",
+                "default": True,
+                "request": {
+                    "method": "POST",
+                    "path": "/me",
+                    "query": {"fields": "email"},
+                    "headers": {"X-Version": "7"},
+                    "body": {"query": "me"},
+                },
+                "identity": "response.json.email",
+            }
+        ],
+    },
+}
+VENDOR: Raw = {
+    "definition": "acme",
+    "sources": ["https://docs.acme.example/"],
+    "hosts": ["api.acme.example"],
+    "methods": {
+        "key": {"secret": {"apiKey": "good"}, "arrives": {"headers": {"X-Key": "{{ secret.apiKey }}"}}}
+    },
+    "requires": [
+        {"headers": {"X-Version": "7", "User-Agent": "*"}, "otherwise": {"status": 400, "text": "version"}}
+    ],
+    "routes": {
+        "me": {
+            "method": "POST",
+            "path": "/me",
+            "query": {"fields": "*"},
+            "body": {"query": "me"},
+            "answer": {"json": {"email": "ops@acme.example"}},
+        }
+    },
+    "refuses": {"status": 401, "json": {"error": "unauthorized"}},
+    "lies": {},
+    "cases": [
+        {"name": "good", "kind": "good", "expect": {"reason": "Connected", "identity": "ops@acme.example"}},
+        {
+            "name": "bad",
+            "kind": "bad-credential",
+            "secret": {"apiKey": "bad"},
+            "expect": {"reason": "CredentialsRejected"},
+        },
+    ],
+}
+
+
+def shipped_pair(name: str) -> tuple[Raw, Vendor]:
+    definition, vendor = shipped.definition_text(name), shipped.vendor_text(name)
+    assert definition is not None
+    assert vendor is not None
+    return read_object(definition), a_vendor(read_object(vendor))
+
+
+def a_vendor(raw: Raw) -> Vendor:
+    found = read_vendor(raw)
+    assert isinstance(found, Vendor), found
+    return found
+
+
+async def played(definition: Raw, vendor: Vendor, case: str, method: str) -> Played:
+    chosen = next(one for one in vendor.cases if one.name == case)
+    async with SimulatedVendor(vendor.hosts) as server:
+        return await play(definition, vendor, server, chosen, method)
+
+
+def request(**parts: Any) -> Edit:
+    return lambda raw: raw["spec"]["tests"][0]["request"].update(parts)
+
+
+def settings(number: int, **parts: Any) -> Edit:
+    return lambda raw: raw["spec"]["authMethods"][number]["settings"].update(parts)
+
+
+def _elsewhere(raw: Raw) -> None:
+    raw["spec"].update(baseURL="https://api.other.example", allowedHosts=["api.other.example"])
+
+
+MISTAKES: list[tuple[str, Edit, str]] = [
+    ("another path", request(path="/users/me"), "POST api.acme.example/users/me: there is no such path"),
+    ("another method", request(method="GET", body=None), "does not answer GET there"),
+    (
+        "a parameter too many",
+        request(query={"fields": "email", "page": "1"}),
+        "a parameter 'page' that nobody expects",
+    ),
+    ("a parameter too few", request(query={}), "lacks the parameter 'fields'"),
+    ("another body", request(body={"query": "you"}), "another body than the vendor wants"),
+    ("no body", request(body=None), "does not say so by its Content-Type"),
+    ("another version", request(headers={"X-Version": "6"}), "lacks the header X-Version"),
+    ("another header for the key", settings(0, name="X-Api-Key"), "no credential came"),
+    ("a prefix too many", settings(0, prefix="Bearer"), "It came to"),
+    (
+        "another identity",
+        lambda raw: raw["spec"]["tests"][0].pop("identity"),
+        "as nobody and not as 'ops@acme.example'",
+    ),
+    ("another host", _elsewhere, "It came to HostNotFound"),
+]
+
+
+async def test_what_is_right_passes() -> None:
+    for case in ("good", "bad"):
+        assert (await played(KEY, a_vendor(VENDOR), case, "key")).faults == ()
+
+
+@pytest.mark.parametrize(("edit", "said"), [row[1:] for row in MISTAKES], ids=[row[0] for row in MISTAKES])
+async def test_a_mistake_is_found(edit: Edit, said: str) -> None:
+    definition = deepcopy(KEY)
+    edit(definition)
+    ended = await played(definition, a_vendor(VENDOR), "good", "key")
+    assert any(said in fault for fault in ended.faults), ended.faults
+
+
+CONSENT: list[tuple[str, str, int, Raw, str]] = [
+    ("slack", "PKCE where it does harm", 1, {"pkce": "supported"}, "sends PKCE, which does harm here"),
+    (
+        "slack",
+        "scopes with spaces",
+        1,
+        {"scopeSeparator": " ", "scopes": ["team:read", "users:read"]},
+        "a scope that there is not",
+    ),
+    (
+        "slack",
+        "scopes in another parameter",
+        1,
+        {"scopeParameter": "scopes"},
+        "a parameter 'scopes' that nobody expects",
+    ),
+    ("slack", "a token request as JSON", 1, {"tokenRequestEncoding": "json"}, "is not written as form"),
+    ("slack", "the bot's token for the person's", 2, {"tokenAnswer": {}}, "It came to"),
+    (
+        "stripe",
+        "the client in the header",
+        1,
+        {"clientAuthentication": "client_secret_basic"},
+        "by basic, and the vendor wants body",
+    ),
+    ("stripe", "another scope", 1, {"scopes": ["write_all"]}, "a scope that there is not"),
+    (
+        "salesforce",
+        "another path of the token URL",
+        1,
+        {"tokenURL": "https://{{ config.hostname }}/oauth2/token"},
+        "there is no such path",
+    ),
+    (
+        "salesforce",
+        "no refresh token asked for",
+        1,
+        {"lifetime": "1m", "refresh": {"reuse": "strict"}, "tokenAnswer": {"refreshToken": "none"}},
+        "After the access token had ended",
+    ),
+    (
+        "salesforce",
+        "a token that lives too long",
+        2,
+        {
+            "jwt": {
+                "subject": "{{ config.username }}",
+                "audience": "https://login.salesforce.com",
+                "lifetime": "1h",
+            }
+        },
+        "lives longer than 300 seconds",
+    ),
+    (
+        "salesforce",
+        "another audience",
+        2,
+        {"jwt": {"subject": "{{ config.username }}", "lifetime": "3m"}},
+        "has not the claim 'aud'",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "parts", "said"),
+    [(row[0], *row[2:]) for row in CONSENT],
+    ids=[f"{row[0]} - {row[1]}" for row in CONSENT],
+)
+async def test_a_mistake_in_obtaining_tokens_is_found(name: str, number: int, parts: Raw, said: str) -> None:
+    definition, vendor = shipped_pair(name)
+    settings(number, **parts)(definition)
+    method = definition["spec"]["authMethods"][number]["name"]
+    case = next(case for case in vendor.cases if case.kind == "good" and method in (case.methods or [method]))
+    ended = await played(definition, vendor, case.name, method)
+    assert any(said in fault for fault in ended.faults), ended.faults
+
+
+async def test_a_renewal_that_is_not_made_is_found() -> None:
+    definition, vendor = shipped_pair("slack")
+    # Without a place for the refresh token nothing can renew, and without an end nobody tries before it is too late.
+    settings(1, tokenAnswer={"refreshToken": "nowhere", "expiresIn": "nowhere"})(definition)
+    ended = await played(definition, vendor, "a token of an app in the workspace", "oauth")
+    assert any("After the access token had ended" in fault for fault in ended.faults), ended.faults
+
+
+async def test_a_test_that_anybody_may_make_is_found() -> None:
+    raw = deepcopy(VENDOR)
+    raw["routes"]["me"]["open"] = True
+    ended = await played(KEY, a_vendor(raw), "good", "key")
+    assert ended.faults == ("Every request was one that anybody may make, so that it proves no credential",)
+
+
+async def test_a_case_may_be_about_what_there_is_not() -> None:
+    raw = deepcopy(VENDOR)
+    raw["cases"][1] |= {"strays": True, "secret": {}, "expect": {"reason": "ObjectNotFound"}}
+    definition = deepcopy(KEY)
+    request(path="/nowhere")(definition)
+    assert (await played(definition, a_vendor(raw), "bad", "key")).faults == ()
+
+
+async def test_a_credential_is_bad_in_another_region() -> None:
+    raw = deepcopy(VENDOR)
+    raw["hosts"] = ["api.acme.example", "api.eu.acme.example"]
+    raw["methods"]["key"]["knownAt"] = ["api.eu.acme.example"]
+    ended = await played(KEY, a_vendor(raw), "good", "key")
+    assert ended.found.reason == "CredentialsRejected"
+
+
+async def test_a_secret_stands_in_no_report() -> None:
+    definition, vendor = shipped_pair("salesforce")
+    settings(1, clientAuthentication="client_secret_basic", scopes=["nothing"])(definition)
+    ended = await played(definition, vendor, "an org", "oauth")
+    assert ended.faults
+    assert "HubRehearsalConsumerSecret" not in "".join((*ended.faults, ended.found.message, ended.found.hint))

@@ -1,0 +1,161 @@
+"""What output looks like: legible on every background, whole in pipes, words alone where they are asked for."""
+
+from __future__ import annotations
+
+import io
+import os
+import pty
+import re
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from integration_hub.cli.table import GAP, KEPT, Table, fitting
+from integration_hub.cli.terminal import Screen, State, cells, cut, rgb
+
+BACKGROUNDS = {
+    "black": (0, 0, 0),
+    "white": (255, 255, 255),
+    "dark grey": (0x1E, 0x1E, 0x1E),
+    "One Dark": (0x28, 0x2C, 0x34),
+    "Solarized dark": (0x00, 0x2B, 0x36),
+    "Solarized light": (0xFD, 0xF6, 0xE3),
+}
+WIDE = 'a long text that says what was found, and what to do "next"'
+
+
+def luminance(colour: tuple[int, int, int]) -> float:
+    """Relative luminance after WCAG 2.2."""
+    parts = (part / 255 for part in colour)
+    red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: tuple[int, int, int], other: tuple[int, int, int]) -> float:
+    """Contrast ratio after WCAG 2.2, from 1 to 21."""
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_the_ratio_is_that_of_the_standard() -> None:
+    assert contrast((0, 0, 0), (255, 255, 255)) == pytest.approx(21)
+    assert contrast((0x76, 0x76, 0x76), (255, 255, 255)) == pytest.approx(4.54, abs=0.01)
+
+
+@pytest.mark.parametrize("background", BACKGROUNDS.values(), ids=list(BACKGROUNDS))
+@pytest.mark.parametrize("state", State, ids=[state.name for state in State])
+def test_every_symbol_has_the_contrast_of_graphics_on_dark_and_light(
+    state: State, background: tuple[int, int, int]
+) -> None:
+    # WCAG 1.4.11. Words have the terminal's own colour, so they are as legible as whatever else stands there.
+    assert contrast(rgb(state.value.colour), background) >= 3
+
+
+def test_colours_are_those_that_no_theme_changes() -> None:
+    assert all(16 <= state.value.colour <= 231 for state in State)
+    assert rgb(16) == (0, 0, 0)
+    assert rgb(231) == (255, 255, 255)
+    assert rgb(196) == (255, 0, 0)
+
+
+def test_states_differ_by_their_symbol_not_by_their_colour_alone() -> None:
+    for symbols in ([s.value.symbol for s in State], [s.value.ascii for s in State]):
+        assert len(set(symbols)) == len(State)
+        assert all(cells(symbol) == 1 for symbol in symbols)
+
+
+@pytest.fixture
+def terminal() -> Iterator[io.TextIOWrapper]:
+    ours, theirs = pty.openpty()
+    with os.fdopen(theirs, "w", encoding="utf-8") as stream:
+        yield stream
+    os.close(ours)
+
+
+@pytest.mark.parametrize(
+    ("environment", "shown"),
+    [
+        ({"TERM": "xterm"}, "\x1b[38;5;29m✓\x1b[0m True"),
+        ({"TERM": "xterm", "NO_COLOR": "1"}, "✓ True"),
+        ({"TERM": "dumb"}, "True"),
+        ({"TERM": "xterm", "HUB_PLAIN": "1"}, "True"),
+        ({"TERM": "xterm", "HUB_PLAIN": "0"}, "\x1b[38;5;29m✓\x1b[0m True"),
+    ],
+)
+def test_a_status_on_a_terminal_is_a_word_with_as_much_beside_it_as_is_wanted(
+    terminal: io.TextIOWrapper, environment: dict[str, str], shown: str
+) -> None:
+    assert Screen(terminal, terminal, environment=environment).status(State.GOOD, "True") == shown
+
+
+def test_a_terminal_that_knows_no_unicode_gets_ascii() -> None:
+    ours, theirs = pty.openpty()
+    with os.fdopen(theirs, "w", encoding="ascii") as stream:
+        screen = Screen(stream, stream, environment={"TERM": "xterm", "NO_COLOR": "1"})
+        assert screen.status(State.BAD, "False") == "x False"
+    os.close(ours)
+
+
+def test_a_pipe_gets_words_alone() -> None:
+    stream = io.StringIO()
+    screen = Screen(stream, stream, environment={"TERM": "xterm"})
+    assert screen.status(State.BAD, "False") == "False"
+    assert screen.strong("x") == "x"
+    assert screen.width is None
+    with screen.busy("works"):
+        pass
+    assert not stream.getvalue()
+
+
+def test_plain_tables_have_one_fact_a_line_and_nothing_empty() -> None:
+    stream = io.StringIO()
+    table = Table(["NAME", "READY", "LAST TESTED"], [["a", "True", ""], ["b", "False", "5m"]])
+    table.show(Screen(stream, stream, plain=True))
+    assert stream.getvalue() == "Name: a\nReady: True\n\nName: b\nReady: False\nLast tested: 5m\n"
+
+
+def test_tables_in_a_pipe_are_aligned_and_whole() -> None:
+    stream = io.StringIO()
+    Table(["NAME", "MESSAGE"], [["a", WIDE * 9], ["日本", "b"]]).show(Screen(stream, stream))
+    head, first, second = stream.getvalue().splitlines()
+    assert head == "NAME   MESSAGE"
+    assert first == f"a      {WIDE * 9}"
+    assert second == "日本   b"
+
+
+def test_what_others_have_said_cannot_steer_the_terminal() -> None:
+    stream = io.StringIO()
+    Table(["NAME"], [["a\x1b[2Jb\nc"]]).show(Screen(stream, stream))
+    assert stream.getvalue() == "NAME\na\ufffd[2Jb c\n"
+
+
+HEADERS = ("NAMESPACE", "NAME", "READY", "REASON", "EXPIRES", "AGE", "MESSAGE")
+
+
+@given(
+    wanted=st.lists(st.integers(0, 200), min_size=7, max_size=7),
+    empty=st.lists(st.booleans(), min_size=7, max_size=7),
+    width=st.integers(1, 250),
+)
+def test_a_table_fits_the_terminal_or_shows_no_more_than_what_must_be_there(
+    wanted: list[int], empty: list[bool], width: int
+) -> None:
+    wanted = [max(own, len(header)) for own, header in zip(wanted, HEADERS, strict=True)]
+    widths = fitting(HEADERS, wanted, empty, width)
+    kept = {header: own for header, own in zip(HEADERS, widths, strict=True) if own is not None}
+    assert all(own <= most for own, most in zip(widths, wanted, strict=True) if own is not None)
+    assert {header: kept[header] for header in HEADERS[:3]} == dict(zip(HEADERS, wanted[:3], strict=False))
+    total = sum(kept.values()) + GAP * (len(kept) - 1)
+    assert total <= width or set(kept) <= KEPT
+    if sum(wanted) + GAP * 6 <= width:
+        assert widths == wanted
+
+
+@given(st.text(max_size=40), st.integers(1, 50))
+def test_a_cut_text_takes_no_more_columns_than_it_may(text: str, columns: int) -> None:
+    shown = cut(text, columns)
+    assert cells(shown) <= columns
+    assert shown == text or shown.endswith("…")
+    assert text.startswith(re.sub("…$", "", shown)) or shown == text
