@@ -355,6 +355,23 @@ class TestRenewal:
         assert condition is not None
         assert "The operator obtained this token itself" in condition.message
 
+    def test_a_new_token_that_is_refused_has_the_hint_of_the_definition_where_it_has_one(self) -> None:
+        raw = oauth()
+        refusal = {
+            "when": "response.status == 401",
+            "reason": "CredentialsRejected",
+            "hint": "Install the app again.",
+        }
+        raw["spec"]["tests"][0]["failures"] = [refusal]
+        world = World(of=raw)
+        world.run()
+        world.provider.api_status = 401
+        world.bring(code="good-code")
+        condition = world.status.condition("Ready")
+        assert condition is not None
+        assert condition.reason == "CredentialsRejected"
+        assert condition.message.endswith("Install the app again.")
+
     def test_a_refresh_token_that_somebody_else_has_renewed_is_adopted(self) -> None:
         world = World()
         world.connect()

@@ -13,7 +13,7 @@ from integration_hub.auth.flow import Credentials
 from integration_hub.auth.tokens import TokenMethod, token_method
 from integration_hub.model.base import REQUEST_ANNOTATION
 from integration_hub.model.instance import VerdictChange
-from integration_hub.model.reasons import Reason
+from integration_hub.model.reasons import REASONS, Reason
 from integration_hub.model.tokens import Tokens
 from integration_hub.probe.diagnose import Diagnosis, diagnose
 from integration_hub.reconcile.authentication import Kept
@@ -143,7 +143,9 @@ class Run:
         if credentials.tokens is None:
             return diagnosis
         if diagnosis.reason in _ABOUT_A_SECRET:
-            return replace(diagnosis, hint=OBTAINED)
+            # A hint of the definition's own is about this very refusal, and stays.
+            is_ours = diagnosis.hint == REASONS[diagnosis.reason].remedy
+            return replace(diagnosis, hint=OBTAINED) if is_ours else diagnosis
         missing = self.missing_scopes(credentials.tokens)
         if diagnosis.result != "Success" or not missing:
             return diagnosis
