@@ -113,6 +113,18 @@ ERRORS: list[tuple[str, Edit, str, str]] = [
         "where to click",
     ),
     (
+        "a key without words",
+        spec(lambda s: s["authMethods"][2]["credentials"].pop()),
+        "spec.authMethods[jwt].credentials",
+        "say nothing of the key 'privateKey'",
+    ),
+    (
+        "a key without a name",
+        spec(lambda s: s["authMethods"][2]["credentials"][0].pop("displayName")),
+        "spec.authMethods[jwt].credentials[clientId].displayName",
+        "is missing",
+    ),
+    (
         "no identity",
         spec(lambda s: s["tests"][0].pop("identity")),
         "spec.tests[identity].identity",
@@ -221,7 +233,7 @@ def test_a_self_hosted_system_may_be_anywhere() -> None:
     ("edit", "said"),
     [
         (annotate("self-hosted", "true"), "every entry of allowedHosts is closed"),
-        (annotate("no-identity", "it does not tell"), "the default test has an identity"),
+        (annotate("no-identity", "it does not tell"), "is not needed: there is an identity"),
         (unprop("username", "examples"), "people type what they see"),
         (unprop("hostname", "x-hub-pattern-message"), "say in words what the pattern wants"),
         (spec(lambda s: s["tests"][1].pop("failures")), "what only the vendor's documentation explains"),

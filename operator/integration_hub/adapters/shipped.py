@@ -8,11 +8,18 @@ from importlib.resources.abc import Traversable
 
 _DEFINITIONS = "definitions"
 _VENDORS = "vendors"
+_KUSTOMIZATION = "kustomization.yaml"
+"""Lists the definitions for 'kubectl apply -k'."""
 
 
 def definition_ids() -> tuple[str, ...]:
     """Return the names of all definitions, sorted."""
     return tuple(sorted(_ids(_DEFINITIONS)))
+
+
+def index_text() -> str:
+    """Return the index of the catalog: a line for each definition."""
+    return _folder("index.jsonl").read_text(encoding="utf-8")
 
 
 def definition_text(name: str) -> str | None:
@@ -36,7 +43,7 @@ def _folder(part: str) -> Traversable:
 
 def _ids(part: str) -> Iterator[str]:
     for entry in _folder(part).iterdir():
-        if entry.name.endswith(".yaml"):
+        if entry.name.endswith(".yaml") and entry.name != _KUSTOMIZATION:
             yield entry.name.removesuffix(".yaml")
 
 

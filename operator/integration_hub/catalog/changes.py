@@ -238,6 +238,13 @@ def _method(old: AuthMethod, new: AuthMethod, path: str) -> Iterator[Change]:
             yield _broken(f"{path}.settings", f"need the key '{key}' in the Secret, which {was}")
     for key in sorted(set(before) - set(after)):
         yield Change(f"{path}.settings", f"do not read the key '{key}' of the Secret any more")
+    for name, before_, after_ in (("test", old.test, new.test), ("baseURL", old.base_url, new.base_url)):
+        if before_ != after_:
+            yield Change(
+                f"{path}.{name}", f"is {after_ or 'the default'} now, and was {before_ or 'the default'}"
+            )
+    if old.headers != new.headers:
+        yield Change(f"{path}.headers", "are other")
     if old.settings == new.settings:
         return
     consent = [name for name in _CONSENT if old.settings.get(name) != new.settings.get(name)]

@@ -17,7 +17,7 @@ from integration_hub.config.profile import secret_fields
 from integration_hub.config.values import did_you_mean
 from integration_hub.config.violation import joined
 from integration_hub.model.base import GROUP
-from integration_hub.model.definition import DefinitionSpec
+from integration_hub.model.definition import AuthMethod, DefinitionSpec
 
 Raw = Mapping[str, Any]
 
@@ -185,26 +185,31 @@ def wizard_asks_once(subject: Subject) -> Iterator[Finding]:
 
 
 def placeholders_resolve(subject: Subject) -> Iterator[Finding]:
-    """Fill in what stands in addresses and requests always: the field is required, or has a default."""
+    """Find fields that every connection needs and that may be left out; one that some methods need, they ask for."""
     sure = subject.required | {name for name, field in subject.fields.items() if "default" in field}
-    spec = subject.spec
-    for path, text in (
-        ("spec.baseURL", spec.base_url),
-        *((joined("spec.allowedHosts", index), host) for index, host in enumerate(spec.allowed_hosts)),
-        *((f"spec.tests[{test.name}].request.path", test.request.path) for test in spec.tests),
-        *(
-            (f"spec.authMethods[{method.name}].{where}", address)
-            for method in spec.auth_methods
-            if method.type in METHODS
-            for where, address in asked_addresses(METHODS[method.type], method.settings)
+    needs = [_needs(subject.spec, method) for method in subject.spec.auth_methods]
+    for name in subject.fields:
+        if name not in sure and all(name in need for need in needs):
+            yield _error(
+                needs[0][name],
+                f"needs 'config.{name}', which may have no value: make the field required, or give it a default",
+            )
+
+
+def _needs(spec: DefinitionSpec, method: AuthMethod) -> dict[str, str]:
+    """Return the fields that a connection by this method cannot do without, each with where it stands."""
+    test = spec.test_of(method)
+    kind = METHODS.get(method.type)
+    asked = asked_addresses(kind, method.settings) if kind is not None else ()
+    texts = (
+        (
+            "spec.baseURL" if method.base_url is None else f"spec.authMethods[{method.name}].baseURL",
+            spec.base_url_of(method),
         ),
-    ):
-        for name in _FIELD.findall(text):
-            if name in subject.fields and name not in sure:
-                yield _error(
-                    path,
-                    f"needs 'config.{name}', which may have no value: make the field required, or give it a default",
-                )
+        (f"spec.tests[{test.name}].request.path", test.request.path),
+        *((f"spec.authMethods[{method.name}].{where}", address) for where, address in asked),
+    )
+    return {name: where for where, text in reversed(texts) for name in _FIELD.findall(text)}
 
 
 def hosts_are_closed(subject: Subject) -> Iterator[Finding]:
@@ -253,7 +258,7 @@ def _ends_with_a_domain(pattern: str) -> bool:
 
 
 def auth_methods_are_explained(subject: Subject) -> Iterator[Finding]:
-    """Every auth method has a name and says where its credential is to be had, and needs one."""
+    """Every auth method has a name and says where its credential is to be had; so has every key of its Secret."""
     for method in subject.spec.auth_methods:
         path = f"spec.authMethods[{method.name}]"
         if not method.display_name:
@@ -264,33 +269,47 @@ def auth_methods_are_explained(subject: Subject) -> Iterator[Finding]:
                 "is missing: say where to click to get the credential, in the vendor's words",
             )
         kind = METHODS.get(method.type)
-        if kind is not None and not kind.secret_keys(method.settings):
+        keys = [key.name for key in kind.secret_keys(method.settings)] if kind is not None else []
+        if not keys:
             yield _warning(f"{path}.settings", "need no Secret, so whoever connects proves nothing")
+        words = {entry.key: entry for entry in method.credentials}
+        for key in keys:
+            if key not in words:
+                yield _error(
+                    f"{path}.credentials",
+                    f"say nothing of the key '{key}': add its displayName and description",
+                )
+                continue
+            for part in ("display_name", "description"):
+                if not getattr(words[key], part):
+                    name = "displayName" if part == "display_name" else part
+                    yield _error(
+                        f"{path}.credentials[{key}].{name}", "is missing: forms ask for the key with it"
+                    )
 
 
 def tests_tell_who(subject: Subject) -> Iterator[Finding]:
-    """The default test says who is connected, or the definition says why it cannot; every test has a name."""
-    test = subject.spec.default_test
-    path = f"spec.tests[{test.name}]"
+    """Tests that prove methods say who is connected, or the definition says why not; every test has a name."""
     said = subject.annotations.get(NO_IDENTITY, "").strip()
-    if test.identity is None and not said:
-        yield _error(
-            f"{path}.identity",
-            "is missing: name the place in the answer that says who is connected, or say in the annotation"
-            f" {NO_IDENTITY} why there is none",
-        )
-    if test.identity is not None and said:
-        yield _warning(
-            f"metadata.annotations.{NO_IDENTITY}", "is not needed: the default test has an identity"
-        )
-    if test.request.method not in {"GET", "HEAD", "POST"}:
-        yield _error(f"{path}.request.method", "changes something, and a test is made again and again")
-    for each in subject.spec.tests:
-        if not each.display_name:
-            yield _error(f"spec.tests[{each.name}].displayName", "is missing: it says what is tried")
-        if not each.failures:
+    proofs = {test.name: test for test in map(subject.spec.test_of, subject.spec.auth_methods)}
+    for name, test in proofs.items():
+        if test.identity is None and not said:
+            yield _error(
+                f"spec.tests[{name}].identity",
+                "is missing: name the place in the answer that says who is connected, or say in the annotation"
+                f" {NO_IDENTITY} why there is none",
+            )
+    if said and all(test.identity is not None for test in proofs.values()):
+        yield _warning(f"metadata.annotations.{NO_IDENTITY}", "is not needed: there is an identity")
+    for test in subject.spec.tests:
+        path = f"spec.tests[{test.name}]"
+        if test.request.method not in {"GET", "HEAD", "POST"}:
+            yield _error(f"{path}.request.method", "changes something, and a test is made again and again")
+        if not test.display_name:
+            yield _error(f"{path}.displayName", "is missing: it says what is tried")
+        if not test.failures:
             yield _warning(
-                f"spec.tests[{each.name}].failures",
+                f"{path}.failures",
                 "is empty: say what only the vendor's documentation explains, like a missing permission",
             )
 

@@ -26,11 +26,11 @@ from integration_hub.cli.definition_files import (
 )
 from integration_hub.cli.definition_view import PlayedView, change_lines, lint_lines
 from integration_hub.cli.trial_streams import cannot_write, prepare
+from integration_hub.config.plain_text import clean
 from integration_hub.config.values import did_you_mean
 from integration_hub.model.definition import DefinitionSpec
 from integration_hub.reconcile.definition import check_definition
 from integration_hub.shell.authoring import findings, vendor_findings
-from integration_hub.shell.exchange import clean
 from integration_hub.shell.rehearsal import Played, rehearse
 
 OK, TO_MEND, USAGE = 0, 1, 2

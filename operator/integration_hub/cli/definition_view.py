@@ -11,7 +11,7 @@ import click
 from integration_hub.catalog.changes import Change
 from integration_hub.catalog.lint import Finding
 from integration_hub.catalog.vendor import Vendor
-from integration_hub.shell.exchange import clean
+from integration_hub.config.plain_text import clean
 from integration_hub.shell.rehearsal import Played, plays
 
 _SIGNS = {True: ("✓ ok", "green"), False: ("✗ differs", "red")}
@@ -69,7 +69,8 @@ class PlayedView:
         """Write how many there were."""
         differ = sum(bool(one.faults) for one in played)
         said = "all as expected" if not differ else f"{differ} not as expected"
-        click.echo(f"\n{len(played)} connections: {said}.", file=self._out)
+        word = "connection" if len(played) == 1 else "connections"
+        click.echo(f"\n{len(played)} {word}: {said}.", file=self._out)
 
     def _line(self, sign: str, colour: str | None, *texts: str) -> None:
         columns = [f"{text:<{width}}" for text, width in zip(texts, (*self._widths, 0), strict=True)]

@@ -27,6 +27,9 @@ _COMMANDS: dict[str, _Command] = {
         "authorize",
         "Sign in to an external system and consent to a connection.",
     ),
+    "catalog": _Command(
+        "integration_hub.cli.catalog", "catalog", "Find definitions of real systems, and install them."
+    ),
     "definition": _Command(
         "integration_hub.cli.definition",
         "definition",

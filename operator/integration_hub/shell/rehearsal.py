@@ -204,13 +204,14 @@ class _Connection:
         }
 
     def _tests(self) -> list[str]:
-        """Return the tests to make beside the default one."""
+        """Return the tests to make beside the one that proves the method; none that proves another method."""
         if self._case.tests is not None:
             return list(self._case.tests)
         spec = self._definition.spec
         if spec is None or self._case.kind is not Kind.GOOD:
             return []
-        return [test.name for test in spec.tests if not test.default]
+        proofs = {spec.default_test.name, *(method.test for method in spec.auth_methods)}
+        return [test.name for test in spec.tests if test.name not in proofs]
 
     # The operator's part
 

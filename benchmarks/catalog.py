@@ -1,0 +1,62 @@
+"""How long a search takes in a catalog of a thousand definitions, beside the start of Python.
+
+    .venv/bin/python benchmarks/catalog.py
+
+The definitions are those of the catalog over and over, each with another name and vendor.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from statistics import median
+from time import perf_counter
+
+from integration_hub.adapters import shipped
+from integration_hub.catalog.index import Entry, line_of, read_index, search
+
+WORDS = ("salesforce", "salesfroce", "payments", "consumer key", "acconting api", "vendor 77")
+
+
+def a_catalog_of(count: int) -> str:
+    """Return the text of an index of so many definitions."""
+    known = read_index(shipped.index_text())
+    made = (_renamed(known[number % len(known)], number) for number in range(count))
+    return "".join(f"{line_of(entry)}\n" for entry in made)
+
+
+def _renamed(entry: Entry, number: int) -> Entry:
+    return replace(
+        entry,
+        name=f"{entry.name}-{number}",
+        display_name=f"{entry.display_name} {number}",
+        vendor=f"Vendor {number}",
+        fields=(*entry.fields, f"field{number}"),
+    )
+
+
+def main() -> None:
+    """Print the times."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("-n", type=int, default=1000, help="definitions")
+    parser.add_argument("--rounds", type=int, default=20)
+    options = parser.parse_args()
+    text = a_catalog_of(options.n)
+    print(
+        f"{options.n} definitions, {len(text) // 1024} KiB of index, median of {options.rounds}, milliseconds"
+    )
+    for words in WORDS:
+        read, whole, found = [], [], 0
+        for _ in range(options.rounds):
+            started = perf_counter()
+            entries = read_index(text)
+            read.append(perf_counter() - started)
+            found = len(search(entries, words))
+            whole.append(perf_counter() - started)
+        print(
+            f"{words!r:16} {found:5} found   reading {1000 * median(read):5.1f}   all {1000 * median(whole):5.1f}"
+        )
+
+
+if __name__ == "__main__":
+    main()

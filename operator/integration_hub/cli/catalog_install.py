@@ -1,0 +1,172 @@
+"""`hub catalog install`: what is there is looked at, then all is applied or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from integration_hub.adapters.kube_api import DEFINITIONS, INSTANCES, ApiError
+from integration_hub.catalog.changes import Change, changes
+from integration_hub.cli.catalog_view import chosen
+from integration_hub.cli.cluster import Cluster
+from integration_hub.cli.errors import HubError
+from integration_hub.cli.output import Form, Raw, as_list, write
+from integration_hub.cli.terminal import Screen
+from integration_hub.config.plain_text import clean
+from integration_hub.reconcile.definition import CheckedDefinition, check_definition
+from integration_hub.shell.upgrade import Broken, broken
+
+MANAGER = "integration-hub-catalog"
+"""Whose fields these are, to the API server: nobody else's are taken over without --force."""
+
+_APPLY = "application/apply-patch+yaml"
+_CONFLICT = 409
+_ANNOTATION = "integrationhub.dev/"
+_MOST_NAMED = 10
+
+
+@dataclass
+class Step:
+    """What is to be done with one definition."""
+
+    raw: Raw
+    there: Raw | None
+    found: list[Change] = field(default_factory=list)
+    breaks: list[Broken] = field(default_factory=list)
+    is_older: bool = False
+
+    @property
+    def name(self) -> str:
+        """The definition's name."""
+        return str(self.raw["metadata"]["name"])
+
+    @property
+    def is_same(self) -> bool:
+        """Whether the cluster has it as it is."""
+        return self.there is not None and _essence(self.there) == _essence(self.raw)
+
+
+def install(names: Sequence[str], flags: Mapping[str, Any]) -> None:
+    """Install what is named, or say why nothing was."""
+    screen, form, force = Screen.current(), flags["output"], flags["force"]
+    raws = chosen(names)
+    if flags["dry_run"] == "client":
+        _print(screen, form, [(raw, "created or configured (client dry run)") for raw in raws])
+        return
+    cluster = Cluster.of(flags)
+    with screen.busy("looks at what is there"):
+        steps = [_step(cluster, raw) for raw in raws]
+        _judge(cluster, [step for step in steps if step.there is not None and not step.is_same], force=force)
+    for step in steps:
+        for change in step.found:
+            screen.note(clean(f"{step.name}: {'breaking: ' if change.breaking else ''}{change}"))
+    if not force:
+        _refuse(steps)
+    mark = " (server dry run)" if flags["dry_run"] else ""
+    done = []
+    for step in steps:
+        applied = step.there or {}
+        if not step.is_same:
+            applied = _apply(cluster, step.raw, dry=bool(flags["dry_run"]), force=force)
+        word = "unchanged" if step.is_same else "created" if step.there is None else "configured"
+        done.append((applied, f"{word}{mark}"))
+    _print(screen, form, done)
+
+
+def _step(cluster: Cluster, raw: Raw) -> Step:
+    name = raw["metadata"]["name"]
+    try:
+        return Step(raw, cluster.kube.read(DEFINITIONS, "", name))
+    except ApiError as error:
+        if not error.gone:
+            raise cluster.explained(error, f"IntegrationDefinition '{name}'") from error
+    return Step(raw, None)
+
+
+def _judge(cluster: Cluster, steps: Sequence[Step], *, force: bool) -> None:
+    """Compare with what is there, and find the connections that would break."""
+    if not steps:
+        return
+    instances: dict[str, list[Raw]] = {}
+    if not force:
+        with cluster.asked("the list of instances, without which nobody knows what would break"):
+            for raw in cluster.kube.items(INSTANCES):
+                instances.setdefault(raw["spec"]["definitionRef"]["name"], []).append(raw)
+    for step in steps:
+        old, new = check_definition(step.there or {}), check_definition(_numbered(step.raw))
+        if old.spec is None or new.spec is None:
+            continue  # no connection works with what is there
+        step.found = changes(old.spec, new.spec)
+        step.is_older = _version(new) < _version(old)
+        step.breaks = broken(instances.get(step.name, ()), old, new)
+
+
+def _numbered(raw: Raw) -> Raw:
+    return {**raw, "metadata": {"uid": "new", "generation": 1, **raw["metadata"]}}
+
+
+def _version(checked: CheckedDefinition) -> tuple[int, ...]:
+    """Return the numbers of a version, for comparing; none where it has no such form."""
+    text = (checked.spec.version if checked.spec else None) or ""
+    numbers = text.partition("-")[0].partition("+")[0].split(".")
+    return tuple(int(part) for part in numbers) if all(part.isdigit() for part in numbers) else ()
+
+
+def _refuse(steps: Sequence[Step]) -> None:
+    """Raise where something would break, or go back."""
+    breaks = [f"{one} (by '{step.name}')" for step in steps for one in step.breaks]
+    if breaks:
+        more = f"\n  and {len(breaks) - _MOST_NAMED} more" if len(breaks) > _MOST_NAMED else ""
+        word = "connection" if len(breaks) == 1 else "connections"
+        raise HubError(
+            f"Nothing was installed, since it would break {len(breaks)} {word}:\n  "
+            + "\n  ".join(breaks[:_MOST_NAMED])
+            + more,
+            todo="Change these connections first, or install all the same with --force.",
+        )
+    older = [step.name for step in steps if step.is_older]
+    if older:
+        names = ", ".join(f"'{name}'" for name in older)
+        raise HubError(
+            f"Nothing was installed: the cluster has a newer version of {names} than this catalog.",
+            todo="Use a newer 'hub', leave these out, or go back with --force.",
+        )
+
+
+def _apply(cluster: Cluster, raw: Raw, *, dry: bool, force: bool) -> Raw:
+    """Apply one definition, in a name of the catalog's own."""
+    name = raw["metadata"]["name"]
+    query = {"fieldManager": MANAGER, "fieldValidation": "Strict", "force": "true" if force else "false"}
+    try:
+        return cluster.kube.call(
+            "PATCH",
+            DEFINITIONS.path("", name),
+            query=query | ({"dryRun": "All"} if dry else {}),
+            body=raw,
+            content_type=_APPLY,
+        )
+    except ApiError as error:
+        if error.status == _CONFLICT:
+            raise HubError(
+                f"Definition '{name}' was not installed: somebody else manages a part of it ({error}).",
+                todo="If it comes from Git, change it there. --force takes it over.",
+            ) from error
+        raise cluster.explained(error, f"IntegrationDefinition '{name}'") from error
+
+
+def _essence(raw: Raw) -> tuple[Any, dict[str, str]]:
+    """Return what of a definition is the catalog's: its spec, and our annotations."""
+    annotations = (raw.get("metadata") or {}).get("annotations") or {}
+    own = {name: text for name, text in annotations.items() if name.startswith(_ANNOTATION)}
+    checked = check_definition(_numbered(raw))
+    return checked.spec.to_wire() if checked.spec is not None else raw.get("spec"), own
+
+
+def _print(screen: Screen, form: Form, done: Sequence[tuple[Raw, str]]) -> None:
+    if not form.is_table:
+        objects = [raw for raw, _ in done]
+        write(screen, form, objects[0] if len(objects) == 1 else as_list(objects))
+        return
+    for raw, word in done:
+        screen.say(f"integrationdefinition.integrationhub.dev/{raw['metadata']['name']} {word}")

@@ -1,0 +1,233 @@
+"""What `hub catalog` prints: lists, what a definition needs, and files for Git. No cluster is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from textwrap import wrap
+from typing import Any
+
+from integration_hub.adapters import shipped
+from integration_hub.catalog.index import Entry, read_index
+from integration_hub.catalog.index import search as search_index
+from integration_hub.cli.errors import Exit, HubError, NotFoundError
+from integration_hub.cli.output import Form, Raw, write
+from integration_hub.cli.table import Table
+from integration_hub.cli.terminal import Screen
+from integration_hub.config.plain_text import clean
+from integration_hub.config.values import choices, did_you_mean
+from integration_hub.model.names import API_VERSION
+
+KIND = "IntegrationDefinition"
+_WIDTH = 100
+"""Columns of running text, where the terminal is no narrower."""
+
+
+def entries() -> list[Entry]:
+    """Return the catalog in short."""
+    return read_index(shipped.index_text())
+
+
+def list_all(category: str | None, form: Form, *, headers: bool) -> None:
+    """Print all definitions, or those of a category."""
+    known = entries()
+    categories = sorted({one for entry in known for one in entry.categories})
+    if category is not None and category not in categories:
+        raise NotFoundError(
+            f"There is no category '{category}'{did_you_mean(category, categories)}."
+            f" There are {', '.join(categories)}."
+        )
+    _print(
+        [entry for entry in known if category is None or category in entry.categories], form, headers=headers
+    )
+
+
+def find(words: str, form: Form, *, headers: bool) -> None:
+    """Print the definitions that fit, the best first."""
+    hits = search_index(entries(), words)
+    if not hits:
+        raise HubError(
+            f"Nothing in the catalog fits '{words}'.",
+            todo="Try fewer words; 'hub catalog list' lists all. A definition of your own is a file"
+            " (docs/catalog-authoring.md).",
+            code=Exit.FAILED,
+        )
+    _print([hit.entry for hit in hits], form, headers=headers)
+
+
+def _print(found: Sequence[Entry], form: Form, *, headers: bool) -> None:
+    screen = Screen.current()
+    if form.is_table:
+        rows = [
+            (entry.name, entry.display_name, ", ".join(entry.categories), entry.description)
+            for entry in found
+        ]
+        Table(("NAME", "SYSTEM", "CATEGORIES", "DESCRIPTION"), list(rows)).show(screen, headers=headers)
+    elif form.kind == "name":
+        write(screen, form, {"kind": "List", "items": [_object(entry.name) for entry in found]})
+    else:
+        write(screen, form, [_data(entry) for entry in found])
+
+
+def _object(name: str) -> Raw:
+    return {"apiVersion": API_VERSION, "kind": KIND, "metadata": {"name": name}}
+
+
+def _data(entry: Entry) -> Raw:
+    return {
+        "name": entry.name,
+        "displayName": entry.display_name,
+        "vendor": entry.vendor,
+        "categories": list(entry.categories),
+        "description": entry.description,
+        "version": entry.version,
+    }
+
+
+def definition(name: str) -> Raw:
+    """Return a definition of the catalog; NotFoundError with names that are much like it where there is none."""
+    text = shipped.definition_text(name)
+    if text is None:
+        known = shipped.definition_ids()
+        meant = did_you_mean(name, known) or _best_hit(name)
+        raise NotFoundError(
+            f"The catalog has no definition '{name}'{meant}.", todo="'hub catalog search' finds by any word."
+        )
+    # Here, since a list reads no manifest.
+    from integration_hub.catalog.loader import read_object  # noqa: PLC0415
+
+    return read_object(text)
+
+
+def _best_hit(words: str) -> str:
+    hits = search_index(entries(), words)
+    return f" (did you mean '{hits[0].entry.name}'?)" if hits else ""
+
+
+def chosen(names: Sequence[str]) -> list[Raw]:
+    """Return the definitions that are named, each once; all where none is."""
+    return [definition(name) for name in dict.fromkeys(names or shipped.definition_ids())]
+
+
+def show(name: str, form: Form) -> None:
+    """Print what a connection needs, or the definition itself."""
+    raw, screen = definition(name), Screen.current()
+    if not form.is_table:
+        write(screen, form, raw)
+        return
+    width = min(screen.width or _WIDTH, _WIDTH)
+    for line in _lines(raw, screen, width):
+        screen.say(line)
+
+
+def _lines(raw: Raw, screen: Screen, width: int) -> Iterator[str]:
+    spec, name = raw["spec"], raw["metadata"]["name"]
+    annotations = raw["metadata"].get("annotations") or {}
+    yield screen.strong(f"{spec['displayName']} ({name} {spec.get('version', '')})")
+    yield from _text(spec.get("description", ""), width)
+    yield f"Documentation: {spec.get('documentationURL', '')}"
+    if annotations.get("integrationhub.dev/self-hosted") == "true":
+        yield from _text(
+            "You run this system yourselves: your configuration says where credentials go.", width
+        )
+    yield ""
+    yield from _fields(spec, screen, width)
+    yield screen.strong("How to sign in")
+    for method in spec["authMethods"]:
+        yield from _method(method, width)
+    yield from _presets(spec, screen, width)
+    yield screen.strong("Tests")
+    default = next(test["name"] for test in spec["tests"] if test.get("default"))
+    for test in spec["tests"]:
+        mark = " (always)" if test["name"] == default else ""
+        yield f"  {test['name']}{mark}: {test.get('displayName', '')}"
+    yield ""
+    yield from _unverified(annotations.get("integrationhub.dev/unverified", ""), screen, width)
+    yield f"Install it: hub catalog install {name}"
+
+
+def _fields(spec: Raw, screen: Screen, width: int) -> Iterator[str]:
+    properties = (spec.get("configSchema") or {}).get("properties") or {}
+    yield screen.strong("Configuration")
+    if not properties:
+        yield "  none"
+    needed = set((spec.get("configSchema") or {}).get("required") or ())
+    for name, field in properties.items():
+        if field.get("x-hub-secret"):
+            continue
+        yield f"  {name}: {field.get('title', '')}, {'required' if name in needed else 'optional'}"
+        yield from _text(field.get("description", ""), width, "    ")
+        if "enum" in field:
+            yield f"    One of: {choices(field['enum'])}"
+        if "default" in field:
+            yield f"    Default: {choices([field['default']])}"
+        if field.get("examples"):
+            yield f"    Example: {choices(field['examples'][:1])}"
+    yield ""
+
+
+def _method(method: Raw, width: int) -> Iterator[str]:
+    settings = method.get("settings") or {}
+    yield f"  {method['name']}: {method.get('displayName', '')}"
+    yield from _text(method.get("description", ""), width, "    ")
+    for entry in method.get("credentials") or ():
+        yield f"    Secret key '{entry['key']}': {entry.get('displayName', '')}"
+        yield from _text(entry.get("description", ""), width, "      ")
+        if entry.get("example"):
+            yield f"      Looks like: {entry['example']}"
+    scopes = settings.get("scopes") or ()
+    if scopes:
+        yield from _text(f"Asks for these scopes: {', '.join(scopes)}", width, "    ")
+    yield ""
+
+
+def _presets(spec: Raw, screen: Screen, width: int) -> Iterator[str]:
+    if not spec.get("templates"):
+        return
+    yield screen.strong("Templates")
+    for template in spec["templates"]:
+        yield f"  {template['name']}: {template.get('displayName', '')}"
+        yield from _text(template.get("description", ""), width, "    ")
+    yield ""
+
+
+def _unverified(text: str, screen: Screen, width: int) -> Iterator[str]:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if not lines:
+        return
+    yield screen.strong("Not checked against a page of the vendor")
+    for line in lines:
+        path, _, words = line.partition(": ")
+        yield from _text(f"{words} ({path})", width, "  ")
+    yield ""
+
+
+def _text(text: str, width: int, indent: str = "") -> Iterator[str]:
+    return iter(
+        wrap(
+            clean(" ".join(text.split())),
+            width,
+            initial_indent=indent,
+            subsequent_indent=indent,
+            break_on_hyphens=False,
+        )
+    )
+
+
+def export(folder: Path, names: Sequence[str]) -> None:
+    """Write definitions and their list into a folder."""
+    screen, raws = Screen.current(), chosen(names)
+    wanted = [raw["metadata"]["name"] for raw in raws]
+    listed = "".join(f"  - {name}.yaml\n" for name in wanted)
+    files: dict[str, Any] = {f"{name}.yaml": shipped.definition_text(name) or "" for name in wanted}
+    files["kustomization.yaml"] = (
+        f"apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n{listed}"
+    )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            folder.joinpath(name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise HubError(f"{folder} cannot be written: {error.strerror}.", code=Exit.USAGE) from error
+    for name in files:
+        screen.say(str(folder / name))

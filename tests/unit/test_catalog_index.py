@@ -1,0 +1,139 @@
+"""Searching the catalog: what is meant is found, in an order that people expect."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from integration_hub.catalog.index import Entry, line_of, read_index, search
+
+
+def entry(name: str, display_name: str = "", **parts: str) -> Entry:
+    return Entry(
+        name,
+        display_name or name.title(),
+        parts.get("vendor", ""),
+        tuple(parts.get("categories", "").split()),
+        parts.get("description", ""),
+        "1.0.0",
+        tuple(filter(None, parts.get("fields", "").split(","))),
+        tuple(filter(None, parts.get("methods", "").split(","))),
+    )
+
+
+CATALOG = [
+    entry(
+        "github",
+        "GitHub",
+        vendor="GitHub",
+        categories="developer-tools",
+        description="Repositories and issues.",
+    ),
+    entry(
+        "gitlab", "GitLab", vendor="GitLab", categories="developer-tools", description="Projects and issues."
+    ),
+    entry(
+        "google-drive",
+        "Google Drive",
+        vendor="Google",
+        categories="storage",
+        description="Files of an account.",
+    ),
+    entry(
+        "quickbooks",
+        "QuickBooks Online",
+        vendor="Intuit",
+        categories="accounting",
+        fields="realmId,Company ID",
+    ),
+    entry(
+        "salesforce",
+        "Salesforce",
+        categories="crm",
+        fields="hostname,My Domain host",
+        methods="jwt,Consumer Key",
+    ),
+    entry("stripe", "Stripe", categories="payments finance", description="Payments, customers and invoices."),
+    entry("xero", "Xero", vendor="Xero", categories="accounting", description="Invoices of an organisation."),
+]
+
+
+def names(words: str) -> list[str]:
+    return [hit.entry.name for hit in search(CATALOG, words)]
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("stripe", ["stripe"]),
+        ("STRIPE", ["stripe"]),
+        ("git", ["github", "gitlab"]),
+        ("hub", ["github"]),
+        ("intuit", ["quickbooks"]),
+        ("accounting", ["quickbooks", "xero"]),
+        ("developer tools", ["github", "gitlab"]),
+        ("developer-tools", ["github", "gitlab"]),
+        ("google drive", ["google-drive"]),
+        ("googledrive", ["google-drive"]),
+        ("my domain", ["salesforce"]),
+        ("consumer key", ["salesforce"]),
+        ("realm", ["quickbooks"]),
+        ("invoices", ["stripe", "xero"]),
+        ("issues gitlab", ["gitlab"]),
+    ],
+)
+def test_it_finds_by_names_vendors_categories_fields_and_words(words: str, found: list[str]) -> None:
+    assert sorted(names(words)) == found
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("salesfroce", "salesforce"),
+        ("slaesforce", "salesforce"),
+        ("salesforc", "salesforce"),
+        ("strpe", "stripe"),
+        ("githab", "github"),
+        ("quikbooks", "quickbooks"),
+        ("quickboks", "quickbooks"),
+        ("acounting", "quickbooks"),
+        ("gogle", "google-drive"),
+    ],
+)
+def test_a_letter_or_two_may_be_wrong(typed: str, meant: str) -> None:
+    assert meant in names(typed)
+
+
+@pytest.mark.parametrize("words", ["zendesk", "stripe zendesk", "xyz", "sti pe"])
+def test_what_is_not_there_is_not_found(words: str) -> None:
+    assert names(words) == []
+
+
+def test_a_name_goes_before_a_description_and_a_whole_word_before_its_beginning() -> None:
+    catalog = [
+        entry("hub-spot", "HubSpot", description="Marketing."),
+        entry("other", "Other", description="A hub for everything."),
+        entry("hub", "Hub"),
+    ]
+    assert [hit.entry.name for hit in search(catalog, "hub")] == ["hub", "hub-spot", "other"]
+
+
+def test_no_words_find_all_in_their_order() -> None:
+    assert names("  ") == [one.name for one in CATALOG]
+
+
+@given(st.text(max_size=40))
+def test_any_words_are_searched_for_and_scores_are_between_none_and_one(words: str) -> None:
+    hits = search(CATALOG, words)
+    assert all(0 < hit.score <= 1 for hit in hits)
+    assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
+
+
+@given(st.sampled_from(CATALOG))
+def test_every_definition_is_found_first_by_its_own_name(one: Entry) -> None:
+    assert search(CATALOG, one.display_name)[0].entry == one
+
+
+def test_an_index_is_read_as_it_was_written() -> None:
+    assert read_index("".join(f"{line_of(one)}\n" for one in CATALOG)) == CATALOG

@@ -1,0 +1,152 @@
+"""`hub definition`: what it prints, and how it ends."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from integration_hub.adapters import shipped
+from integration_hub.cli.main import main
+
+
+def run(*words: str | Path, stdin: str | None = None) -> Result:
+    return CliRunner().invoke(main, ["definition", *map(str, words)], input=stdin)
+
+
+def text(name: str = "stripe") -> str:
+    found = shipped.definition_text(name)
+    assert found is not None
+    return found
+
+
+def vendor(name: str = "stripe") -> dict[str, Any]:
+    found = shipped.vendor_text(name)
+    assert found is not None
+    raw: dict[str, Any] = yaml.safe_load(found)
+    return raw
+
+
+@pytest.fixture
+def changed(tmp_path: Path) -> Path:
+    file = tmp_path / "changed.yaml"
+    file.write_text(text().replace("name: balance", "name: money").replace("icon: St", "icon: Stripe"))
+    return file
+
+
+def test_a_definition_without_findings_is_ok() -> None:
+    ran = run("lint", "stripe", "slack")
+    assert (ran.exit_code, ran.output) == (0, "stripe: ok\nslack: ok\n")
+
+
+def test_an_error_is_told_with_file_and_path(changed: Path) -> None:
+    ran = run("lint", "-f", changed)
+    assert ran.exit_code == 1
+    assert ran.output.startswith(f"{changed} (stripe): error: spec.icon: must be a monogram")
+
+
+def test_a_warning_counts_only_where_that_is_asked_for() -> None:
+    raw = yaml.safe_load(text())
+    del raw["spec"]["tests"][1]["failures"]
+    quiet = yaml.safe_dump(raw)
+    assert run("lint", "-f", "-", stdin=quiet).exit_code == 0
+    strict = run("lint", "-f", "-", "--strict", stdin=quiet)
+    assert strict.exit_code == 1
+    assert "standard input (stripe): warning: spec.tests[balance].failures" in strict.output
+
+
+def test_findings_are_data_for_programs(changed: Path) -> None:
+    (found,) = json.loads(run("lint", "-f", changed, "-o", "json").output)
+    assert [(one["level"], one["path"]) for one in found["findings"]] == [("error", "spec.icon")]
+
+
+def test_a_test_plays_one_case() -> None:
+    ran = run("test", "stripe", "--case", "too many requests", "-o", "json")
+    assert ran.exit_code == 0
+    (played,) = json.loads(ran.output)
+    assert (played["authMethod"], played["found"]["reason"], played["faults"]) == (
+        "api-key",
+        "TooManyRequests",
+        [],
+    )
+
+
+def test_what_is_not_as_expected_is_explained(tmp_path: Path) -> None:
+    raw = vendor()
+    raw["cases"][0]["expect"]["identity"] = "acct_other"
+    file = tmp_path / "vendor.yaml"
+    file.write_text(yaml.safe_dump(raw))
+    ran = run("test", "stripe", "--vendor", file, "--case", raw["cases"][0]["name"])
+    assert ran.exit_code == 1
+    assert "✗ differs" in ran.output
+    assert "It is connected as 'acct_1HubOwn' and not as 'acct_other'" in ran.output
+    assert "1 connection: 1 not as expected." in ran.output
+
+
+def test_a_vendor_file_that_lacks_cases_is_not_enough(tmp_path: Path) -> None:
+    raw = vendor()
+    raw["cases"] = [case for case in raw["cases"] if case["kind"] != "rate-limit"]
+    file = tmp_path / "vendor.yaml"
+    file.write_text(yaml.safe_dump(raw))
+    ran = run("test", "stripe", "--vendor", file)
+    assert ran.exit_code == 1
+    assert "vendor file: cases: has none of kind 'rate-limit'" in ran.stderr
+
+
+def test_a_definition_with_errors_is_not_played(changed: Path) -> None:
+    ran = run("test", "-f", changed)
+    assert (ran.exit_code, ran.stdout) == (1, "")
+    assert "spec.icon" in ran.stderr
+
+
+def test_a_comparison_has_what_breaks_first(changed: Path) -> None:
+    ran = run("diff", "stripe", changed)
+    assert ran.exit_code == 1
+    assert (
+        ran.output.splitlines()[0]
+        == "breaking  spec.tests[balance]: was removed: a connection that names it is refused"
+    )
+    back = run("diff", "stripe", "stripe")
+    assert (back.exit_code, back.output) == (0, "Nothing is other.\n")
+    data = json.loads(run("diff", "stripe", changed, "-o", "json").output)
+    assert [one["breaking"] for one in data] == [True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["lint"], "Name a definition of the catalog, or a file with -f FILE, or --all."),
+        (["lint", "strip"], "The catalog has no definition 'strip' (did you mean 'stripe'?)"),
+        (["lint", "-f", "/nowhere.yaml"], "/nowhere.yaml cannot be read: No such file"),
+        (["test"], "one of the two"),
+        (["test", "stripe", "-f", "a.yaml"], "one of the two"),
+        (["test", "stripe", "--case", "too many request"], "did you mean 'too many requests'?"),
+        (["test", "stripe", "--vendor", "/nowhere.yaml"], "cannot be read"),
+        (["diff", "stripe"], "Missing argument"),
+        (["diff", "stripe", "./nowhere.yaml"], "cannot be read"),
+    ],
+)
+def test_a_mistake_in_the_command_is_named(words: list[str], said: str) -> None:
+    ran = run(*words)
+    assert ran.exit_code == 2
+    assert said in ran.stderr
+    assert not ran.stdout
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("a: [", "is not valid YAML"),
+        ("a: 1\na: 2\n", "a field stands there twice"),
+        ("kind: ConfigMap\n", "has no IntegrationDefinition in it"),
+        ("", "has no IntegrationDefinition in it"),
+    ],
+)
+def test_a_file_that_is_none_is_refused(content: str, said: str) -> None:
+    ran = run("lint", "-f", "-", stdin=content)
+    assert ran.exit_code == 2
+    assert said in ran.stderr
