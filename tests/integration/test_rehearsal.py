@@ -260,3 +260,16 @@ async def test_a_secret_stands_in_no_report() -> None:
     ended = await played(definition, vendor, "an org", "oauth")
     assert ended.faults
     assert "HubRehearsalConsumerSecret" not in "".join((*ended.faults, ended.found.message, ended.found.hint))
+
+
+async def test_a_client_certificate_is_good_that_the_vendor_knows() -> None:
+    raw, definition = deepcopy(VENDOR), deepcopy(KEY)
+    pair = {"tls.crt": {"generate": "client-certificate"}, "tls.key": {"generate": "client-key"}}
+    raw["methods"]["key"] = {"secret": pair, "arrives": {"clientCertificate": "tls.crt"}}
+    raw["cases"][1]["secret"] = pair  # of the same authority, and nobody whom the vendor knows
+    definition["spec"]["authMethods"][0] |= {"type": "custom", "settings": {"mtls": {}}}
+    for case in ("good", "bad"):
+        assert (await played(definition, a_vendor(raw), case, "key")).faults == ()
+    definition["spec"]["authMethods"][0] |= {"type": "apiKey", "settings": {"secretKey": "tls.key"}}
+    ended = await played(definition, a_vendor(raw), "good", "key")
+    assert ended.faults

@@ -67,6 +67,7 @@ class StandingVendor:
             lambda: datetime.now(UTC),
             authority=self._server.authority,
             redirect_uri=redirect_uri,
+            sign=self._server.client_pair,
         )
         return self._server.scene
 

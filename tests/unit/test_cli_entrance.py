@@ -43,7 +43,7 @@ def loaded(*words: str) -> set[str]:
     return set(done.stderr.splitlines()[-1].split())
 
 
-@pytest.mark.parametrize("words", [("--help",), ("get", "--help"), ("frobnicate",)])
+@pytest.mark.parametrize("words", [("--help",), ("get", "--help"), ("catalog", "show", "-h"), ("frobnicate",)])
 def test_help_and_mistakes_load_neither_what_is_slow_nor_what_speaks_to_a_cluster(
     words: tuple[str, ...],
 ) -> None:
@@ -52,6 +52,11 @@ def test_help_and_mistakes_load_neither_what_is_slow_nor_what_speaks_to_a_cluste
 
 def test_a_command_of_every_day_loads_nothing_that_is_slow() -> None:
     assert loaded("get", "--kubeconfig", "/nowhere") & SLOW == set()
+
+
+def test_a_look_at_the_catalog_loads_nothing_that_is_slow_and_a_search_reads_no_manifest() -> None:
+    assert loaded("catalog", "show", "stripe") & (SLOW | {"ssl", "http"}) == set()
+    assert loaded("catalog", "search", "salesfroce") & (SLOW | {"ssl", "http", "yaml"}) == set()
 
 
 @pytest.fixture

@@ -107,8 +107,9 @@ class Answer(_Part):
 class Generated(_Part):
     """A value of a Secret that is made for the run, since no file holds a private key."""
 
-    generate: Literal["rsa-key", "ec-key"]
-    """A private key as PEM. The simulated vendor knows the public half of the one in the good Secret."""
+    generate: Literal["rsa-key", "ec-key", "client-certificate", "client-key"]
+    """A private key as PEM, of which the simulated vendor knows the public half in the good Secret; or a certificate
+    that its authority has signed, and the key that belongs to it."""
 
 
 class Basic(_Part):
@@ -156,11 +157,15 @@ class Arrival(_Part):
     basic: Basic | None = None
     jwt: SignedToken | None = None
     aws: SignedRequest | None = None
+    client_certificate: str | None = None
+    """The key in the good Secret with the certificate that must be shown in the TLS handshake."""
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
         if not self.model_fields_set:
-            raise ValueError("says nothing: name headers, query, cookies, basic, jwt or aws")
+            raise ValueError(
+                "says nothing: name headers, query, cookies, basic, jwt, aws or clientCertificate"
+            )
         return self
 
 

@@ -8,14 +8,20 @@ from pathlib import Path
 
 import click
 
+from integration_hub.cli import completing
 from integration_hub.flags import DurationType, cluster_flags
 
 INTERRUPTED = 130
 
 
 @click.command("authorize", context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("name")
-@click.option("-n", "--namespace", help="Namespace of the instance. [default: the context's]")
+@click.argument("name", shell_complete=completing.instances)
+@click.option(
+    "-n",
+    "--namespace",
+    help="Namespace of the instance. [default: the context's]",
+    shell_complete=completing.namespaces,
+)
 @cluster_flags
 @click.option(
     "--again",

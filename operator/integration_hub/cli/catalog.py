@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from integration_hub.cli import completing
 from integration_hub.cli.flags import HELP, dry_run_flag, headers_flag, look_flags, output_flag
 from integration_hub.cli.output import Form
 from integration_hub.flags import cluster_flags
@@ -56,7 +57,7 @@ def search(words: tuple[str, ...], output: Form, *, no_headers: bool) -> None:
 
 
 @catalog.command("show", context_settings=HELP)
-@click.argument("name")
+@click.argument("name", shell_complete=completing.catalog)
 @output_flag(_FORMS)
 @look_flags
 def show(name: str, output: Form) -> None:
@@ -70,7 +71,7 @@ def show(name: str, output: Form) -> None:
 
 
 @catalog.command("install", context_settings=HELP)
-@click.argument("names", metavar="[NAME]...", nargs=-1)
+@click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=completing.catalog)
 @click.option("--all", "all_", is_flag=True, help="All definitions of the catalog.")
 @click.option(
     "--force",
@@ -100,7 +101,7 @@ def install(names: tuple[str, ...], **flags: Any) -> None:
 
 @catalog.command("export", context_settings=HELP)
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
-@click.argument("names", metavar="[NAME]...", nargs=-1)
+@click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=completing.catalog)
 @click.option("--all", "all_", is_flag=True, help="All definitions of the catalog.")
 @look_flags
 def export(folder: Path, names: tuple[str, ...], *, all_: bool) -> None:

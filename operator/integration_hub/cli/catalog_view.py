@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from textwrap import wrap
 from typing import Any
 
 from integration_hub.adapters import shipped
@@ -19,8 +18,6 @@ from integration_hub.config.values import choices, did_you_mean
 from integration_hub.model.names import API_VERSION
 
 KIND = "IntegrationDefinition"
-_WIDTH = 100
-"""Columns of running text, where the terminal is no narrower."""
 
 
 def entries() -> list[Entry]:
@@ -115,38 +112,37 @@ def show(name: str, form: Form) -> None:
     if not form.is_table:
         write(screen, form, raw)
         return
-    width = min(screen.width or _WIDTH, _WIDTH)
-    for line in _lines(raw, screen, width):
+    for line in _lines(raw, screen):
         screen.say(line)
 
 
-def _lines(raw: Raw, screen: Screen, width: int) -> Iterator[str]:
+def _lines(raw: Raw, screen: Screen) -> Iterator[str]:
     spec, name = raw["spec"], raw["metadata"]["name"]
     annotations = raw["metadata"].get("annotations") or {}
     yield screen.strong(f"{spec['displayName']} ({name} {spec.get('version', '')})")
-    yield from _text(spec.get("description", ""), width)
+    yield from _text(spec.get("description", ""), screen)
     yield f"Documentation: {spec.get('documentationURL', '')}"
     if annotations.get("integrationhub.dev/self-hosted") == "true":
         yield from _text(
-            "You run this system yourselves: your configuration says where credentials go.", width
+            "You run this system yourselves: your configuration says where credentials go.", screen
         )
     yield ""
-    yield from _fields(spec, screen, width)
+    yield from _fields(spec, screen)
     yield screen.strong("How to sign in")
     for method in spec["authMethods"]:
-        yield from _method(method, width)
-    yield from _presets(spec, screen, width)
+        yield from _method(method, screen)
+    yield from _presets(spec, screen)
     yield screen.strong("Tests")
     default = next(test["name"] for test in spec["tests"] if test.get("default"))
     for test in spec["tests"]:
         mark = " (always)" if test["name"] == default else ""
         yield f"  {test['name']}{mark}: {test.get('displayName', '')}"
     yield ""
-    yield from _unverified(annotations.get("integrationhub.dev/unverified", ""), screen, width)
+    yield from _unverified(annotations.get("integrationhub.dev/unverified", ""), screen)
     yield f"Install it: hub catalog install {name}"
 
 
-def _fields(spec: Raw, screen: Screen, width: int) -> Iterator[str]:
+def _fields(spec: Raw, screen: Screen) -> Iterator[str]:
     properties = (spec.get("configSchema") or {}).get("properties") or {}
     yield screen.strong("Configuration")
     if not properties:
@@ -156,7 +152,7 @@ def _fields(spec: Raw, screen: Screen, width: int) -> Iterator[str]:
         if field.get("x-hub-secret"):
             continue
         yield f"  {name}: {field.get('title', '')}, {'required' if name in needed else 'optional'}"
-        yield from _text(field.get("description", ""), width, "    ")
+        yield from _text(field.get("description", ""), screen, "    ")
         if "enum" in field:
             yield f"    One of: {choices(field['enum'])}"
         if "default" in field:
@@ -166,52 +162,45 @@ def _fields(spec: Raw, screen: Screen, width: int) -> Iterator[str]:
     yield ""
 
 
-def _method(method: Raw, width: int) -> Iterator[str]:
+def _method(method: Raw, screen: Screen) -> Iterator[str]:
     settings = method.get("settings") or {}
     yield f"  {method['name']}: {method.get('displayName', '')}"
-    yield from _text(method.get("description", ""), width, "    ")
+    yield from _text(method.get("description", ""), screen, "    ")
     for entry in method.get("credentials") or ():
         yield f"    Secret key '{entry['key']}': {entry.get('displayName', '')}"
-        yield from _text(entry.get("description", ""), width, "      ")
+        yield from _text(entry.get("description", ""), screen, "      ")
         if entry.get("example"):
             yield f"      Looks like: {entry['example']}"
     scopes = settings.get("scopes") or ()
     if scopes:
-        yield from _text(f"Asks for these scopes: {', '.join(scopes)}", width, "    ")
+        yield from _text(f"Asks for these scopes: {', '.join(scopes)}", screen, "    ")
     yield ""
 
 
-def _presets(spec: Raw, screen: Screen, width: int) -> Iterator[str]:
+def _presets(spec: Raw, screen: Screen) -> Iterator[str]:
     if not spec.get("templates"):
         return
     yield screen.strong("Templates")
     for template in spec["templates"]:
         yield f"  {template['name']}: {template.get('displayName', '')}"
-        yield from _text(template.get("description", ""), width, "    ")
+        yield from _text(template.get("description", ""), screen, "    ")
     yield ""
 
 
-def _unverified(text: str, screen: Screen, width: int) -> Iterator[str]:
+def _unverified(text: str, screen: Screen) -> Iterator[str]:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if not lines:
         return
     yield screen.strong("Not checked against a page of the vendor")
     for line in lines:
         path, _, words = line.partition(": ")
-        yield from _text(f"{words} ({path})", width, "  ")
+        yield from _text(f"{words} ({path})", screen, "  ")
     yield ""
 
 
-def _text(text: str, width: int, indent: str = "") -> Iterator[str]:
-    return iter(
-        wrap(
-            clean(" ".join(text.split())),
-            width,
-            initial_indent=indent,
-            subsequent_indent=indent,
-            break_on_hyphens=False,
-        )
-    )
+def _text(text: str, screen: Screen, indent: str = "") -> Iterator[str]:
+    words = clean(" ".join(text.split()))
+    return screen.folded(words, indent) if words else iter(())
 
 
 def export(folder: Path, names: Sequence[str]) -> None:

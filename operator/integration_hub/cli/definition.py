@@ -7,10 +7,15 @@ from pathlib import Path
 
 import click
 
+from integration_hub.cli import completing
+from integration_hub.cli.flags import HELP, look_flags, output_flag
+from integration_hub.cli.output import Form
+
+_FORMS = ("table", "json", "yaml")
 _FILE = click.Path(dir_okay=False, allow_dash=True, path_type=Path)
 
 
-@click.group("definition", context_settings={"help_option_names": ["-h", "--help"]})
+@click.group("definition", context_settings=HELP)
 def definition() -> None:
     """Check definitions before they are published: lint them, play them against a simulated vendor, compare them.
 
@@ -22,8 +27,8 @@ def definition() -> None:
     """  # noqa: D301 - \b is click's sign for a paragraph that keeps its lines
 
 
-@definition.command("lint")
-@click.argument("names", metavar="[NAME]...", nargs=-1)
+@definition.command("lint", context_settings=HELP)
+@click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=completing.catalog)
 @click.option(
     "-f",
     "--file",
@@ -34,8 +39,9 @@ def definition() -> None:
 )
 @click.option("--all", "all_", is_flag=True, help="All definitions of the catalog.")
 @click.option("--strict", is_flag=True, help="Warnings count as errors.")
-@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="How to print it.")
-def lint(names: tuple[str, ...], files: tuple[Path, ...], *, all_: bool, strict: bool, output: str) -> None:
+@output_flag(_FORMS)
+@look_flags
+def lint(names: tuple[str, ...], files: tuple[Path, ...], *, all_: bool, strict: bool, output: Form) -> None:
     """Say what is wrong in definitions: those of files, or of the catalog by NAME.
 
     First what the API server and the operator would refuse, with its path; then the rules of the catalog, which are
@@ -45,11 +51,11 @@ def lint(names: tuple[str, ...], files: tuple[Path, ...], *, all_: bool, strict:
         raise click.UsageError("Name a definition of the catalog, or a file with -f FILE, or --all.")
     from integration_hub.cli import definition_run  # noqa: PLC0415 - `--help` needs none of it
 
-    sys.exit(definition_run.lint(names, files, everything=all_, strict=strict, as_json=output == "json"))
+    sys.exit(definition_run.lint(names, files, everything=all_, strict=strict, form=output))
 
 
-@definition.command("test")
-@click.argument("name", required=False)
+@definition.command("test", context_settings=HELP)
+@click.argument("name", required=False, shell_complete=completing.catalog)
 @click.option("-f", "--file", type=_FILE, help="File with one definition, '-' for standard input.")
 @click.option(
     "--vendor",
@@ -57,8 +63,9 @@ def lint(names: tuple[str, ...], files: tuple[Path, ...], *, all_: bool, strict:
     help="Vendor file: how the system answers. [default: the catalog's, of the definition's name]",
 )
 @click.option("--case", "only", metavar="NAME", help="Play only the case of this name.")
-@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="How to print it.")
-def test(name: str | None, file: Path | None, vendor: Path | None, only: str | None, output: str) -> None:
+@output_flag(_FORMS)
+@look_flags
+def test(name: str | None, file: Path | None, vendor: Path | None, only: str | None, output: Form) -> None:
     """Play a definition against a simulated vendor: the one in a file, or the catalog's by NAME.
 
     The vendor file says how the real system answers. It is played by an HTTPS server on this machine, and each of its
@@ -69,14 +76,15 @@ def test(name: str | None, file: Path | None, vendor: Path | None, only: str | N
         raise click.UsageError("Name a definition of the catalog, or a file with -f FILE: one of the two.")
     from integration_hub.cli import definition_run  # noqa: PLC0415
 
-    sys.exit(definition_run.test(name, file, vendor, only, as_json=output == "json"))
+    sys.exit(definition_run.test(name, file, vendor, only, form=output))
 
 
-@definition.command("diff")
+@definition.command("diff", context_settings=HELP)
 @click.argument("old")
 @click.argument("new")
-@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="How to print it.")
-def diff(old: str, new: str, output: str) -> None:
+@output_flag(_FORMS)
+@look_flags
+def diff(old: str, new: str, output: Form) -> None:
     """Say what is other in NEW than in OLD, what may break connections first.
 
     Each is a file with one definition, '-' for standard input, or the name of a definition of the catalog. Exit code 1
@@ -84,4 +92,4 @@ def diff(old: str, new: str, output: str) -> None:
     """
     from integration_hub.cli import definition_run  # noqa: PLC0415
 
-    sys.exit(definition_run.diff(old, new, as_json=output == "json"))
+    sys.exit(definition_run.diff(old, new, form=output))

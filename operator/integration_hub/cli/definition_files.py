@@ -11,6 +11,7 @@ from integration_hub.adapters import shipped
 from integration_hub.catalog.loader import read_object
 from integration_hub.catalog.vendor import Vendor
 from integration_hub.catalog.vendor_rules import read_vendor
+from integration_hub.cli.errors import Exit, HubError
 from integration_hub.cli.trial_streams import UnreadableError, text_of
 from integration_hub.config.values import did_you_mean
 from integration_hub.shell.draft import DraftError, documents
@@ -18,8 +19,12 @@ from integration_hub.shell.draft import DraftError, documents
 Raw = dict[str, Any]
 
 
-class CannotReadError(Exception):
-    """What was named is not there or cannot be read. The message says what to do."""
+class CannotReadError(HubError):
+    """What was named is not there or cannot be read."""
+
+    def __init__(self, what: str, *, todo: str = "") -> None:
+        """See HubError."""
+        super().__init__(what, todo=todo, code=Exit.USAGE)
 
 
 @dataclass(frozen=True)
@@ -41,8 +46,8 @@ def from_catalog(name: str) -> Named:
     if text is None:
         known = shipped.definition_ids()
         raise CannotReadError(
-            f"The catalog has no definition '{name}'{did_you_mean(name, known)}."
-            " Name a file with -f where it is one of your own."
+            f"The catalog has no definition '{name}'{did_you_mean(name, known)}.",
+            todo="Name a file where it is one of your own; 'hub catalog list' lists those of the catalog.",
         )
     return Named(name, read_object(text))
 
@@ -100,8 +105,8 @@ def vendor_of(name: str, file: Path | None) -> Vendor:
         text = shipped.vendor_text(name)
         if text is None:
             raise CannotReadError(
-                f"The catalog knows no vendor of '{name}'. Write a vendor file and name it with --vendor;"
-                " docs/catalog-authoring.md says how."
+                f"The catalog knows no vendor of '{name}'.",
+                todo="Write a vendor file and name it with --vendor; docs/catalog-authoring.md says how.",
             )
         source, raw = f"vendor file of '{name}'", read_object(text)
     else:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from integration_hub.cli import completing
 from integration_hub.cli.flags import HELP, headers_flag, output_flag, place_flags, selector_flag, watch_flag
 from integration_hub.cli.output import Form, Raw, as_list, without_bookkeeping, write
 from integration_hub.cli.table import Aligned, Table
@@ -22,7 +23,9 @@ DEFINITION_WORDS = ("definitions", "definition", "integrationdefinitions", "inte
 
 
 @click.command("get", context_settings=HELP)
-@click.argument("words", metavar="[instances|definitions] [NAME]...", nargs=-1)
+@click.argument(
+    "words", metavar="[instances|definitions] [NAME]...", nargs=-1, shell_complete=completing.for_get
+)
 @place_flags(all_namespaces=True)
 @selector_flag
 @watch_flag
@@ -102,6 +105,7 @@ class _Listing:
     ) -> None:
         self._cluster, self._resource, self._screen = cluster, resource, screen
         self._names, self._selector, self._headers = names, selector, headers
+        self._query = {"labelSelector": selector} if selector else {}
         self._with_namespace = not cluster.within(resource) and not self._is_cluster_wide
 
     @property
@@ -131,7 +135,7 @@ class _Listing:
         else:
             with self._cluster.asked(f"the list of {self._resource.plural}"):
                 found = self._cluster.kube.items(
-                    self._resource, self._cluster.within(self._resource), selector=self._selector
+                    self._resource, self._cluster.within(self._resource), query=self._query
                 )
             # The items of a list do not say what they are; a file of them should.
             api = {"apiVersion": self._resource.api, "kind": self._resource.kind}
@@ -147,16 +151,15 @@ class _Listing:
             return
         with self._cluster.asked(f"the list of {self._resource.plural}"):
             yield from self._cluster.kube.pages(
-                self._resource, self._cluster.within(self._resource), selector=self._selector, accept=TABLE
+                self._resource, self._cluster.within(self._resource), query=self._query, accept=TABLE
             )
 
     def _table_of(self, pages: Sequence[Raw], *, wide: bool) -> Table:
         columns = pages[0]["columnDefinitions"]
         shown = [n for n, column in enumerate(columns) if wide or not column.get("priority")]
         headers = [columns[n]["name"].upper() for n in shown]
-        table = Table([*(["NAMESPACE"] if self._with_namespace else []), *headers])
-        table.rows.extend(self._row(row, shown) for page in pages for row in page.get("rows") or [])
-        return table
+        rows = [self._row(row, shown) for page in pages for row in page.get("rows") or []]
+        return Table([*(["NAMESPACE"] if self._with_namespace else []), *headers], rows)
 
     def _row(self, row: Raw, shown: Iterable[int]) -> list[str]:
         namespace = [row["object"]["metadata"].get("namespace", "")] if self._with_namespace else []
@@ -181,7 +184,7 @@ class _Listing:
         accept = TABLE if form.is_table else JSON
         printer = _Rows(self, form) if form.is_table else _Objects(self, form)
         for news in follow(
-            self._cluster, self._resource, selector=self._selector, accept=accept, screen=self._screen
+            self._cluster, self._resource, query=self._query, accept=accept, screen=self._screen
         ):
             printer.show(news.objects, deleted=news.deleted)
 

@@ -15,7 +15,8 @@ import click
 
 from integration_hub.adapters.kube import ApiError, KubeClient
 from integration_hub.adapters.kubeconfig import KubeconfigError, load
-from integration_hub.cli.keys_view import Course, age_of, capital, counted, names, print_list, print_report
+from integration_hub.cli.keys_view import Course, names, print_list, print_report
+from integration_hub.cli.words import age_of, capital, counted
 from integration_hub.config.plain_text import clean
 from integration_hub.credentials.keyring import Keyring, KeyringError, with_new_key, without
 from integration_hub.shell.keyring_source import (

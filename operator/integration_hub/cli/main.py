@@ -9,6 +9,7 @@ from pathlib import PurePath
 from typing import Any, NamedTuple
 
 import click
+from click.shell_completion import CompletionItem
 
 from integration_hub import __version__
 from integration_hub.cli.errors import guarded
@@ -30,22 +31,49 @@ _COMMANDS: dict[str, _Command] = {
     "catalog": _Command(
         "integration_hub.cli.catalog", "catalog", "Find definitions of real systems, and install them."
     ),
+    "check": _Command("integration_hub.cli.check", "check", "Say whether the cluster is fit for the hub."),
+    "completion": _Command(
+        "integration_hub.cli.completion", "completion", "Print a script that lets a shell complete commands."
+    ),
     "definition": _Command(
         "integration_hub.cli.definition",
         "definition",
-        "Check definitions of your own: lint them, play them against a simulated vendor.",
+        "Check definitions of your own: lint them, play them against a simulated vendor, compare them.",
     ),
     "dev": _Command("integration_hub.cli.dev", "dev", "Run a real Kubernetes API server on this machine."),
+    "diff": _Command("integration_hub.cli.diff", "diff", "Show what applying a file would change."),
+    "events": _Command(
+        "integration_hub.cli.events", "events", "List what the operator has told about instances."
+    ),
     "example": _Command(
         "integration_hub.cli.example", "example", "Run an example of the repository from start to end."
     ),
+    "explain": _Command(
+        "integration_hub.cli.explain", "explain", "Explain a reason: what it means, and what to do."
+    ),
+    "export": _Command("integration_hub.cli.export", "export", "Print an instance as a manifest for Git."),
     "get": _Command("integration_hub.cli.get", "get", "List instances or definitions, and how they are."),
     "keys": _Command(
         "integration_hub.cli.keys", "keys", "List, rotate and remove the keys that seal obtained tokens."
     ),
+    "reconcile": _Command(
+        "integration_hub.cli.reconcile", "reconcile", "Ask the operator to test an instance now."
+    ),
+    "resume": _Command(
+        "integration_hub.cli.reconcile", "resume", "Let a suspended instance be tested again."
+    ),
     "run": _Command("integration_hub.runtime.command", "run", "Run the operator."),
+    "status": _Command(
+        "integration_hub.cli.status", "status", "Say why an instance works or does not, and what to do."
+    ),
+    "suspend": _Command("integration_hub.cli.reconcile", "suspend", "Let no tests of an instance be made."),
     "test": _Command(
         "integration_hub.cli.trial", "trial", "Test a connection now and say what is wrong with it."
+    ),
+    "tree": _Command("integration_hub.cli.tree", "tree", "Show what belongs to an instance."),
+    "usage": _Command("integration_hub.cli.tree", "usage", "List who uses a definition or an instance."),
+    "version": _Command(
+        "integration_hub.cli.check", "version", "Print versions of this command and the cluster."
     ),
 }
 """Each command's summary stands here too, so that `hub --help` need not import them all."""
@@ -65,6 +93,7 @@ class _LazyGroup(click.Group):
     def main(self, *args: Any, **extra: Any) -> Any:
         # Help and hints say what the person has typed.
         if extra.get("prog_name") is None and PurePath(sys.argv[0]).stem == "kubectl-hub":
+            extra.setdefault("complete_var", "_KUBECTL_HUB_COMPLETE")
             extra["prog_name"] = "kubectl hub"
         return super().main(*args, **extra)
 
@@ -80,6 +109,11 @@ class _LazyGroup(click.Group):
         if name not in _COMMANDS and close and not ctx.resilient_parsing:
             ctx.fail(f"No such command '{name}'. Did you mean '{close[0]}'?")
         return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        # Click would import every command for the first line of its help.
+        found = [CompletionItem(n, help=c.summary) for n, c in _COMMANDS.items() if n.startswith(incomplete)]
+        return found + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

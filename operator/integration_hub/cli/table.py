@@ -23,7 +23,7 @@ class Table:
     """Rows below headers. `states` says of a header which words in its column are a status."""
 
     headers: Sequence[str]
-    rows: list[Sequence[str]] = field(default_factory=list)
+    rows: Sequence[Sequence[str]] = ()
     states: Mapping[str, Mapping[str, State]] = field(default_factory=lambda: {"READY": OF_READY})
 
     def show(self, screen: Screen, *, headers: bool = True) -> None:

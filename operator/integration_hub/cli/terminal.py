@@ -11,7 +11,7 @@ import os
 import sys
 import threading
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import Enum
 from typing import Final, NamedTuple, Self, TextIO
 
@@ -92,6 +92,11 @@ class Screen:
         return cls(sys.stdout, sys.stderr, plain=plain)
 
     @property
+    def draws(self) -> bool:
+        """Whether lines between things may be drawn."""
+        return self._fancy and self._unicode
+
+    @property
     def width(self) -> int | None:
         """Columns of the terminal; None where there is none, and nothing need be cut."""
         if not self.is_terminal:
@@ -117,9 +122,30 @@ class Screen:
         symbol = look.symbol if self._unicode else look.ascii
         return f"{click.style(symbol, fg=look.colour) if self._colour else symbol} {word}"
 
+    def tinted(self, state: State, sign: str) -> str:
+        """Return a sign that means something by itself, in the colour of a state."""
+        return click.style(sign, fg=state.value.colour) if self._colour else sign
+
     def strong(self, text: str) -> str:
         """Return a text in bold, which every terminal shows in the colour that its owner can read."""
         return click.style(text, bold=True) if self._colour else text
+
+    def folded(self, text: str, indent: str = "  ") -> Iterator[str]:
+        """Yield a long text in lines that fit a terminal; in one line elsewhere, and where it is read aloud."""
+        if self.width is None or self.plain or cells(text) + len(indent) <= self.width:
+            yield f"{indent}{text}"
+            return
+        # Here, since a pipe needs none of it.
+        import textwrap  # noqa: PLC0415
+
+        yield from textwrap.wrap(
+            text,
+            max(self.width, 40),
+            initial_indent=indent,
+            subsequent_indent=indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
 
     def busy(self, text: str) -> Busy:
         """Return a context in which a terminal shows what is under way."""

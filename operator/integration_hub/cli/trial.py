@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 
 import click
 
+from integration_hub.cli import completing
 from integration_hub.flags import cluster_flags, egress_flags
 
 INTERRUPTED = 130
@@ -58,10 +59,22 @@ class _Json(click.ParamType[Any]):
 
 
 @click.command("test", context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("name", required=False)
-@click.option("-n", "--namespace", help="Namespace of the instance. [default: the context's]")
+@click.argument("name", required=False, shell_complete=completing.instances)
+@click.option(
+    "-n",
+    "--namespace",
+    help="Namespace of the instance. [default: the context's]",
+    shell_complete=completing.namespaces,
+)
 @cluster_flags
-@click.option("--test", "tests", multiple=True, metavar="NAME", help="Make only this test. May be repeated.")
+@click.option(
+    "--test",
+    "tests",
+    multiple=True,
+    metavar="NAME",
+    help="Make only this test. May be repeated.",
+    shell_complete=completing.tests,
+)
 @click.option("--show-body", is_flag=True, help="Show the first 2 KiB of each body, masked.")
 @click.option(
     "-o", "--output", type=click.Choice(["text", "json"]), default="text", help="How to print what was found."

@@ -10,16 +10,12 @@ from typing import Any, TextIO
 
 import click
 
+from integration_hub.cli.explain import link_of
 from integration_hub.config.plain_text import one_line
-from integration_hub.model.base import GROUP
 from integration_hub.model.instance import Stage, TestResult, TestStatus
-from integration_hub.model.reasons import REASONS, Course, Reason
 from integration_hub.reconcile.gates import PlannedTest
 from integration_hub.shell.exchange import ShownBody, ShownExchange
 from integration_hub.shell.tryout import Observer, Trial, Tried, Verdict
-
-DOCS = f"https://{GROUP}/docs"
-"""Where the documentation is published; alerts link there too."""
 
 _COLOURS: Mapping[str, str] = {
     "Success": "green",
@@ -207,13 +203,6 @@ class Spinner:
     def _write(self, text: str) -> None:
         self._stream.write(text)
         self._stream.flush()
-
-
-def link_of(reason: str) -> str | None:
-    """Return where the documentation explains a reason; None where there is nothing to explain."""
-    if reason not in set(Reason) or REASONS[Reason(reason)].course is Course.GOOD:
-        return None
-    return f"{DOCS}/troubleshooting#{reason.lower()}"
 
 
 def _wants_colour(stream: TextIO) -> bool:

@@ -135,7 +135,13 @@ class _Connection:
         self._case, self._method = case, method
         self._server = server
         self._scene = Scene(
-            vendor, method, case, lambda: self._now, authority=server.authority, redirect_uri=REDIRECT_URI
+            vendor,
+            method,
+            case,
+            lambda: self._now,
+            authority=server.authority,
+            redirect_uri=REDIRECT_URI,
+            sign=server.client_pair,
         )
         server.scene = self._scene
         self._hosts = vendor.hosts

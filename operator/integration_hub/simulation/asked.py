@@ -26,6 +26,8 @@ class Asked:
     headers: Mapping[str, str]
     """Names in lower case."""
     body: bytes
+    certificate: bytes | None = None
+    """The certificate that the client has shown, as DER."""
 
     def __repr__(self) -> str:
         """Leave out everything that can carry a secret."""

@@ -12,6 +12,9 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
 from integration_hub.catalog.placeholders import filled
 from integration_hub.catalog.vendor import (
     Answer,
@@ -23,7 +26,7 @@ from integration_hub.catalog.vendor import (
     Vendor,
 )
 from integration_hub.simulation.asked import Answered, Asked, answered, fits
-from integration_hub.simulation.signing import aws_fault, fingerprint, generated, token_fault
+from integration_hub.simulation.signing import Signer, aws_fault, fingerprint, secret_of, token_fault
 from integration_hub.simulation.tokens import Desk, Issued
 
 _NOT_ALLOWED = 405
@@ -42,6 +45,8 @@ class Scene:
     authority: str = ""
     """The certificate of the authority that signed the vendor's own, as PEM."""
     redirect_uri: str = ""
+    sign: Signer = field(default=lambda: ("", ""), repr=False)
+    """Makes certificates for clients, of the vendor's authority."""
     good: dict[str, str] = field(init=False, repr=False)
     notes: list[str] = field(default_factory=list)
     """What was asked for that the vendor does not know, each in a sentence without a value."""
@@ -51,10 +56,7 @@ class Scene:
 
     def __post_init__(self) -> None:
         """Make the keys of the good Secret."""
-        self.good = {
-            name: value if isinstance(value, str) else generated(value)
-            for name, value in self.method.secret.items()
-        }
+        self.good = secret_of(self.method.secret, self.sign)
         self.issued = Issued(self.clock)
         server = self.vendor.oauth.get(self.method.oauth) if self.method.oauth else None
         self._desk = Desk(server, self.case, self.issued, self) if server is not None else None
@@ -66,13 +68,14 @@ class Scene:
 
     def secret(self) -> dict[str, str]:
         """Return the Secret that the connection has: the good one, with what the case has instead."""
-        found = dict(self.good)
-        for name, value in self.case.secret.items():
-            if value is None:
-                found.pop(name, None)
-            else:
-                found[name] = self.fill(value) if isinstance(value, str) else generated(value)
-        return found
+        own = {
+            name: self.fill(value) if isinstance(value, str) else value
+            for name, value in self.case.secret.items()
+            if value is not None
+        }
+        left_out = [name for name, value in self.case.secret.items() if value is None]
+        kept = {name: value for name, value in self.good.items() if name not in left_out}
+        return {**kept, **secret_of(own, self.sign)}
 
     def config(self) -> dict[str, Any]:
         """Return the configuration that the connection has."""
@@ -252,7 +255,15 @@ class Scene:
             )
             and (arrives.jwt is None or self._is_signed(asked, arrives))
             and (arrives.aws is None or aws_fault(asked, arrives.aws, self.fill, now) is None)
+            and (arrives.client_certificate is None or self._is_shown(asked, arrives.client_certificate))
         )
+
+    def _is_shown(self, asked: Asked, key: str) -> bool:
+        """Tell whether the certificate in the good Secret was shown."""
+        if asked.certificate is None:
+            return False
+        known = x509.load_pem_x509_certificate(self.good[key].encode())
+        return asked.certificate == known.public_bytes(Encoding.DER)
 
     def _is_signed(self, asked: Asked, arrives: Arrival) -> bool:
         rules = arrives.jwt
@@ -278,6 +289,8 @@ class Scene:
             places.append(asked.basic() is not None)
         if arrives.jwt is not None and arrives.jwt.header is not None:
             places.append(asked.headers.get(arrives.jwt.header.lower(), "").startswith(arrives.jwt.prefix))
+        if arrives.client_certificate is not None:
+            places.append(asked.certificate is not None)
         if arrives.aws is not None:
             places.append(asked.headers.get("authorization", "").startswith("AWS4-HMAC-SHA256 "))
         return all(places)

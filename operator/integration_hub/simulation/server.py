@@ -16,7 +16,7 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from integration_hub.adapters.egress import Detour, parse_detours
-from integration_hub.adapters.issuing import Leaf, certificate_pem, make_ca, make_leaf, private_pem
+from integration_hub.adapters.issuing import Leaf, Pair, certificate_pem, make_ca, make_leaf, private_pem
 from integration_hub.simulation.asked import Asked
 from integration_hub.simulation.scene import Scene
 
@@ -34,6 +34,7 @@ class SimulatedVendor:
         self._hosts = tuple(dict.fromkeys(hosts))
         self._runner: web.ServerRunner | None = None
         self._port = 0
+        self._authority: Pair | None = None
         self.authority = ""
         """The certificate of the authority, as PEM."""
         self.scene: Scene | None = None
@@ -55,6 +56,14 @@ class SimulatedVendor:
         if self._runner is not None:
             await self._runner.cleanup()
 
+    def client_pair(self) -> tuple[str, str]:
+        """Return a new certificate for a client that the authority has signed, and its private key, as PEM."""
+        if self._authority is None:
+            raise ValueError("there is an authority once the server listens")
+        leaf = Leaf("client", "A client", ExtendedKeyUsageOID.CLIENT_AUTH)
+        certificate, key = make_leaf(leaf, self._authority, datetime.now(UTC), LIFE)
+        return certificate_pem(certificate).decode("ascii"), private_pem(key).decode("ascii")
+
     def detours(self) -> tuple[Detour, ...]:
         """Return what leads connections to the vendor's hosts here."""
         return parse_detours(
@@ -64,7 +73,7 @@ class SimulatedVendor:
 
     def _context(self) -> ssl.SSLContext:
         now = datetime.now(UTC)
-        authority = make_ca("Authority of a simulated vendor", now, LIFE)
+        authority = self._authority = make_ca("Authority of a simulated vendor", now, LIFE)
         names = [x509.DNSName(host.partition(":")[0]) for host in self._hosts]
         leaf = Leaf(
             "vendor", "Simulated vendor", ExtendedKeyUsageOID.SERVER_AUTH, alternative_names=tuple(names)
@@ -78,6 +87,9 @@ class SimulatedVendor:
             path.touch(mode=0o600)
             path.write_bytes(private_pem(key) + certificate_pem(certificate))
             context.load_cert_chain(path)
+        # Whoever has a certificate may show it; whether it is wanted, the vendor file says.
+        context.verify_mode = ssl.CERT_OPTIONAL
+        context.load_verify_locations(cadata=self.authority)
         return context
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -91,6 +103,7 @@ class SimulatedVendor:
             query=request.raw_path.partition("?")[2],
             headers={name.lower(): value for name, value in request.headers.items()},
             body=body,
+            certificate=_shown(request),
         )
         answered = self.scene.answer(asked)
         response = web.Response(status=answered.status, body=answered.body)
@@ -99,6 +112,13 @@ class SimulatedVendor:
         for name, value in answered.headers.items():
             response.headers[name] = value
         return response
+
+
+def _shown(request: web.BaseRequest) -> bytes | None:
+    """Return the certificate that the client has shown, as DER."""
+    tls = request.transport.get_extra_info("ssl_object") if request.transport is not None else None
+    shown: bytes | None = tls.getpeercert(binary_form=True) if tls is not None else None
+    return shown
 
 
 def _has_port(host: str) -> bool:

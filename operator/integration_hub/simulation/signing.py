@@ -35,6 +35,28 @@ _AWS = re.compile(
 )
 
 
+Signer = Callable[[], tuple[str, str]]
+"""Returns a new certificate for a client and its private key, as PEM."""
+
+
+def secret_of(values: Mapping[str, str | Generated], sign: Signer) -> dict[str, str]:
+    """Return a Secret with what is to be made for the run; a certificate and a key in it belong together."""
+    pair = sign() if any(_is_of_pair(value) for value in values.values()) else ("", "")
+    of_pair = {"client-certificate": pair[0], "client-key": pair[1]}
+    return {
+        name: value
+        if isinstance(value, str)
+        else of_pair[value.generate]
+        if _is_of_pair(value)
+        else generated(value)
+        for name, value in values.items()
+    }
+
+
+def _is_of_pair(value: str | Generated) -> bool:
+    return isinstance(value, Generated) and value.generate.startswith("client-")
+
+
 def generated(what: Generated) -> str:
     """Return a new private key as PEM."""
     key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
