@@ -61,7 +61,8 @@ A test goes through these stages, as far as it has them, and ends at the first t
 
 A failure is told by the first line below that applies, in the order of the stages. A test's own `failures[]` go before
 all that is told of an answer: there a definition names one of these reasons for what only its system's documentation
-explains, with words of its own. Such a rule may name every reason of the last three chapters.
+explains, with words of its own. Such a rule may name every reason of the last three chapters. Where it says no more
+than `CredentialsRejected`, and the value in the Secret looks wrong or the clocks differ, that is told instead.
 
 {contents}
 """

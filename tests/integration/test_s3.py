@@ -1,6 +1,6 @@
 """Signatures of AWS before servers that none of us wrote and that verify each one: S3, IAM and STS, over TLS.
 
-The definition is the one of docs/auth-methods.md, as it stands there.
+The definition is the one of docs/auth-methods.md, as it stands there; then the catalog's.
 """
 
 from __future__ import annotations
@@ -21,10 +21,12 @@ import yaml
 
 from integration_hub.adapters.egress import EgressPolicy, HostRule, parse_cidrs
 from integration_hub.adapters.http import HttpClient
+from integration_hub.adapters.shipped import definition_text
 from integration_hub.auth.credentials import read_credentials
 from integration_hub.auth.flow import AuthContext, Credentials
 from integration_hub.auth.methods import METHODS
 from integration_hub.auth.templates import render_settings
+from integration_hub.catalog.loader import read_object
 from integration_hub.model.http import Outcome
 from integration_hub.model.reasons import Reason
 from integration_hub.probe.diagnose import Diagnosis, diagnose
@@ -51,6 +53,7 @@ DOCS = (Path(__file__).parents[2] / "docs" / "auth-methods.md").read_text(encodi
     for manifest in yaml.safe_load_all(block)
     if manifest.get("metadata", {}).get("name") == "s3"
 )
+CATALOG = read_object(definition_text("s3") or "")
 LOOPBACK = EgressPolicy(parse_cidrs(["127.0.0.0/8"]))
 ANOTHER_SECRET = {**ACCESS_KEY, "secretAccessKey": "another-canary-secret"}
 
@@ -106,15 +109,30 @@ async def ask(
     raw["spec"]["trust"] = {"caBundle": parties.authority.pem}
     if request is not None:
         raw["spec"]["tests"] = [{**raw["spec"]["tests"][0], "request": request, "expect": {}}]
+    config = {"endpoint": (server or parties.s3).url, "region": region}
+    return await make(parties, raw, config, values, settings=settings, ahead=ahead)
+
+
+async def make(
+    parties: Parties,
+    raw: Mapping[str, Any],
+    given: Mapping[str, Any],
+    values: Mapping[str, str],
+    *,
+    test: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    ahead: timedelta = timedelta(),
+) -> Exchange:
+    """Make a test of a definition, the default one unless another is named, as the operator makes it."""
     checked = check_definition(raw)
     assert checked.violations == ()
     assert checked.spec is not None
     assert checked.validator is not None
-    config = checked.validator.effective({"endpoint": (server or parties.s3).url, "region": region})
+    config = checked.validator.effective(given)
     assert checked.validator.violations(config) == []
 
-    test = checked.spec.default_test
-    plan = plan_probe(checked.spec, test, test.request, config)
+    made = next((each for each in checked.spec.tests if each.name == test), checked.spec.default_test)
+    plan = plan_probe(checked.spec, made, made.request, config)
     rendered = render_settings(CUSTOM, settings or checked.spec.auth_methods[0].settings, config)
     data = {name: value.encode() for name, value in values.items()}
     credentials = read_credentials(CUSTOM.secret_keys(rendered), data, secret_name="s")
@@ -244,6 +262,54 @@ async def test_a_session_token_of_another_is_refused(parties: Parties) -> None:
     found = await ask(parties, values, server=parties.iam, settings=settings, request=WHO)
     assert "<Code>InvalidClientTokenId</Code>" in found.text
     assert found.diagnosis.reason == Reason.CREDENTIALS_REJECTED
+
+
+class TestTheCatalogsDefinition:
+    """The one that teams use, before the same server: its rules know the answers that really come."""
+
+    @staticmethod
+    async def ask(
+        parties: Parties,
+        values: Mapping[str, str] = ACCESS_KEY,
+        *,
+        test: str = "bucket",
+        ahead: timedelta = timedelta(),
+        **config: str,
+    ) -> Exchange:
+        given = {
+            "server": parties.s3.url,
+            "bucket": "reports",
+            "region": REGION,
+            "caCertificate": parties.authority.pem,
+            **config,
+        }
+        return await make(parties, CATALOG, given, values, test=test, ahead=ahead)
+
+    @in_one_loop
+    @pytest.mark.parametrize("test", ["bucket", "buckets"])
+    async def test_a_key_pair_is_connected(self, parties: Parties, bucket: Path, test: str) -> None:
+        (bucket / "a.pdf").write_text("a")
+        found = await self.ask(parties, test=test)
+        assert (found.diagnosis.reason, found.diagnosis.result) == (Reason.CONNECTED, "Success")
+
+    @in_one_loop
+    @pytest.mark.usefixtures("bucket")
+    @pytest.mark.parametrize("refusal", REFUSALS, ids=range(len(REFUSALS)))
+    async def test_each_refusal_is_told_in_words_of_its_own(self, parties: Parties, refusal: Refusal) -> None:
+        found = await self.ask(parties, refusal.values, region=refusal.region, ahead=refusal.ahead)
+        assert f"<Code>{refusal.code}</Code>" in found.text
+        assert found.diagnosis.reason == refusal.reason
+        assert found.diagnosis.message in {
+            f"127.0.0.1:{parties.s3.port}: {rule['message']}"
+            for rule in CATALOG["spec"]["tests"][0]["failures"]
+            if f"<Code>{refusal.code}</Code>" in rule["when"]
+        }
+
+    @in_one_loop
+    async def test_a_bucket_that_there_is_not_is_no_bad_key(self, parties: Parties) -> None:
+        found = await self.ask(parties, bucket="no-such-bucket")
+        assert found.diagnosis.reason == Reason.OBJECT_NOT_FOUND
+        assert "no bucket of this name" in found.diagnosis.message
 
 
 class TestWithoutTheServer:

@@ -410,6 +410,23 @@ class TestCredentials:
         known = answered(403, {"error": "missing_scope"})
         assert tell(known, credentials=credentials).reason is Reason.INSUFFICIENT_SCOPE
 
+    @pytest.mark.parametrize(
+        ("says", "value", "date", "reason"),
+        [
+            (Reason.CREDENTIALS_REJECTED, f'"{CANARY}"', NOW, Reason.SECRET_QUOTED),
+            (Reason.CREDENTIALS_REJECTED, CANARY, NOW + timedelta(hours=1), Reason.CLOCK_SKEW),
+            (Reason.CREDENTIALS_REJECTED, CANARY, NOW, Reason.CREDENTIALS_REJECTED),
+            (Reason.CREDENTIALS_EXPIRED, f'"{CANARY}"', NOW, Reason.CREDENTIALS_EXPIRED),
+            (Reason.INSUFFICIENT_SCOPE, f'"{CANARY}"', NOW, Reason.INSUFFICIENT_SCOPE),
+        ],
+    )
+    def test_why_credentials_are_rejected_goes_before_a_rule_that_only_says_that_they_are(
+        self, says: Reason, value: str, date: datetime, reason: Reason
+    ) -> None:
+        of = planned(failures=[{"when": "response.status == 401", "reason": says}])
+        refused = answered(401, headers={"date": format_datetime(date, usegmt=True)})
+        assert tell(refused, of=of, credentials=Credentials({"apiKey": value})).reason is reason
+
 
 class TestTokens:
     SENT = HttpRequest("POST", "https://id.acme.example/token", purpose="token")

@@ -473,6 +473,14 @@ TOKEN: Final[Sequence[Row]] = (
 )
 """A flow ended at its token URL, though that answered (RFC 6749 section 5.2)."""
 
+_SKEWED: Final = Row(
+    "request",
+    Reason.CLOCK_SKEW,
+    "the credentials are rejected, and the answer's Date is more than five minutes away from our time",
+    lambda facts: facts.is_rejected and facts.is_skewed,
+    _ANSWERED + ": it does not accept the credentials, and its clock is {skew} ours.",
+)
+
 REFUSALS: Final[Sequence[Row]] = (
     Row(
         "request",
@@ -488,13 +496,7 @@ REFUSALS: Final[Sequence[Row]] = (
         _says_page(b"<title>400 No required SSL certificate was sent</title>"),
         _ANSWERED + ": it wants a client certificate.",
     ),
-    Row(
-        "request",
-        Reason.CLOCK_SKEW,
-        "the credentials are rejected, and the answer's Date is more than five minutes away from our time",
-        lambda facts: facts.is_rejected and facts.is_skewed,
-        _ANSWERED + ": it does not accept the credentials, and its clock is {skew} ours.",
-    ),
+    _SKEWED,
     Row(
         "request",
         Reason.CLOCK_SKEW,
@@ -815,10 +817,13 @@ TABLE: Final[Sequence[Row]] = (
     *STATUSES,
     *BODIES,
 )
-"""Every row, in order. A test's own `failures[]` go before all that is told of its answer."""
+"""Every row, in order. A test's own `failures[]` go before all that is told of its answer, but for what explains why
+credentials were rejected, where they only say that they were."""
 
 _AT_TOKEN_URL: Final = (*SECRET_FORMS, *TOKEN)
 _AT_TEST: Final = (*RECOGNISED, *SECRET_FORMS, *REFUSALS, *STATUSES, *BODIES)
+
+_EXPLAINS_A_REJECTION: Final = (*SECRET_FORMS, _SKEWED)
 
 _NAMED_STATUS: Final = re.compile(r" \(HTTP [^)]*\)")
 """What a reason's meaning says of the status does not hold where a rule has given that reason to another one."""
@@ -831,8 +836,10 @@ def find(facts: Facts) -> Finding:
     """Return what the facts mean."""
     rows = BEFORE_AN_ANSWER if facts.failure else _AT_TOKEN_URL if facts.is_token else _AT_TEST
     if facts.rule is not None:
+        rows = _EXPLAINS_A_REJECTION if facts.rule.reason == Reason.CREDENTIALS_REJECTED else ()
+    row = next((row for row in rows if row.matches(facts)), None)
+    if row is None:
         return _told_by_rule(facts)
-    row = next(row for row in rows if row.matches(facts))
     message = row.message.format_map(_words(facts))
     if row.reason is not Reason.CONNECTED:
         message = _with_more(facts, message)
