@@ -52,6 +52,8 @@ CODES = {
 }
 MORE = {
     "authorize": "authorize.md",
+    "catalog": "catalog.md",
+    "definition": "catalog-authoring.md",
     "dev": "embedded-control-plane.md",
     "keys": "keys.md",
     "run": "production.md",

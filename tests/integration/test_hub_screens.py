@@ -53,6 +53,13 @@ STORY = (
     Screen("events.1-instance", "hub events crm"),
     Screen("check.1-pre", "hub check --pre"),
     Screen("version.1-client", "hub version --client"),
+    Screen("catalog-search.1-typo", "hub catalog search salesfroce"),
+    Screen("catalog-show.1-stripe", "hub catalog show stripe"),
+    Screen("catalog-install.1-new", "hub catalog install stripe slack"),
+    Screen("catalog-install.2-same", "hub catalog install stripe"),
+    Screen("definition-lint.1-good", "hub definition lint stripe"),
+    Screen("definition-test.1-cases", "hub definition test stripe"),
+    Screen("definition-diff.1-same", "hub definition diff stripe stripe"),
 )
 
 
@@ -107,7 +114,8 @@ def shop(
     spare_api.wait_for_verdict(billing, "True", "Connected")
     spare_api.wait_for_verdict(crm, "False", "SecretQuoted")
     yield
-    spare_api.delete(billing, crm, acme, namespace)
+    installed = [definition(name, target) for name in ("stripe", "slack")]
+    spare_api.delete(billing, crm, acme, namespace, *(one for one in installed if spare_api.exists(one)))
 
 
 def test_the_screens_of_the_documentation_are_what_is_shown(
