@@ -8,7 +8,7 @@ import json
 import secrets
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -19,7 +19,7 @@ from integration_hub.adapters.kube import ApiError, KubeClient
 from integration_hub.adapters.kubeconfig import load
 from integration_hub.adapters.spool import Spool
 from integration_hub.credentials.keyring import Keyring
-from integration_hub.credentials.record import CredentialRecord, Intent
+from integration_hub.credentials.record import CredentialRecord, Ending, Intent
 from integration_hub.devcluster import ControlPlaneInfo
 from integration_hub.model.instance import IntegrationInstance
 from integration_hub.model.tokens import Tokens
@@ -56,10 +56,17 @@ class Rig:
         self.kube = kube
         self.api = api
         self.namespace = namespace
+        self.now = NOW
 
     async def vault(self, kube: KubeClient | None = None, spool: Path | None = None) -> Vault:
         """An operator's vault, just started."""
-        return Vault(kube or self.kube, await self.keyring(), secrets.token_bytes, spool=Spool(spool))
+        return Vault(
+            kube or self.kube,
+            await self.keyring(),
+            secrets.token_bytes,
+            spool=Spool(spool),
+            clock=lambda: self.now,
+        )
 
     async def keyring(self) -> SecretKeyring:
         source = SecretKeyring(self.kube, self.namespace, KEYS, secrets.token_bytes)
@@ -490,6 +497,73 @@ async def test_an_intent_whose_answer_was_lost_says_nothing_since_nothing_was_se
     assert answer.record == record()
     await written(vault, owner, record(intent="a-2"), answer)
     assert (await vault.read(owner)).record == record(intent="a-2")
+
+
+async def test_an_intent_is_as_old_as_its_write_and_one_that_is_put_back_no_younger(rig: Rig) -> None:
+    vault, owner = await rig.vault(), rig.owner()
+    rig.now = NOW + timedelta(seconds=40)
+    one = await vault.write(owner, WriteRecord(record(intent="a-1"), RecordAnswer()))
+    assert one.record is not None
+    assert one.record.intent is not None
+    assert one.record.intent.started_at == rig.now
+    rig.now += timedelta(minutes=1)
+    two = await vault.write(owner, WriteRecord(record(intent="a-2"), one))
+    rig.now += timedelta(minutes=1)
+    assert (await vault.write(owner, WriteRecord(one.record, two, "a-2"))).record == one.record
+
+
+async def test_an_intent_that_takes_too_long_to_be_stored_is_not_acted_upon(
+    rig: Rig, gate: Gate, through: KubeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Else whoever finds it would give up an answer that is still under way.
+    monkeypatch.setattr(module, "ANNOUNCED_WITHIN", 0.2)
+    vault, owner = await rig.vault(through), rig.owner()
+    base = await written(vault, owner, record(), RecordAnswer())
+    gate.hold_back()
+    with pytest.raises(ApiError, match="within"):
+        await vault.write(owner, WriteRecord(record(intent="a-1"), base))
+    gate.open()
+    other = await rig.vault()
+    assert (await other.read(owner)).record == record(intent="a-1"), "it was stored"
+    assert (await vault.read(owner)).record == record()
+
+
+@pytest.mark.parametrize("has_spool", [False, True], ids=["same-operator", "next-operator"])
+async def test_what_comes_after_it_was_given_up_takes_the_place_of_that(
+    rig: Rig, gate: Gate, through: KubeClient, tmp_path: Path, *, has_spool: bool
+) -> None:
+    spool = tmp_path / "spool" if has_spool else None
+    vault, owner = await rig.vault(through, spool), rig.owner()
+    base = await written(vault, owner, record(intent="a-1"), RecordAnswer())
+    if has_spool:
+        gate.shut()
+        with pytest.raises(ApiError):
+            await vault.write(owner, WriteRecord(record(2), base, "a-1"))
+    given_up = replace(
+        record(), ending=Ending("ReauthenticationRequired", "Nobody knows.", NOW, "grant", "a-1")
+    )
+    await written(await rig.vault(), owner, given_up, base)
+    if has_spool:
+        answer = await (await rig.vault(spool=spool)).read(owner)
+    else:
+        answer = await vault.write(owner, WriteRecord(record(2), base, "a-1"))
+    assert not answer.conflict
+    assert answer.record == record(2)
+    assert (await (await rig.vault()).read(owner)).record == record(2)
+
+
+async def test_what_comes_does_not_take_the_place_of_what_a_person_has_consented_to_meanwhile(
+    rig: Rig,
+) -> None:
+    vault, owner = await rig.vault(), rig.owner()
+    base = await written(vault, owner, record(intent="a-1"), RecordAnswer())
+    consented = replace(record(intent="a-1"), candidate=record(3).tokens)
+    await written(await rig.vault(), owner, consented, base)
+    answer = await vault.write(owner, WriteRecord(record(2), base, "a-1"))
+    assert answer.conflict
+    assert answer.record == consented
+    beside = replace(consented, tokens=record(2).tokens, intent=None)
+    assert (await vault.write(owner, WriteRecord(beside, answer, "a-1"))).record == beside
 
 
 @pytest.mark.parametrize("spoiled", ["a-file", "read-only"])

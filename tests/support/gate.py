@@ -24,6 +24,8 @@ class Gate:
         self._server = (host, int(port))
         self._is_open = True
         self._to_lose = 0
+        self._flows = asyncio.Event()
+        self._flows.set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._writers: set[asyncio.StreamWriter] = set()
         self.lost = 0
@@ -59,11 +61,16 @@ class Gate:
     def open(self) -> None:
         """Let everything through again."""
         self._is_open = True
+        self._flows.set()
 
     def lose_answers(self, count: int = 1) -> None:
         """Let what is asked next arrive and break off when its answer comes. A connection must be open already."""
         assert self._writers, "the next answer would be that of a handshake"
         self._to_lose = count
+
+    def hold_back(self) -> None:
+        """Let what is asked arrive, and its answers wait until it is opened again."""
+        self._flows.clear()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         current = asyncio.current_task()
@@ -91,6 +98,7 @@ class Gate:
 
     async def _return(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         while piece := await source.read(65536):
+            await self._flows.wait()
             if self._to_lose:
                 self._to_lose -= 1
                 self.lost += 1

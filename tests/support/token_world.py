@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 from integration_hub.auth.flow import CredentialProblem
-from integration_hub.credentials.record import CredentialRecord, from_fields, to_fields
+from integration_hub.credentials.record import CredentialRecord, awaits, from_fields, to_fields
 from integration_hub.model.http import Failure, FailureKind, HttpRequest, HttpResponse, Outcome
 from integration_hub.model.instance import InstanceStatus
 from integration_hub.model.reasons import Reason
@@ -72,6 +72,9 @@ _DEVICE = {
     "expires_in": 600,
     "interval": 5,
 }
+
+
+_METADATA = {"issuer": "https://eu.acme.example", "token_endpoint": "https://eu.acme.example/token"}
 
 
 @dataclass
@@ -150,6 +153,8 @@ class Provider:
         return Outcome(HttpResponse(status, {}, json.dumps(body).encode()), None, 0.01)
 
     def _token(self, request: HttpRequest) -> tuple[int, dict[str, Any]]:
+        if request.method == "GET":
+            return 200, _METADATA
         form = dict(parse_qsl((request.body or b"").decode()))
         if self.refuses is not None:
             return self.status, {"error": self.refuses}
@@ -334,7 +339,7 @@ class World:
             self.started = False
             raise DiedError
 
-    def perform(self, effect: Effect) -> Answer:  # noqa: PLR0911 - one for each effect
+    def perform(self, effect: Effect) -> Answer:
         """Do what the story asks for."""
         match effect:
             case AskTurn():
@@ -343,14 +348,8 @@ class World:
                 return self.secret
             case ReadRecord():
                 return self._stored()
-            case WriteRecord() if self.refuses_writes:
-                return RecordAnswer(problem=CredentialProblem(Reason.CREDENTIAL_NOT_STORED, "It may not be."))
-            case WriteRecord(record, base):
-                self._interfere(record)
-                if base.version != (str(self.version) if self.version else ""):
-                    return replace(self._stored(), conflict=True)
-                self.fields, self.version, self.unopened = to_fields(record), self.version + 1, None
-                return self._stored()
+            case WriteRecord():
+                return self._write(effect)
             case KeepBinding(name, _, data):
                 if data is None:
                     self.bindings.pop(name, None)
@@ -364,6 +363,25 @@ class World:
         if self.interferes is not None and record.candidate is not None:
             changed, self.interferes = self.interferes(self.record), None
             self.fields, self.version = to_fields(changed), self.version + 1
+
+    def _write(self, effect: WriteRecord) -> RecordAnswer:
+        if self.refuses_writes:
+            return RecordAnswer(problem=CredentialProblem(Reason.CREDENTIAL_NOT_STORED, "It may not be."))
+        record = effect.record
+        self._interfere(record)
+        is_another = effect.base.version != (str(self.version) if self.version else "")
+        if is_another and not self._awaits(effect):
+            return replace(self._stored(), conflict=True)
+        before = effect.base.record.intent if effect.base.record is not None else None
+        if record.intent is not None and record.intent != before and not effect.attempt:
+            record = replace(record, intent=replace(record.intent, started_at=self.now))
+        self.fields, self.version, self.unopened = to_fields(record), self.version + 1, None
+        return self._stored()
+
+    def _awaits(self, effect: WriteRecord) -> bool:
+        """Tell whether a record that somebody else has stored gives way, as the vault's does."""
+        beside = effect.base.record.candidate if effect.base.record is not None else None
+        return awaits(self.record, effect.attempt) and self.record.candidate == beside
 
     def _stored(self) -> RecordAnswer:
         if self.version and self.unopened is not None:

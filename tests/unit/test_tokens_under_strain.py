@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from inspect import signature
+from typing import Any
 
 import pytest
 
+from integration_hub.adapters.http import HttpClient
+from integration_hub.adapters.traffic import URGENT_PATIENCE
 from integration_hub.auth.flow import CredentialProblem
 from integration_hub.credentials.record import Ending, to_fields
 from integration_hub.model.base import AUTHORIZE_ANNOTATION
-from integration_hub.model.http import FailureKind
+from integration_hub.model.http import FailureKind, Outcome
 from integration_hub.model.reasons import Reason
+from integration_hub.model.tokens import ConsentAnswer
 from integration_hub.reconcile.inputs import (
     Answer,
     ConsentResult,
@@ -19,8 +26,12 @@ from integration_hub.reconcile.inputs import (
     RecordAnswer,
     SecretAnswer,
     SecretState,
+    Send,
     WriteRecord,
 )
+from integration_hub.reconcile.keeper import LOST_PAUSE
+from integration_hub.reconcile.pipeline import Story, reconcile
+from integration_hub.shell.vault import ANNOUNCED_WITHIN
 from support.builders import found, instance
 from support.token_world import CLIENT, UID, DiedError, Provider, World, oauth
 
@@ -41,6 +52,28 @@ def live(world: World, *, hours: float, most: int = 500) -> tuple[int, int]:
             "who comes back at once never rests"
         )
     return runs, writes
+
+
+def begin(world: World) -> tuple[Story, Effect]:
+    """Let one of two operators begin a reconcile; return it with the first thing that it asks for."""
+    story = reconcile(world.given())
+    return story, next(story)
+
+
+def sent(world: World) -> tuple[Story, Effect]:
+    """Let it come as far as to send a refresh token."""
+    story, effect = begin(world)
+    while not isinstance(effect, Send):
+        effect = story.send(world.perform(effect))
+    return story, effect
+
+
+def go_on(world: World, story: Story, effect: Effect, answer: Answer = None) -> None:
+    """Let it go on to the end. It learns of nothing that another has done meanwhile but from what it is answered."""
+    with suppress(StopIteration):
+        effect = story.send(answer if answer is not None else world.perform(effect))
+        while True:
+            effect = story.send(world.perform(effect))
 
 
 class TestOutage:
@@ -164,6 +197,108 @@ class TestTwoOperators:
         world.run()
         assert world.ready == ("True", "Connected")
 
+    def test_who_has_taken_long_before_it_is_left_alone_as_long_as_any_other(self) -> None:
+        world = self._due("strict")
+        story, effect = begin(world)
+        while not isinstance(effect, WriteRecord):
+            world.pass_time(seconds=30)  # so slowly does the API server answer
+            effect = story.send(world.perform(effect))
+        effect = story.send(world.perform(effect))
+        assert isinstance(effect, Send)
+        world.pass_time(seconds=10)
+        world.run()
+        assert world.provider.shown == []
+        assert world.record.intent is not None
+        go_on(world, story, effect)
+        assert world.ready == ("True", "Connected")
+        assert "intent" not in world.fields
+
+    def test_nobody_is_given_up_whose_answer_can_still_come(self) -> None:
+        exchange = signature(HttpClient.__init__).parameters["total_timeout"].default
+        assert ANNOUNCED_WITHIN + URGENT_PATIENCE + exchange < LOST_PAUSE.total_seconds() - 1
+
+    def test_metadata_is_asked_for_before_the_wait_begins(self) -> None:
+        settings: dict[str, Any] = {"issuer": "https://eu.acme.example", "refresh": {"reuse": "strict"}}
+        of = oauth(**settings)
+        del of["spec"]["authMethods"][0]["settings"]["tokenURL"]
+        world = World(of=of)
+        world.connect()
+        world.pass_time(minutes=53)
+        world.provider.down = FailureKind.RESPONSE_TIMEOUT
+        before = world.version
+        world.run()
+        assert world.version == before, "nothing is announced that cannot be sent"
+        world.provider.down = None
+        world.pass_time(minutes=2)
+        world.run()
+        told = [
+            effect.request.method if isinstance(effect, Send) else "intent"
+            for effect in world.effects
+            if isinstance(effect, Send) or (isinstance(effect, WriteRecord) and effect.record.intent)
+        ]
+        assert told[:3] == ["GET", "intent", "POST"]
+        assert len(world.provider.shown) == 1
+
+    def test_an_answer_that_comes_after_it_was_given_up_counts_all_the_same(self) -> None:
+        world = self._due("strict")
+        story, effect = sent(world)
+        answer = world.perform(effect)
+        world.pass_time(seconds=21)
+        world.run()
+        assert world.ready == ("False", "ReauthenticationRequired")
+        assert world.status.authorization is not None
+        go_on(world, story, effect, answer)
+        world.run()
+        assert world.ready == ("True", "Connected")
+        assert "authorization" not in world.raw["status"]
+        assert world.record.ending is None
+        world.pass_time(minutes=53)
+        world.run()
+        assert world.ready == ("True", "Connected")
+        assert len(world.provider.shown) == len(set(world.provider.shown)) == 2
+
+    def test_an_answer_that_comes_after_somebody_has_consented_anew_does_not(self) -> None:
+        world = self._due("strict")
+        story, effect = sent(world)
+        answer = world.perform(effect)
+        world.pass_time(seconds=21)
+        world.run()
+        world.bring(code="second-code")
+        assert world.ready == ("True", "Connected")
+        tokens = world.record.tokens
+        go_on(world, story, effect, answer)
+        assert world.record.tokens == tokens
+
+    def test_an_answer_that_comes_while_a_consent_is_untested_is_stored_beside_it(self) -> None:
+        world = self._due("strict")
+        world.annotate(AUTHORIZE_ANNOTATION, "again-1")
+        world.provider.down = FailureKind.CONNECTION_REFUSED
+        world.run()
+        world.provider.down = None
+        world.pass_time(minutes=2)
+        story, effect = sent(world)
+        answer = world.perform(effect)
+        world.provider.codes.add("second-code")
+        with pytest.raises(DiedError):
+            world.run(ConsentAnswer(world.state(), code="second-code"), die_after=4)
+        candidate = world.record.candidate
+        assert candidate is not None
+        assert world.record.intent is not None
+        go_on(world, story, effect, answer)
+        assert world.record.candidate == candidate
+        assert "intent" not in world.fields
+        assert isinstance(answer, Outcome)
+        assert answer.response is not None
+        assert world.record.tokens is not None
+        assert world.record.tokens.access_token == json.loads(answer.response.body)["access_token"]
+
+    @staticmethod
+    def _due(reuse: str) -> World:
+        world = World(of=oauth(refresh={"reuse": reuse}))
+        world.connect()
+        world.pass_time(minutes=53)
+        return world
+
 
 class TestDoubt:
     def test_grace_sends_it_twice_in_all_whatever_comes_between(self) -> None:
@@ -191,7 +326,7 @@ class TestDoubt:
         world.pass_time(minutes=70)
         world.run()
         assert world.ready == ("False", "TokenGrantRejected")
-        assert world.record.intent is None
+        assert "intent" not in world.fields
         asked = world.provider.token_requests
         live(world, hours=12)
         assert world.provider.token_requests - asked <= 1

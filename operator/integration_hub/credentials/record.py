@@ -23,6 +23,7 @@ class Intent:
     attempt: str
     """Random: whose answer it is that comes."""
     started_at: datetime
+    """When it was written."""
     token_hash: str
     """SHA-256 of the refresh token (`model.tokens.token_hash`)."""
     tries: int = 1
@@ -38,6 +39,8 @@ class Ending:
     at: datetime
     about: str = ""
     """What it is about, where that can change: once it has, it tells nothing any more."""
+    attempt: str = ""
+    """The intent whose answer was given up, if that is why. Should it come all the same, it counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,13 @@ def from_fields(data: dict[str, bytes]) -> CredentialRecord:
             ".".join(map(str, problem["loc"])) for problem in error.errors(include_input=False)[:3]
         )
         raise RecordError(f"parts of it are not as expected: {where}") from None
+
+
+def awaits(record: CredentialRecord, attempt: str) -> bool:
+    """Tell whether the answer to an attempt still has its place in a record: nothing newer has come, only doubt."""
+    sent = record.intent.attempt if record.intent is not None else ""
+    given_up = record.ending.attempt if record.ending is not None else ""
+    return bool(attempt) and attempt in {sent, given_up}
 
 
 def without_consent(record: CredentialRecord) -> CredentialRecord:

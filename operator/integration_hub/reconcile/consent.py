@@ -16,7 +16,7 @@ from integration_hub.model.instance import Authorization
 from integration_hub.model.reasons import Reason
 from integration_hub.model.tokens import ConsentAnswer, ConsentAttempt, DeviceCode, Tokens
 from integration_hub.reconcile.inputs import Answer, ConsentResult, Effect, Inputs
-from integration_hub.reconcile.keeper import Keeper, Renewal
+from integration_hub.reconcile.keeper import MAX_CONFLICTS, Keeper, Renewal
 from integration_hub.reconcile.steps import Ended, drive
 from integration_hub.reconcile.times import timestamp
 
@@ -25,9 +25,6 @@ LINK_SHOWN = timedelta(minutes=20)
 
 LINK_ACCEPTED = timedelta(minutes=30)
 """How long what it brings is accepted, counted from when it was made: a person may be on the way."""
-
-MAX_CONFLICTS = 5
-"""Writes of new tokens that somebody else's got in the way of."""
 
 PATIENCE = 20
 """A code is asked about after this part of the time for which somebody has been awaited, if that is longer than its

@@ -16,7 +16,7 @@ from integration_hub.auth.credentials import sensitive_values
 from integration_hub.auth.flow import CredentialProblem, Credentials
 from integration_hub.auth.tokens import Acquisition, Reuse, Steps, TokenMethod, TokenRefused, TokenRules
 from integration_hub.credentials.lifetime import consent_end, is_alive, renewal_time
-from integration_hub.credentials.record import CredentialRecord, Ending, Intent
+from integration_hub.credentials.record import CredentialRecord, Ending, Intent, awaits
 from integration_hub.model.reasons import Reason
 from integration_hub.model.tokens import Tokens, token_hash
 from integration_hub.probe.diagnose import Diagnosis, diagnose
@@ -39,8 +39,13 @@ MAX_TRIES = {Reuse.GRACE: 2, Reuse.STRICT: 1}
 """How many times one refresh token is sent, as long as no answer is known."""
 
 LOST_PAUSE = timedelta(seconds=20)
-"""After an answer that was lost, or that another operator may still wait for: longer than any answer takes, and to be
-stored; and shorter than the half minute for which providers accept a refresh token once more."""
+"""After an answer that was lost, or that another operator may still wait for: longer than any answer takes, from the
+intent on (`shell/vault.py` bounds how long that takes to be stored, `adapters/traffic.py` the wait for the host's turn,
+`adapters/http.py` the exchange); and shorter than the half minute for which providers accept a refresh token once more.
+To be stored may take longer: an answer that was given up counts all the same, should it come."""
+
+MAX_CONFLICTS = 5
+"""Writes of new tokens that somebody else's got in the way of."""
 
 SHORTEST = timedelta(seconds=10)
 """Between renewals, however short a provider lets tokens live; one that has ended is renewed when a test needs it."""
@@ -320,15 +325,13 @@ class Keeper:
         if before is not None and self.is_awaited:
             return Renewal(postponed=Postponed(LOST_PAUSE.total_seconds()))
         tries = before.tries if before is not None else 0
-        if tries >= MAX_TRIES.get(self.rules.reuse, tries + 1):
-            return (yield from self._end(_LOST, spent=self._spent()))
+        if before is not None and tries >= MAX_TRIES.get(self.rules.reuse, tries + 1):
+            return (yield from self._end(_LOST, given_up=before.attempt))
         attempt = self.inputs.random(16).hex()
-        problem = yield from self.write(
-            replace(self.record, intent=Intent(attempt, self.inputs.now, shown, tries + 1))
-        )
-        if problem is not None:
-            return Renewal(problem=problem)
-        ended = yield from drive(steps(), self.wire)
+        intent = Intent(attempt, self.inputs.now, shown, tries + 1)
+        ended = yield from drive(steps(), self.wire, lambda: self.write(replace(self.record, intent=intent)))
+        if ended.problem is not None:
+            return Renewal(problem=ended.problem)
         return (yield from self._taken(ended, attempt=attempt, before=before))
 
     def _taken(
@@ -337,23 +340,12 @@ class Keeper:
         """Store what came of a request for tokens. `before` is the doubt that there was before it was sent."""
         result = ended.result
         if isinstance(result, Tokens):
-            self.result, self.fresh = "renewed", True
-            record = replace(
-                self.record,
-                tokens=result,
-                unproven=not self._are_proven,
-                consent_ends_at=consent_end(result, self.record.tokens),
-                intent=None,
-                ending=None,
-                refusal=None,
-                spent=self._spent(),
-            )
-            problem = yield from self.write(record, attempt=attempt)
-            return Renewal(problem=problem) if problem else None
+            return (yield from self._renewed(result, attempt))
         if isinstance(result, TokenRefused) and result.ended:
             return (yield from self._refused(ended, result))
         self.result = "unanswered" if result is None else "refused"
-        if self.record.intent is not None and not ended.maybe_done:
+        intent = self.record.intent
+        if intent is not None and (intent.attempt == attempt or not attempt) and not ended.maybe_done:
             # Nothing was sent, or it was answered: there is no more to be in doubt about than there was.
             problem = yield from self.write(replace(self.record, intent=before), attempt=attempt)
             if problem is not None:
@@ -362,6 +354,27 @@ class Keeper:
         if said and ended.exchanges is None:
             return Renewal(problem=CredentialProblem(Reason.AUTHORIZATION_FAILED, said))
         return Renewal(ended.exchanges, said, ended.postponed)
+
+    def _renewed(self, tokens: Tokens, attempt: str) -> Generator[Effect, Answer, Renewal | None]:
+        """Store tokens that have come, in place of those that they were obtained with."""
+        self.result, self.fresh = "renewed", True
+        problem: CredentialProblem | None = None
+        for _ in range(MAX_CONFLICTS):
+            record = replace(
+                self.record,
+                tokens=tokens,
+                unproven=not self._are_proven,
+                consent_ends_at=consent_end(tokens, self.record.tokens),
+                intent=None,
+                ending=None,
+                refusal=None,
+                spent=self._spent(),
+            )
+            problem = yield from self.write(record, attempt=attempt)
+            # What somebody else has stored meanwhile, like an untested consent, stays beside them.
+            if problem is None or not (self.stored.conflict and awaits(self.record, attempt)):
+                break
+        return Renewal(problem=problem) if problem else None
 
     def _refused(
         self, ended: Ended[Tokens | TokenRefused], refused: TokenRefused
@@ -385,16 +398,19 @@ class Keeper:
             yield from self._end(f"The external system does not renew the authorization any more{words}.")
         )
 
-    def _end(
-        self, message: str, *, spent: tuple[str, ...] | None = None
-    ) -> Generator[Effect, Answer, Renewal | None]:
-        """Take note that today's grant is over. Tokens of another one that is not stay: somebody may go back to it."""
-        ending = Ending(Reason.REAUTHENTICATION_REQUIRED, message, self.inputs.now, self.rules.grant)
+    def _end(self, message: str, *, given_up: str = "") -> Generator[Effect, Answer, Renewal | None]:
+        """Take note that today's grant is over. Tokens of another one that is not stay: somebody may go back to it.
+
+        `given_up` is the attempt whose answer is not waited for any longer, if that is why.
+        """
+        ending = Ending(
+            Reason.REAUTHENTICATION_REQUIRED, message, self.inputs.now, self.rules.grant, given_up
+        )
         record = replace(self.record, intent=None, ending=ending)
         if record.tokens is not None and record.tokens.grant != self.rules.grant:
             record = replace(record, tokens=self._living)
-        if spent is not None:
-            record = replace(record, spent=spent)
+        if given_up:
+            record = replace(record, spent=self._spent())
         problem = yield from self.write(record)
         return Renewal(problem=problem or CredentialProblem(Reason.REAUTHENTICATION_REQUIRED, message))
 

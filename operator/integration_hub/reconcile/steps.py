@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Generic, NamedTuple, TypeVar
 
+from integration_hub.auth.flow import CredentialProblem
 from integration_hub.auth.tokens import Steps, TokenRefused
 from integration_hub.model.http import FailureKind, HttpRequest, Outcome
 from integration_hub.reconcile.execute import Exchanges
@@ -51,6 +52,8 @@ class Ended(NamedTuple, Generic[T]):
     sent: HttpRequest | None
     """The last request."""
     postponed: Postponed | None = None
+    problem: CredentialProblem | None = None
+    """What was in the way before anything was sent that matters."""
 
     @property
     def exchanges(self) -> Exchanges | None:
@@ -78,13 +81,26 @@ def _leaves_open(status: int) -> bool:
     return status in _SUCCESS or (status in _SERVER_ERROR and status != _SERVICE_UNAVAILABLE)
 
 
-def drive(steps: Steps[T], wire: Wire) -> Generator[Effect, Answer, Ended[T]]:
-    """Send what the steps yield until they return, or until a request gets no answer."""
+Announce = Callable[[], Generator[Effect, Answer, CredentialProblem | None]]
+
+
+def drive(
+    steps: Steps[T], wire: Wire, announce: Announce | None = None
+) -> Generator[Effect, Answer, Ended[T]]:
+    """Send what the steps yield until they return, or until a request gets no answer.
+
+    `announce` is done once, just before the first request that is more than a question; what it returns ends them.
+    """
     outcomes: list[Outcome] = []
     request: HttpRequest | None = None
     try:
         request = next(steps)
         while True:
+            if announce is not None and request.method != "GET":
+                problem = yield from announce()
+                if problem is not None:
+                    return Ended(None, tuple(outcomes), request, problem=problem)
+                announce = None
             answer = yield Send(
                 request, wire.allowed_hosts, wire.ca_bundle, wire.sensitive, urgent=wire.urgent, fresh=True
             )

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -20,7 +21,14 @@ from integration_hub.adapters.kube import ApiError, KubeClient
 from integration_hub.adapters.spool import Spool
 from integration_hub.auth.flow import CredentialProblem
 from integration_hub.credentials.envelope import Random
-from integration_hub.credentials.record import CredentialRecord, Intent, RecordError, from_fields, to_fields
+from integration_hub.credentials.record import (
+    CredentialRecord,
+    Intent,
+    RecordError,
+    awaits,
+    from_fields,
+    to_fields,
+)
 from integration_hub.credentials.sealed import Binding, UnreadableError, open_fields, seal_fields, wrapping_of
 from integration_hub.model.base import API_VERSION, GROUP
 from integration_hub.model.reasons import Reason
@@ -36,6 +44,10 @@ MAX_CONFLICTS = 5
 """Writes that somebody else's got in the way of, before it is looked at anew."""
 PATIENCE = (0.2, 0.5, 1.0, 2.0, 4.0)
 """Seconds between tries to store what cannot be asked for again, while the API server does not answer."""
+
+ANNOUNCED_WITHIN = 5.0
+"""Seconds within which an intent is stored, or it counts as none and nothing is sent: who finds it waits for an answer
+from when it was written (`LOST_PAUSE`), and would else give it up too early."""
 
 LOOK_AGAIN_SECONDS = 2.0
 """Between readings of the keyring."""
@@ -77,13 +89,20 @@ class Vault:
     """Records of all instances. One reconcile at a time reads and writes that of its instance."""
 
     def __init__(
-        self, kube: KubeClient, keyring: KeyringSource, random: Random, *, spool: Spool | None = None
+        self,
+        kube: KubeClient,
+        keyring: KeyringSource,
+        random: Random,
+        *,
+        spool: Spool | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """Hold nothing yet. `random` returns so many bytes, fit for keys."""
+        """Hold nothing yet. `random` returns so many bytes, fit for keys; `clock` the moment of now, in UTC."""
         self._kube = kube
         self._keyring = keyring
         self._random = random
         self._spool = spool or Spool(None)
+        self._clock = clock
         self._looked = -LOOK_AGAIN_SECONDS
         """When the keyring was last read for the sake of a record, by the loop's clock."""
         self._looking = asyncio.Lock()
@@ -121,21 +140,31 @@ class Vault:
             settled = await self._settle(owner, former, secret)
             if settled.problem is not None and settled.problem.reason is Reason.CREDENTIAL_NOT_STORED:
                 return settled
-        data = seal_fields(to_fields(effect.record), owner.binding, keyring, self._random)
-        before = effect.base.record or CredentialRecord()
+        before, intent = effect.base.record or CredentialRecord(), effect.record.intent
+        # One that is put back, once it is known what has become of the one after it, is as old as it was.
+        is_announced = intent is not None and intent != before.intent and not effect.attempt
+        if is_announced and intent is not None:
+            intent = replace(intent, started_at=self._clock())
+        record = replace(effect.record, intent=intent)
+        data = seal_fields(to_fields(record), owner.binding, keyring, self._random)
         held = _Held(
             data, effect.base.version, effect.attempt, effect.base.record, (owner.namespace, owner.name)
         )
         if (effect.record.tokens, effect.record.candidate) != (before.tokens, before.candidate):
             await self._hold(owner.uid, held)
-        try:
+        if not is_announced or intent is None:
             return await self._store(owner, held, effect.base)
-        except ApiError:
+        try:
+            async with asyncio.timeout(ANNOUNCED_WITHIN):
+                return await self._store(owner, held, effect.base)
+        except (ApiError, TimeoutError) as error:
             # Perhaps it was stored all the same. But nobody is told so, and so nothing is sent.
-            intent = effect.record.intent
-            if intent is not None and intent != before.intent:
-                self._unsent[owner.uid] = (intent.attempt, before.intent)
-            raise
+            self._unsent[owner.uid] = (intent.attempt, before.intent)
+            if isinstance(error, ApiError):
+                raise
+            name = record_name(owner.uid)
+            message = f"Secret '{name}' could not be written within {ANNOUNCED_WITHIN:g} seconds"
+            raise ApiError(0, "Timeout", message) from error
 
     def holds(self, uid: str) -> bool:
         """Tell whether something is held of an instance that is not known to be stored."""
@@ -204,13 +233,28 @@ class Vault:
             return stored
         if stored.problem is not None and stored.version != held.base:
             return stored  # nobody can tell whether it is still the one before, so what is held waits
-        if not _follows(held, stored):
+        if not self._follows(owner, held, stored):
             await self._release(owner.uid, held)
             return stored
         if _is_unreadable(self._read_back(owner, held.data)):
             log.warning("what is held of a credential does not open here and counts as none", uid=owner.uid)
             return stored
         return await self._store(owner, replace(held, base=stored.version), stored)
+
+    def _follows(self, owner: Owner, held: _Held, stored: RecordAnswer) -> bool:
+        """Tell whether a held record is the next one after the stored one: of its version, or the result of its intent.
+
+        A version is another one also where the same record was wrapped anew.
+        """
+        if stored.version == held.base or (stored.record is not None and stored.record == held.before):
+            return True
+        if not stored.version:
+            return True  # the Secret was taken away meanwhile, so what was received is all there is
+        if stored.record is None or not awaits(stored.record, held.attempt):
+            return False
+        # Tokens that a person has consented to meanwhile cannot be had again either.
+        mine = self._read_back(owner, held.data).record
+        return mine is not None and mine.candidate == stored.record.candidate
 
     # Storing
 
@@ -236,7 +280,7 @@ class Vault:
                     return now
                 if now.problem is not None:
                     return now
-                if now.record != base.record and not _follows(held, now):
+                if now.record != base.record and not self._follows(owner, held, now):
                     await self._release(owner.uid, held)
                     return replace(now, conflict=True)
                 base = now
@@ -355,20 +399,6 @@ class Vault:
 
 _BASE, _ATTEMPT = "spool-base", "spool-attempt"
 """What stands beside a sealed record in the spool, in clear."""
-
-
-def _follows(held: _Held, stored: RecordAnswer) -> bool:
-    """Tell whether a held record is the next one after the stored one: of its version, or the result of its intent.
-
-    A version is another one also where the same record was wrapped anew.
-    """
-    if stored.version == held.base or (stored.record is not None and stored.record == held.before):
-        return True
-    intent = stored.record.intent if stored.record is not None else None
-    # Where the Secret was taken away meanwhile, what was received is all there is.
-    return not stored.version or (
-        intent is not None and bool(held.attempt) and intent.attempt == held.attempt
-    )
 
 
 def _is_unreadable(answer: RecordAnswer) -> bool:
