@@ -14,7 +14,7 @@ import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import aiohttp
 import pytest
@@ -31,7 +31,7 @@ from integration_hub.runtime.callback import (
     UNREADABLE_ERROR,
     CallbackServer,
 )
-from integration_hub.shell.consent import ConsentOutcome
+from integration_hub.shell.consent import ConsentOutcome, ConsentResult
 from support.browser import open_page
 from support.hub_command import user_kubeconfig
 from support.instances import Api, definition, instance, secret
@@ -188,7 +188,15 @@ async def test_long_codes_pass(rig: Rig) -> None:
 
 @pytest.mark.parametrize(
     ("result", "status"),
-    [("pending", 202), ("unknown-link", 404), ("outdated", 410), ("busy", 503), ("refused", 200)],
+    [
+        ("stored", 200),
+        ("pending", 202),
+        ("unknown-link", 404),
+        ("not-taken", 409),
+        ("outdated", 410),
+        ("busy", 503),
+        ("refused", 200),
+    ],
 )
 async def test_every_outcome_has_its_status(rig: Rig, result: Any, status: int) -> None:
     rig.outcome = ConsentOutcome(result)
@@ -352,7 +360,7 @@ async def test_nothing_of_a_request_is_logged_or_shown(rig: Rig, lines: list[str
     canaries = (STATE, CODE, DESCRIPTION, "canary")
     fields = query(**GOOD, iss="https://canary-iss.example", error_description=DESCRIPTION)
     texts = []
-    for result in ("connected", "refused", "unknown-link", "outdated", "pending", "busy"):
+    for result in get_args(ConsentResult):
         rig.outcome = ConsentOutcome(result, namespace="shop", name="billing")
         texts.append((await rig.ask("/oauth/callback" + fields))[1])
         texts.append((await rig.ask(method="POST", data=GOOD))[1])
@@ -482,13 +490,15 @@ def test_a_real_browser_shows_the_result_first(tmp_path: Path) -> None:
         rig.port = runner.run(rig.server.start("127.0.0.1", 0))
         url = f"http://127.0.0.1:{rig.port}/oauth/callback{query(**GOOD)}"
         trouble: list[str] = []
+        calm: tuple[ConsentResult, ...] = ("connected", "stored", "pending")
+        alarming: tuple[ConsentResult, ...] = ("not-connected", "refused", "outdated", "not-taken")
         found: dict[str, Any] = {}
 
         def look() -> None:
             with open_page(tmp_path) as page:
                 page.on("console", lambda message: trouble.append(message.text))
                 page.set_viewport_size({"width": 320, "height": 640})
-                for result in ("connected", "not-connected", "refused", "outdated", "pending"):
+                for result in (*calm, *alarming):
                     rig.outcome = ConsentOutcome(
                         result,
                         "PermissionDenied",
@@ -513,9 +523,8 @@ def test_a_real_browser_shows_the_result_first(tmp_path: Path) -> None:
 
         runner.run(asyncio.to_thread(look))
         runner.run(rig.server.stop(5))
-    assert [line for line in trouble if "status of 410" not in line] == []
-    roles = dict.fromkeys(("connected", "pending"), "status")
-    roles |= dict.fromkeys(("not-connected", "refused", "outdated"), "alert")
+    assert [line for line in trouble if "status of 4" not in line] == []
+    roles = dict.fromkeys(calm, "status") | dict.fromkeys(alarming, "alert")
     for result, role in roles.items():
         seen = found[result]
         assert seen["tree"].startswith(f"- main:\n  - {role}:\n    - heading "), seen["tree"]

@@ -211,6 +211,18 @@ def test_every_page_says_what_next_and_how_to_see_more(outcome: ConsentOutcome) 
             ("was not used", "{.status.authorization.url}", "hub authorize billing -n shop"),
         ),
         (
+            ConsentOutcome("stored", Reason.CONNECTED, "Connected to acme as ann.", **WHERE),
+            200,
+            "You have signed in, and the connection is still to be tested",
+            ("is kept", "Acme does not answer as it should", "works as before", "need not sign in again"),
+        ),
+        (
+            ConsentOutcome("not-taken", Reason.SECRET_NOT_FOUND, "There is no such Secret.", **WHERE),
+            409,
+            "Your sign-in could not be used",
+            ("There is no such Secret.", "Create it", "load this page again", "SecretNotFound"),
+        ),
+        (
             ConsentOutcome("pending", **WHERE),
             202,
             "Still working",
@@ -220,7 +232,13 @@ def test_every_page_says_what_next_and_how_to_see_more(outcome: ConsentOutcome) 
             ConsentOutcome("busy", **WHERE),
             503,
             "Please try again in a moment",
-            ("Your sign-in is still good",),
+            ("Your sign-in is still good", "it is starting, or has too much to do"),
+        ),
+        (
+            ConsentOutcome("busy", Reason.KEYRING_UNAVAILABLE, "There is no keyring.", **WHERE),
+            503,
+            "Please try again in a moment",
+            ("There is no keyring.", "Your sign-in is still good"),
         ),
     ],
     ids=lambda value: value.result if isinstance(value, ConsentOutcome) else "",

@@ -202,6 +202,19 @@ def test_a_test_that_is_still_to_be_made_after_the_new_consent_is_waited_for() -
     assert steps[3].connected, "what is compared is what was before the wish was fulfilled"
 
 
+def test_a_consent_that_waits_to_be_tested_is_told_in_the_operators_words_and_not_as_its_silence() -> None:
+    steps = looks(
+        seen(CONNECTED, wish="w"),
+        seen(CONNECTED, link(), wish="w"),
+        seen(CONNECTED, wish="w"),
+        seen(CONNECTED, wish="w", **DONE),
+        again=True,
+    )
+    assert steps[0] == Wait(operator=True)
+    assert steps[2] == Wait(why="Connected: About Connected.")
+    assert isinstance(steps[3], End)
+
+
 def test_a_wish_of_somebody_else_is_waited_for_too() -> None:
     steps = looks(
         seen(CONNECTED, link(), wish="theirs"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Literal
 
 import pytest
 
@@ -154,6 +155,25 @@ def test_a_page_that_is_loaded_again_shows_the_same_and_uses_nothing(rig: Rig) -
             "it is no longer remembered: the reconcile says that it was used"
         )
         again.cancel()
+
+    virtual_time.run(story())
+
+
+@pytest.mark.parametrize("result", ["busy", "not-taken"])
+def test_an_answer_that_was_not_used_may_be_brought_again(
+    rig: Rig, result: Literal["busy", "not-taken"]
+) -> None:
+    async def story() -> None:
+        first = asyncio.create_task(rig.desk.hand_in(answer()))
+        await settle()
+        rig.desk.take(SHOP)
+        rig.desk.settle(SHOP, ConsentOutcome(result))
+        assert (await first).result == result
+        again = asyncio.create_task(rig.desk.hand_in(answer()))
+        await settle()
+        assert rig.desk.take(SHOP) == answer()
+        rig.desk.settle(SHOP, CONNECTED)
+        assert (await again).result == "connected"
 
     virtual_time.run(story())
 

@@ -101,6 +101,10 @@ class Judge:
         is_news = first is not None and (ready.reason, ready.message) != (first.reason, first.message)
         if ready.reason == Reason.AUTHORIZATION_UNAVAILABLE or (is_news and _needs_a_person(ready)):
             return _end(ready)
+        if self._shown is not None:
+            return Wait(
+                why=f"{ready.reason}: {ready.message}"
+            )  # the link was used, and a test is still to tell
         return Wait(operator=True)
 
     def _await_person(self, shown: Authorization, ready: Condition, now: datetime) -> Step:

@@ -14,12 +14,18 @@ MAX_SHOWN_SCOPES = 100
 """As many as the CRD takes."""
 
 
-def with_refusal(run: Run, ready: Condition) -> Condition:
-    """Say of a connection that works when authorising it anew came to nothing."""
+WAITS = "A new consent is stored and not tested yet; until a test has succeeded with it, the one before stays in use."
+
+
+def with_news(run: Run, ready: Condition) -> Condition:
+    """Say what became of authorising a connection anew, where that was not done: it waits, or came to nothing."""
     refusal = run.keeper.refusal if run.keeper is not None else None
-    if refusal is None or ready.status != "True":
+    if run.candidate_at is not None:
+        words = WAITS
+    elif refusal is not None and ready.status == "True":
+        words = f"Authorising it anew came to nothing ({refusal.reason}): {refusal.message}"
+    else:
         return ready
-    words = f"Authorising it anew came to nothing ({refusal.reason}): {refusal.message}"
     return ready.model_copy(update={"message": f"{ready.message} {words}"})
 
 

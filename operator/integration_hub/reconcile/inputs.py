@@ -199,7 +199,9 @@ class ConsentResult(StrEnum):
     """What became of an answer that a person's browser has brought."""
 
     TAKEN = "taken"
-    """Tokens were obtained with it, and stored."""
+    """Tokens were obtained with it and stored, and are in use unless the operator could not store that."""
+    STORED = "stored"
+    """The same, and they could not be tested yet."""
     REFUSED = "refused"
     """The provider, or the person, has refused."""
     UNKNOWN = "unknown"

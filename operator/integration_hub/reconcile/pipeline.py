@@ -24,7 +24,7 @@ from integration_hub.reconcile.credential_fields import (
     credential_fields,
     credentials_known,
     token_fields,
-    with_refusal,
+    with_news,
 )
 from integration_hub.reconcile.deciding import awaited_at, decide, with_kept
 from integration_hub.reconcile.delivery import (
@@ -331,7 +331,7 @@ def _tested(run: Run, gates: GateResult) -> Story:
     )
     credentials = (available,) if credentials_known(run) else ()
     ready, *domain = standing.conditions()
-    ready = with_refusal(run, ready)
+    ready = with_news(run, ready)
     delivered, binding = yield from deliver(run, ready)
     if delivered is not None:
         domain.append(delivered)

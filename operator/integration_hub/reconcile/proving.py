@@ -57,7 +57,7 @@ def _try(
         planned, run.passed, with_tokens, run.passed.context, urgent=True, fresh=True
     )
     if isinstance(exchanges, Postponed):
-        run.candidate_at = run.inputs.now + timedelta(seconds=exchanges.seconds)
+        _wait(run, consent, run.inputs.now + timedelta(seconds=exchanges.seconds))
         return fallback or Kept(postponed=exchanges)
     diagnosis = run.diagnose(planned, exchanges, with_tokens, run.inputs.now)
     succeeds = diagnosis.result == "Success"
@@ -68,10 +68,17 @@ def _try(
         run.take(planned, exchanges, with_tokens)
         return Kept(tokens)
     if _tells_nothing(diagnosis):
-        run.candidate_at = _again_at(run, tokens, diagnosis)
+        _wait(run, consent, _again_at(run, tokens, diagnosis))
         return fallback
     why = f"The new authorization does not work. {diagnosis.message}"
     return (yield from _drop(run, consent, fallback, why))
+
+
+def _wait(run: Run, consent: Consent, until: datetime) -> None:
+    """Take note that new tokens are still to be tested."""
+    run.candidate_at = until
+    if consent.result is ConsentResult.TAKEN:
+        consent.result = ConsentResult.STORED
 
 
 def _is_too_early(run: Run, consent: Consent) -> bool:

@@ -18,7 +18,15 @@ from integration_hub.model.tokens import ConsentAnswer
 from integration_hub.shell.keys import Key
 
 ConsentResult = Literal[
-    "connected", "not-connected", "refused", "unknown-link", "outdated", "pending", "busy"
+    "connected",
+    "not-connected",
+    "stored",
+    "refused",
+    "unknown-link",
+    "outdated",
+    "not-taken",
+    "pending",
+    "busy",
 ]
 
 PATIENCE_SECONDS = 20.0
@@ -40,10 +48,11 @@ class ConsentOutcome:
     """What came of a consent: what a person is told. Nothing in it is the provider's own text or a secret."""
 
     result: ConsentResult
-    """connected; not-connected: consent was given and the connection does not work all the same; refused: by the
-    person, an administrator or the provider; unknown-link: never given out, or used already; outdated: the connection
-    has changed since, or the link's time is over; pending: the work goes on; busy: the answer was not taken in, and may
-    be handed in again."""
+    """connected; not-connected: consent was given and the connection does not work all the same; stored: it could not
+    be tested yet; refused: by the person, an administrator or the provider; unknown-link: never given out, or used
+    already; outdated: the connection has changed since, or the link's time is over; not-taken: something must be
+    mended before it can be used; pending: the work goes on; busy: the answer was not taken in, and may be handed in
+    again."""
     reason: str = ""
     """Of Ready, where there is one."""
     message: str = ""
@@ -182,8 +191,9 @@ class ConsentDesk:
             return
         del self._cases[case.answer.state]
         self._end(case, outcome)
-        if outcome.result not in {"unknown-link", "pending", "busy"}:
-            # A page that is loaded again shows the same. Of a made-up state there is nothing to remember.
+        if outcome.result not in {"unknown-link", "not-taken", "pending", "busy"}:
+            # A page that is loaded again shows the same, unless the state is still good. Of a made-up one there is
+            # nothing to remember.
             self._settled[case.answer.state] = case
             if len(self._settled) > MOST_SETTLED:
                 self._settled.popitem(last=False)

@@ -234,6 +234,63 @@ def _not_connected(seen: _Seen) -> Page:
     )
 
 
+def _stored(seen: _Seen) -> Page:
+    works = "It works as before until then." if seen.course is Course.GOOD else ""
+    return Page(
+        200,
+        "wait",
+        "You have signed in, and the connection is still to be tested",
+        tuple(
+            sentence
+            for sentence in (
+                "Your consent has arrived and is kept.",
+                (
+                    f"{_sentence(seen.called)} could not be tested with it yet: {seen.system} does not answer as it"
+                    " should, or asks for patience."
+                ),
+                works,
+            )
+            if sentence
+        ),
+        (
+            (
+                "You can close this window, and need not sign in again: the operator goes on testing, and uses your"
+                " consent as soon as a test has succeeded."
+            ),
+        ),
+        seen.facts(),
+        seen.look(),
+        seen.connection,
+    )
+
+
+def _not_taken(seen: _Seen) -> Page:
+    return Page(
+        409,
+        "bad",
+        "Your sign-in could not be used",
+        tuple(
+            sentence
+            for sentence in (
+                f"Something about {seen.called} must be put right first.",
+                seen.message,
+            )
+            if sentence
+        ),
+        tuple(
+            sentence
+            for sentence in (
+                seen.remedy,
+                "Then load this page again, or sign in once more: your consent was not used.",
+            )
+            if sentence
+        ),
+        seen.facts(("Reason", seen.reason)),
+        seen.again(),
+        seen.connection,
+    )
+
+
 def _refused(seen: _Seen) -> Page:
     works = seen.course is Course.GOOD
     return Page(
@@ -327,7 +384,11 @@ def _busy(seen: _Seen) -> Page:
         "wait",
         "Please try again in a moment",
         (
-            "The operator could not take in your sign-in at this moment: it is starting, or has too much to do.",
+            ("The operator could not take in your sign-in at this moment.", seen.message)
+            if seen.message
+            else (
+                "The operator could not take in your sign-in at this moment: it is starting, or has too much to do.",
+            )
         ),
         ("Load this page again in a few seconds. Your sign-in is still good.",),
         seen.facts(),
@@ -339,9 +400,11 @@ def _busy(seen: _Seen) -> Page:
 _TALES: Mapping[ConsentResult, Callable[[_Seen], Page]] = {
     "connected": _connected,
     "not-connected": _not_connected,
+    "stored": _stored,
     "refused": _refused,
     "unknown-link": _unknown_link,
     "outdated": _outdated,
+    "not-taken": _not_taken,
     "pending": _pending,
     "busy": _busy,
 }
