@@ -26,6 +26,7 @@ SLOW = {
     "asyncio",
     "jsonpath",
     "authlib",
+    "prompt_toolkit",
 }
 """Modules that take longer to load than a command of every day may take."""
 SECRET = "sk_live_51H8xQ2eZvKYlo2C"
@@ -43,7 +44,9 @@ def loaded(*words: str) -> set[str]:
     return set(done.stderr.splitlines()[-1].split())
 
 
-@pytest.mark.parametrize("words", [("--help",), ("get", "--help"), ("frobnicate",)])
+@pytest.mark.parametrize(
+    "words", [("--help",), ("get", "--help"), ("connect", "--help"), ("edit", "--help"), ("frobnicate",)]
+)
 def test_help_and_mistakes_load_neither_what_is_slow_nor_what_speaks_to_a_cluster(
     words: tuple[str, ...],
 ) -> None:
