@@ -89,6 +89,8 @@ def acme(namespace: str, target: TargetServer) -> Object:
     return definition(
         f"{namespace}-acme",
         target,
+        description="Orders and invoices of a shop.",
+        documentationURL="https://acme.example/docs",
         configSchema=schema,
         baseURL=target.url,
         allowedHosts=[target.url.removeprefix("https://")],

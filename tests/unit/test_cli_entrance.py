@@ -26,6 +26,7 @@ SLOW = {
     "asyncio",
     "jsonpath",
     "authlib",
+    "prompt_toolkit",
 }
 """Modules that take longer to load than a command of every day may take."""
 SECRET = "sk_live_51H8xQ2eZvKYlo2C"
@@ -44,7 +45,15 @@ def loaded(*words: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "words", [("--help",), ("get", "--help"), ("catalog", "show", "-h"), ("frobnicate",)]
+    "words",
+    [
+        ("--help",),
+        ("get", "--help"),
+        ("catalog", "show", "-h"),
+        ("connect", "--help"),
+        ("edit", "--help"),
+        ("frobnicate",),
+    ],
 )
 def test_help_and_mistakes_load_neither_what_is_slow_nor_what_speaks_to_a_cluster(
     words: tuple[str, ...],

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, Protocol
 
@@ -194,8 +194,8 @@ class LineAsker:
         """See Asker."""
         self._words.head(question)
         while True:
-            text = self._read(question, current)
             try:
+                text = self._read(question, current)
                 if text.strip() == EMPTY and current is not None and not question.secret:
                     return read_answer(question, "")
                 return understood(question, text, current)
@@ -203,13 +203,18 @@ class LineAsker:
                 self._screen.note(f"  Not taken: {one_line(question.title)} {clean(str(error))}.")
 
     def _read(self, question: Question, current: Any) -> str:
-        click.echo(prompt_of(question, current, editable=False), nl=False, err=True)
+        prompt = prompt_of(question, current, editable=False)
+        read = _lines if question.multiline else _line
         if not question.secret:
-            return _lines(sys.stdin.readline) if question.multiline else _line()
+            click.echo(prompt, nl=False, err=True)
+            return read()
         with _no_echo():
-            text = _lines(sys.stdin.readline) if question.multiline else _line()
-        click.echo("", err=True)  # the line break that was not echoed
-        return text
+            # Only now: whoever sees the question may type at once.
+            click.echo(prompt, nl=False, err=True)
+            try:
+                return read()
+            finally:
+                click.echo("", err=True)  # the line break that was not echoed
 
 
 def _line() -> str:
@@ -223,11 +228,11 @@ def _line() -> str:
     return line.removesuffix("\n")
 
 
-def _lines(read: Callable[[], str]) -> str:
+def _lines() -> str:
     """Return lines up to an empty one, or to the end of a PEM text. One line alone may be a word for the form."""
     found: list[str] = []
     while True:
-        line = read()
+        line = sys.stdin.readline()
         if not line and not found:
             raise KeyboardInterrupt
         if not line.strip() or line.strip().lower() == BACK:

@@ -77,6 +77,16 @@ class Dialogue:
 
     # The questions
 
+    def introduce(self, interview: Interview) -> None:
+        """Show what is connected to, and where its maker explains it."""
+        spec = interview.spec
+        self._screen.note("")
+        self._screen.note(self._screen.strong(one_line(spec.display_name)))
+        if spec.description:
+            self._screen.note(clean(spec.description))
+        if spec.documentation_url:
+            self._screen.note(f"Documentation: {one_line(spec.documentation_url)}")
+
     def interview(
         self,
         interview: Interview,

@@ -114,6 +114,9 @@ def doing_flags(command: F) -> F:
                 show_default=True,
                 help="With -o: what stands for the Secret.",
             ),
+            click.option(
+                "--no-browser", is_flag=True, help="Only print the link, where somebody must consent."
+            ),
             dry_run_flag,
             wait_flags("2m", what="the operator says that the connection is Ready"),
             egress_flags,

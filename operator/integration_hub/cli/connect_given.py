@@ -244,8 +244,9 @@ class Given:
             self._once(key, seen)
             value = os.environ.get(variable)
             if value is None:
+                # Without the name: it may be the value itself, in the wrong place.
                 self._mistakes.append(
-                    f"--secret-from-env {key}: there is no environment variable '{variable}'."
+                    f"--secret-from-env {key}: there is no environment variable of that name."
                 )
             else:
                 yield key, value
@@ -302,7 +303,7 @@ def _no_question(key: str, flag: str, interview: Interview) -> str:
     if key == METHOD:
         name = interview.spec.auth_methods[0].name
         return f"{flag} says nothing here: the definition has just one auth method, '{name}'. Leave it out."
-    return f"{flag} says nothing here: {_WHY_NOT[key]}. Leave it out."
+    return f"{flag} says nothing here: {_WHY_NOT.get(key, 'nobody asks for it')}. Leave it out."
 
 
 def _typed(question: Question, value: Any) -> Any:

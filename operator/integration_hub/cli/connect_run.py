@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -196,6 +195,7 @@ class Session:
             if self._dialogue is None:
                 self._refuse_incomplete(interview, answers)
                 break
+            self._dialogue.introduce(interview)
             try:
                 answers = self._dialogue.interview(
                     interview, answers, given=keys, may_leave=definition is None
@@ -427,7 +427,7 @@ class Session:
                     kubeconfig=self._flags["kubeconfig"],
                     context=self._flags["context"],
                     again=False,
-                    browser=self._dialogue is not None and sys.stderr.isatty(),
+                    browser=self._dialogue is not None and not self._flags["no_browser"],
                     timeout=wish.timeout,
                 )
             )

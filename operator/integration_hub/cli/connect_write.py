@@ -8,7 +8,7 @@ import subprocess
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -91,6 +91,8 @@ class Applying:
                 code=Exit.USAGE,
             )
         self._instance(result, dry=True)
+        if result.interview.current is not None:
+            self._secret(result, dry=True)
         secret = self._secret(result, dry=dry)
         try:
             self._say(secret, "created" if result.new_secret else "changed", dry=dry)
@@ -126,7 +128,10 @@ class Applying:
         return self._place.change(WHOLE_SECRETS, before, result.secret_patch, dry=dry)
 
     def _undo(self, result: Result, secret: Written | None, *, dry: bool) -> None:
-        if secret is None or result.new_secret is None or dry:
+        if secret is None or dry:
+            return
+        if result.new_secret is None:
+            self._screen.note(f"The Secret '{secret.raw['metadata']['name']}' has been changed already.")
             return
         with suppress(ApiError):
             self._place.delete_secret(secret)
@@ -250,7 +255,8 @@ class Waiting:
     place: Place
     screen: Screen
     timeout: timedelta
-    _said: set[str] = field(default_factory=set)
+    _last: str = ""
+    """What the operator has said last."""
 
     def until_ready(self, name: str, *, secret_version: str | None = None) -> Exit:
         """Return the exit code. `secret_version` is that of the Secret which was changed, None where none was."""
@@ -263,9 +269,10 @@ class Waiting:
                 time.sleep(LOOK_SECONDS)
         if ready is None:
             self.screen.note(
-                f"Error: Within {self.timeout.total_seconds():.0f} s the operator has not said that it is Ready.\n"
-                f"What to do: Check that the operator runs; 'kubectl get iinst {name} -n {self.place.namespace}' shows"
-                " what it has said last."
+                f"Error: Within {self.timeout.total_seconds():.0f} s the operator has not said that it is Ready."
+                + (f" It says: {self._last}" if self._last else " Does it run?")
+                + f"\nWhat to do: Look at it with 'kubectl get iinst {name} -n {self.place.namespace} -o wide', and"
+                f" test from here with 'hub test {name} -n {self.place.namespace}'."
             )
             return Exit.TIMEOUT
         status, reason, message = ready
@@ -284,6 +291,7 @@ class Waiting:
         ready = instance.status.condition("Ready")
         if ready is None or instance.status.observed_generation != instance.metadata.generation:
             return None
+        self._last = one_line(f"{ready.reason}: {ready.message}")
         tested = instance.status.tested
         if secret_version is not None and (
             tested is None or tested.secret_resource_version != secret_version

@@ -1,0 +1,67 @@
+"""`hub connect` where a person must consent: from the flags to the link, over the operator's callback, to Ready."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from integration_hub.devcluster import ControlPlane
+from support.hub_command import Hub, user_kubeconfig
+from support.instances import Api
+from support.oauth_party import CLIENT_SECRET, OAuthParty
+from support.operator_process import OperatorProcess
+from support.target_server import TargetServer
+from support.token_hub import TokenHub, open_page
+from support.wizard import Terminal
+
+pytestmark = pytest.mark.cluster
+
+
+@pytest.fixture
+def tokens(
+    spare_api: Api, start_operator: Callable[..., OperatorProcess], target: TargetServer
+) -> Iterator[TokenHub]:
+    """An operator with a callback server, and a definition whose method asks for consent."""
+    with OAuthParty() as party:
+        hub = TokenHub(spare_api, start_operator, party, target, f"wizard-{uuid4().hex[:6]}", {"link": {}})
+        yield hub
+        hub.remove()
+
+
+def test_the_link_is_shown_once_it_is_applied_and_waited_for(
+    tokens: TokenHub, spare_cluster: ControlPlane, tmp_path: Path
+) -> None:
+    tokens.start()
+    info = spare_cluster.up()
+    file = user_kubeconfig(
+        tmp_path / "kubeconfig",
+        server=info.server,
+        ca_file=info.ca_file,
+        namespace=tokens.namespace,
+        like=info.kubeconfig,
+    )
+    account = f"{tokens.namespace}-people"
+    tokens.tenants["people"] = tokens.party.tenant(account)
+    run = Terminal(
+        Hub(tmp_path, file), "connect", tokens.namespace, "--plain", "--apply", "--set", f"account={account}",
+        "--allow-cidr", "127.0.0.0/8", "--name", "people", "--secret-name", "key", "--display-name", "People",
+        "--no-browser", secrets=(CLIENT_SECRET,),
+    )  # fmt: skip
+    run.answers("ca (", "")
+    run.answers("server (", "")
+    run.answers("Whom does the connection belong to?", "")
+    run.answers("Which roles may use it?", "")
+    seen = run.sees("What now?")
+    assert "so it is tested once it is applied" in seen
+    run.types("")
+    run.sees("Open this link:")
+    run.process.expect(r"(https://\S+/authorize\?\S+)")
+    link = run.process.match.group(1)
+    status, _ = open_page(tokens.party.browse(link))
+    assert status == 200
+    code, text = run.ends()
+    assert code == 0, text
+    assert "Connected" in text

@@ -1,0 +1,100 @@
+"""A connection as a folder for Git: what is in it, and what never is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+
+from integration_hub.auth.flow import SecretKey
+from integration_hub.cli.connect_flags import SECRET_FORMATS
+from integration_hub.forms.credentials import NeededKey
+from integration_hub.shell.git_folder import FORMATS, Folder, files
+
+INSTANCE = {
+    "apiVersion": "integrationhub.dev/v1alpha1",
+    "kind": "IntegrationInstance",
+    "metadata": {"name": "billing", "namespace": "shop", "resourceVersion": "12", "uid": "u"},
+    "spec": {
+        "definitionRef": {"name": "acme"},
+        "auth": {"method": "key", "secretRef": {"name": "billing-key"}},
+    },
+    "status": {"phase": "Connected"},
+}
+KEYS = (
+    NeededKey(SecretKey("apiKey", "the key"), "Secret key", "Settings > API | Keys."),
+    NeededKey(SecretKey("note", "a note", required=False), "Note"),
+)
+
+
+def folder(**changes: Any) -> dict[str, str]:
+    whole: dict[str, Any] = {
+        "instance": INSTANCE,
+        "system": "Acme",
+        "keys": KEYS,
+        "secret_type": "Opaque",
+        "has_secret": True,
+        "format": "example",
+    }
+    return files(Folder(**whole | changes))
+
+
+def test_the_flag_has_the_formats_that_there_are() -> None:
+    assert SECRET_FORMATS == FORMATS
+
+
+def test_the_instance_is_what_a_person_would_commit() -> None:
+    made = yaml.safe_load(folder()["instance.yaml"])
+    assert made["metadata"] == {"name": "billing", "namespace": "shop"}
+    assert "status" not in made
+
+
+def test_an_example_is_never_applied_and_its_command_names_every_required_key() -> None:
+    found = folder()
+    example = yaml.safe_load(found["secret.example.yaml"])
+    assert example["stringData"] == {"apiKey": "<Secret key>"}
+    assert yaml.safe_load(found["kustomization.yaml"])["resources"] == ["instance.yaml"]
+    assert "kubectl create secret generic billing-key -n shop" in found["README.md"]
+    assert "--from-file=apiKey=FILE" in found["README.md"]
+    assert "from-file=note" not in found["README.md"]
+    assert "| `apiKey` | Secret key. Settings > API \\| Keys. |" in found["README.md"]
+
+
+def test_an_external_secret_asks_for_each_required_key_and_makes_the_type_that_is_needed() -> None:
+    found = folder(format="external-secret", secret_type="kubernetes.io/tls")
+    made = yaml.safe_load(found["external-secret.yaml"])
+    assert [entry["secretKey"] for entry in made["spec"]["data"]] == ["apiKey"]
+    assert made["spec"]["target"] == {"name": "billing-key", "template": {"type": "kubernetes.io/tls"}}
+    assert "external-secret.yaml" in yaml.safe_load(found["kustomization.yaml"])["resources"]
+
+
+def test_a_sealed_secret_is_taken_over_as_it_is() -> None:
+    found = folder(format="sealed-secret", sealed="kind: SealedSecret\n")
+    assert found["sealed-secret.yaml"] == "kind: SealedSecret\n"
+    assert "secret.example.yaml" not in found
+
+
+def test_what_could_not_be_sealed_is_said_with_the_command_that_seals_it() -> None:
+    found = folder(format="sealed-secret", why_not_sealed="there is no 'kubeseal' on PATH.")
+    assert "there is no 'kubeseal' on PATH." in found["README.md"]
+    assert "kubeseal --format yaml > sealed-secret.yaml" in found["README.md"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"has_secret": False}, "It reads the Secret `billing-key`, which is not in this folder"),
+        ({"needs_consent": True}, "hub authorize billing -n shop"),
+        (
+            {
+                "instance": {**INSTANCE, "spec": {"definitionRef": {"name": "acme"}}},
+                "keys": (),
+                "has_secret": False,
+            },
+            "Nothing: the connection needs no credentials.",
+        ),
+    ],
+)
+def test_the_next_steps_are_those_of_this_connection(changes: dict[str, Any], words: str) -> None:
+    assert words in folder(**changes)["README.md"]
