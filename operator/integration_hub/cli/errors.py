@@ -10,15 +10,14 @@ Anything else that reaches the entrance is a mistake of ours. It is told as one,
 from __future__ import annotations
 
 import errno
-import os
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from enum import IntEnum
 from typing import Any, NoReturn
 
 import click
 
+from integration_hub.cli.streams import silence
 from integration_hub.config.plain_text import clean
 
 
@@ -124,7 +123,7 @@ def _end(error: Exception, *, debug: bool) -> NoReturn:
 
     code = _STREAM_CODES.get(error.errno or 0) if isinstance(error, OSError) else None
     if code is not None:
-        _silence()
+        silence()
         if code is Exit.UNREACHABLE:
             click.echo(
                 "Error: What was found cannot be written: the disk or the other side takes no more.", err=True
@@ -141,11 +140,3 @@ def _end(error: Exception, *, debug: bool) -> NoReturn:
         else "Please report it.",
     ).show()
     sys.exit(Exit.FAILED)
-
-
-def _silence() -> None:
-    """Let standard output take whatever Python still writes to it at its end."""
-    with suppress(OSError, ValueError):  # it may be no file
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)

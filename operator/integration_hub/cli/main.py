@@ -14,6 +14,7 @@ from click.shell_completion import CompletionItem
 from integration_hub import __version__
 from integration_hub.cli.errors import guarded
 from integration_hub.cli.flags import HELP, look_flags
+from integration_hub.cli.streams import prepare
 
 
 class _Command(NamedTuple):
@@ -83,6 +84,7 @@ class _LazyGroup(click.Group):
         return command
 
     def main(self, *args: Any, **extra: Any) -> Any:
+        prepare()
         # Help and hints say what the person has typed.
         if extra.get("prog_name") is None and PurePath(sys.argv[0]).stem == "kubectl-hub":
             extra.setdefault("complete_var", "_KUBECTL_HUB_COMPLETE")
