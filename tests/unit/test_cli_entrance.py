@@ -92,16 +92,16 @@ def test_a_flag_that_there_is_not_is_a_mistake_with_the_way_to_the_help(name: st
 def failing(monkeypatch: pytest.MonkeyPatch) -> Any:
     """`failing(error)` adds a command `fail` that raises it, and returns how `hub fail` ends."""
 
-    def run(error: BaseException, *words: str) -> Any:
-        @click.command("fail")
+    def run(error: BaseException, *words: str, name: str = "fail") -> Any:
+        @click.command(name)
         def fail() -> None:
             raise error
 
         module = type(sys)("failing")
         module.fail = fail  # type: ignore[attr-defined]
         monkeypatch.setitem(sys.modules, "failing", module)
-        monkeypatch.setitem(entrance._COMMANDS, "fail", entrance._Command("failing", "fail", "Fail."))
-        return CliRunner().invoke(main, [*words, "fail"])
+        monkeypatch.setitem(entrance._COMMANDS, name, entrance._Command("failing", "fail", "Fail."))
+        return CliRunner().invoke(main, [*words, name])
 
     return run
 
@@ -135,6 +135,12 @@ def test_a_mistake_of_ours_is_told_without_a_traceback_and_without_a_secret(fail
     assert "Error: The command met a mistake of its own.\nWhy: ValueError: token=***" in result.stderr
     assert "--debug" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_the_operators_log_has_the_traceback_without_asking_and_masked(failing: Any) -> None:
+    result = failing(ValueError(f"token={SECRET}"), name="run")
+    assert "Traceback" in result.stderr
+    assert SECRET not in result.stderr
 
 
 def test_debug_shows_where_a_mistake_is_and_masks_it_too(failing: Any) -> None:

@@ -75,6 +75,9 @@ class UnreachableError(HubError):
 _DEBUG = "integration_hub.debug"
 """Where click's root context keeps that --debug was given, before the command or after it."""
 
+_LOGGED = frozenset({"run"})
+"""Commands whose standard error is a log: nobody can type them again with --debug."""
+
 _STREAM_CODES = {errno.EPIPE: Exit.BROKEN_PIPE, errno.ENOSPC: Exit.UNREACHABLE, errno.EIO: Exit.UNREACHABLE}
 
 
@@ -101,7 +104,7 @@ def guarded(ctx: click.Context, invoke: Callable[[], Any]) -> Any:
         if foreseen is not None:
             foreseen.show()
             sys.exit(foreseen.code)
-        _end(error, debug=bool(ctx.find_root().meta.get(_DEBUG)))
+        _end(error, debug=bool(ctx.find_root().meta.get(_DEBUG)) or ctx.invoked_subcommand in _LOGGED)
 
 
 def _foreseen(error: Exception) -> HubError | None:
