@@ -252,7 +252,11 @@ def test_a_diff_shows_what_an_apply_would_change_and_changes_nothing(
         ),
         (
             "{apiVersion: integrationhub.dev/v1alpha1, kind: IntegrationInstance, metadata: {name: X}, spec: {}}",
-            "would be refused",
+            "'X' cannot be the name of an object (standard input, document 1)",
+        ),
+        (
+            "{apiVersion: integrationhub.dev/v1alpha1, kind: IntegrationInstance, metadata: {name: a/b}, spec: {}}",
+            "'a/b' cannot be the name of an object",
         ),
     ],
 )

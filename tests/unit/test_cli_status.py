@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
 
 from integration_hub.cli.main import main
+from integration_hub.cli.status import lines
 from integration_hub.cli.status_report import NOT_SEEN, git_tool, is_ready, report_of
+from integration_hub.cli.terminal import Screen
 from integration_hub.model.reasons import REASONS, Course, Reason
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -107,6 +112,35 @@ def test_who_keeps_an_object_as_git_has_it_is_told_by_its_marks(
     metadata: dict[str, Any], tool: str | None
 ) -> None:
     assert git_tool(instance(**metadata)) == tool
+
+
+@given(st.data())
+def test_whatever_parts_of_a_status_are_missing_the_rest_is_told(data: st.DataObject) -> None:
+    whole = ready(
+        "False",
+        "HostNotFound",
+        "It was not found.",
+        tests=[{"name": "whoami", "result": "Failure", "reason": "HostNotFound", "time": "2026-01-01T00:00:00Z",
+                "durationMilliseconds": 3, "stages": [{"name": "dns", "result": "Failed", "evidence": {"a": "b"}}]}],
+        credential={"expiresAt": "2026-02-01T00:00:00Z", "scopes": ["read"]},
+        authorization={"url": "https://login.example/", "userCode": "AB", "expiresAt": "2026-01-03T00:00:00Z"},
+        history=[{"time": "2026-01-01T00:00:00Z", "test": "whoami", "result": "Failure", "reason": "HostNotFound"}],
+        lastTested="2026-01-01T00:00:00Z", nextTestTime="soon", identity="me",
+    )  # fmt: skip
+    report = report_of(instance(_thinned(data, whole)), NOW)
+    stream = io.StringIO()
+    text = "\n".join(lines(report, Screen(stream, stream), NOW))
+    assert text.startswith("shop/billing (acme)\n")
+    assert "Next: hub " in text
+    json.dumps(report)
+
+
+def _thinned(data: st.DataObject, value: Any) -> Any:
+    """Return the value without some of its parts, names of tests and stages aside: the CRD asks for those."""
+    if isinstance(value, dict):
+        kept = {k: v for k, v in value.items() if k in {"name", "type", "url"} or data.draw(st.booleans())}
+        return {k: _thinned(data, v) for k, v in kept.items()}
+    return [_thinned(data, entry) for entry in value] if isinstance(value, list) else value
 
 
 def test_objects_of_other_versions_are_reported_as_far_as_they_are_understood() -> None:

@@ -52,6 +52,11 @@ def authorize(  # noqa: PLR0913, PLR0917
     needs nobody to wait: closing everything breaks nothing.
 
     \b
+    Examples:
+      hub authorize crm
+      hub authorize crm --again --no-browser
+
+    \b
     Exit code 0 where the connection works, 1 where it does not and somebody must do something, 2 for a mistake
     in the command, 3 where the cluster cannot be asked, 4 where nothing has come in time.
     """  # noqa: D301 - \b is click's sign for a paragraph that keeps its lines

@@ -24,7 +24,6 @@ from integration_hub.cli.authorize_judge import End, Judge, Show, Wait, link_pro
 from integration_hub.cli.connecting import connection_of, farewell
 from integration_hub.cli.errors import Exit, HubError
 from integration_hub.cli.trial_operator import why_not
-from integration_hub.cli.trial_streams import prepare
 from integration_hub.cli.trial_view import View
 from integration_hub.config.plain_text import one_line
 from integration_hub.model.base import AUTHORIZE_ANNOTATION
@@ -54,7 +53,6 @@ class Request:
 
 def run(request: Request) -> int:
     """Fulfil a request and return the exit code. HubError, NoSuchObjectError or CannotAskError where that cannot be."""
-    prepare()
     return asyncio.run(_run(request))
 
 

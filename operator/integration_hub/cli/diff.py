@@ -108,7 +108,7 @@ def _loaded(file: Path) -> list[Any]:
     import yaml  # noqa: PLC0415
 
     from integration_hub.cli.errors import Exit, HubError  # noqa: PLC0415
-    from integration_hub.cli.trial_streams import UnreadableError, text_of  # noqa: PLC0415
+    from integration_hub.cli.streams import UnreadableError, text_of  # noqa: PLC0415
 
     source = "Standard input" if str(file) == "-" else str(file)
     try:
@@ -165,6 +165,7 @@ def _compared(cluster: Cluster, document: _Document, manager: str) -> Iterator[s
 
     from integration_hub.adapters.kube_api import DEFINITIONS, INSTANCES, ApiError  # noqa: PLC0415
     from integration_hub.adapters.kube_blocking import APPLY  # noqa: PLC0415
+    from integration_hub.cli.cluster import refuse_no_name  # noqa: PLC0415
     from integration_hub.cli.errors import Exit, HubError  # noqa: PLC0415
     from integration_hub.cli.output import as_yaml  # noqa: PLC0415
 
@@ -174,6 +175,8 @@ def _compared(cluster: Cluster, document: _Document, manager: str) -> Iterator[s
         raise HubError(f"{document.place}: there is no kind '{obj.get('kind')}' of ours.", code=Exit.USAGE)
     namespace = "" if resource is DEFINITIONS else obj["metadata"].get("namespace") or cluster.namespace
     what = f"{resource.kind} '{name}'"
+    for text in (name, namespace) if namespace else (name,):
+        refuse_no_name(text, f"an object ({document.place})")
     try:
         live: Mapping[str, Any] | None = cluster.kube.read(resource, namespace, name)
     except ApiError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import sys
 from importlib import import_module
 from pathlib import PurePath
@@ -14,6 +13,7 @@ from click.shell_completion import CompletionItem
 from integration_hub import __version__
 from integration_hub.cli.errors import guarded
 from integration_hub.cli.flags import HELP, look_flags
+from integration_hub.cli.streams import prepare
 
 
 class _Command(NamedTuple):
@@ -101,6 +101,7 @@ class _LazyGroup(click.Group):
         return command
 
     def main(self, *args: Any, **extra: Any) -> Any:
+        prepare()
         # Help and hints say what the person has typed.
         if extra.get("prog_name") is None and PurePath(sys.argv[0]).stem == "kubectl-hub":
             extra.setdefault("complete_var", "_KUBECTL_HUB_COMPLETE")
@@ -115,9 +116,12 @@ class _LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         # Click makes such guesses from the commands that it holds, and this group holds none.
         name = args[0]
-        close = difflib.get_close_matches(name.lower(), _COMMANDS, n=1)
-        if name not in _COMMANDS and close and not ctx.resilient_parsing:
-            ctx.fail(f"No such command '{name}'. Did you mean '{close[0]}'?")
+        if name not in _COMMANDS and not ctx.resilient_parsing:
+            import difflib  # noqa: PLC0415 - only a misspelt command needs it
+
+            close = difflib.get_close_matches(name.lower(), _COMMANDS, n=1)
+            if close:
+                ctx.fail(f"No such command '{name}'. Did you mean '{close[0]}'?")
         return super().resolve_command(ctx, args)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 import unicodedata
 from collections.abc import Iterator, Mapping
 from enum import Enum
-from typing import Final, NamedTuple, Self, TextIO
+from typing import TYPE_CHECKING, Final, NamedTuple, Self, TextIO
 
 import click
+
+if TYPE_CHECKING:
+    from threading import Event, Thread
 
 
 class Look(NamedTuple):
@@ -164,24 +166,27 @@ class Busy:
         """Without a stream, nothing is shown."""
         self._stream = stream
         self._text = text
-        self._ended = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._ended: Event | None = None
+        self._thread: Thread | None = None
 
     def __enter__(self) -> Self:
         if self._stream is not None:
-            self._thread = threading.Thread(target=self._turn, args=(self._stream,), daemon=True)
+            from threading import Event, Thread  # noqa: PLC0415 - few commands wait for anything
+
+            self._ended = Event()
+            self._thread = Thread(target=self._turn, args=(self._stream, self._ended), daemon=True)
             self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        if self._thread is not None:
+        if self._ended is not None and self._thread is not None:
+            self._ended.set()
             self._thread.join()
 
-    def _turn(self, stream: TextIO) -> None:
+    def _turn(self, stream: TextIO, ended: Event) -> None:
         # The first frame comes late: what is quick does not flicker.
         number = 0
-        while not self._ended.wait(_FRAME_SECONDS):
+        while not ended.wait(_FRAME_SECONDS):
             number += 1
             stream.write(f"\r\x1b[2K{_FRAMES[number % len(_FRAMES)]} {self._text} ...")
             stream.flush()

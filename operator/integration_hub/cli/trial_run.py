@@ -15,7 +15,6 @@ from integration_hub.adapters.traffic import Traffic
 from integration_hub.cli.connecting import farewell
 from integration_hub.cli.errors import Exit, HubError
 from integration_hub.cli.trial_operator import OtherSide, why_not
-from integration_hub.cli.trial_streams import cannot_write, prepare
 from integration_hub.cli.trial_subjects import Access, Subject, Subjects
 from integration_hub.cli.trial_view import View, trial_data
 from integration_hub.cli.trial_wish import CODES, SEVERITY, Raw, Wish
@@ -34,11 +33,8 @@ FIELD_CONFLICT = 409
 
 def run(wish: Wish) -> int:
     """Fulfil a wish and return the exit code."""
-    prepare()
     try:
         return asyncio.run(_run(wish))
-    except OSError as error:
-        return cannot_write(error)
     except (HubError, NoSuchObjectError, CannotAskError, DraftError) as error:
         code = _code_of(error)
         if wish.as_json:

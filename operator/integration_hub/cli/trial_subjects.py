@@ -11,7 +11,7 @@ from integration_hub.adapters.kube import KubeClient
 from integration_hub.adapters.kubeconfig import KubeConnection
 from integration_hub.cli.connecting import connection_of
 from integration_hub.cli.errors import Exit, HubError
-from integration_hub.cli.trial_streams import UnreadableError, text_of
+from integration_hub.cli.streams import UnreadableError, text_of
 from integration_hub.cli.trial_wish import Raw, Wish
 from integration_hub.cli.trial_words import in_flags
 from integration_hub.config.redaction import is_sensitive_name
