@@ -67,11 +67,11 @@ def test_a_command_of_every_day_loads_nothing_that_is_slow() -> None:
     assert loaded("get", "--kubeconfig", "/nowhere") & SLOW == set()
 
 
-<<<<<<< HEAD
 def test_a_look_at_the_catalog_loads_nothing_that_is_slow_and_a_search_reads_no_manifest() -> None:
     assert loaded("catalog", "show", "stripe") & (SLOW | {"ssl", "http"}) == set()
     assert loaded("catalog", "search", "salesfroce") & (SLOW | {"ssl", "http", "yaml"}) == set()
-=======
+
+
 EVERY_DAY = ("authorize", "check", "completion", "diff", "events", "explain", "export", "get", "reconcile", "resume",
              "status", "suspend", "test", "tree", "usage", "version")  # fmt: skip
 
@@ -102,7 +102,6 @@ def test_a_flag_that_there_is_not_is_a_mistake_with_the_way_to_the_help(name: st
     assert result.exit_code == 2
     assert f"Try 'main {name} --help' for help." in result.stderr
     assert "No such option '--frobnicate'" in result.stderr
->>>>>>> cli
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from integration_hub.catalog.loader import read_object
 from integration_hub.catalog.vendor import Vendor
 from integration_hub.catalog.vendor_rules import read_vendor
 from integration_hub.cli.errors import Exit, HubError
-from integration_hub.cli.trial_streams import UnreadableError, text_of
+from integration_hub.cli.streams import UnreadableError, text_of
 from integration_hub.config.values import did_you_mean
 from integration_hub.shell.draft import DraftError, documents
 
