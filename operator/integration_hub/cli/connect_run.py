@@ -125,7 +125,9 @@ class Wish:
             test_only=flags["test_only"],
             wait=flags["wait"],
             timeout=flags["timeout"],
-            policy=egress_policy(flags["allow_cidrs"], allow_http=flags["allow_http"]),
+            policy=egress_policy(
+                flags["allow_cidrs"], allow_http=flags["allow_http"], connect_to=flags["connect_to"]
+            ),
         )
 
     @property
