@@ -322,11 +322,23 @@ class Session:
         config = interview.form(answers).effective(answers)
         consent = needs_consent(interview.method(answers), config)
         if before is None or interview.current is None:
-            return Result(interview, answers, instance_manifest(interview, answers), needs_consent=consent)
+            raw = instance_manifest(interview, answers)
+            return Result(interview, answers, raw, needs_consent=consent, cluster_flags=self._cluster_flags())
         spec = edited(interview, before, answers)
         raw = {**interview.current.raw, "spec": spec}
         changed = spec != interview.current.spec
-        return Result(interview, answers, raw, changed=changed, needs_consent=consent)
+        return Result(
+            interview,
+            answers,
+            raw,
+            changed=changed,
+            needs_consent=consent,
+            cluster_flags=self._cluster_flags(),
+        )
+
+    def _cluster_flags(self) -> tuple[str, ...]:
+        named = (("--kubeconfig", self._flags["kubeconfig"]), ("--context", self._flags["context"]))
+        return tuple(word for flag, value in named if value for word in (flag, str(value)))
 
     def _test(self, trials: Trials, result: Result) -> Verdict:
         trial = trials.make(result.interview, result.answers, result.raw)
