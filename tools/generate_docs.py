@@ -10,8 +10,10 @@ from integration_hub.model import conditions as c
 from integration_hub.model.reasons import (
     COULD_NOT_TELL,
     DEAD_CREDENTIALS,
+    NEXT,
     REASONS,
     SELECTABLE,
+    SPARED,
     Course,
     Reason,
 )
@@ -91,20 +93,6 @@ ABOUT = {
     c.STALLED: "There while a person must act. Reason and message are those of `Ready`.",
 }
 
-NEXT = {
-    Course.GOOD: "Nothing to do.",
-    Course.WAITING: "Waits: goes on by itself when what is missing appears.",
-    Course.RETRYING: "Retries: the operator tries again with growing pauses, up to the interval.",
-    Course.STALLED: "Stalled: a person must change something. A change of the instance, its Secret or definition is"
-    " acted upon at once, any other is seen at the next test.",
-    Course.PAUSED: "Paused: held by a person's wish.",
-}
-
-SPARED = (
-    " Meanwhile the credential is tried no more than once a day, lest the account be"
-    " locked; `hub test NAME` asks for a test now."
-)
-
 
 def conditions_page() -> str:
     """Return the text of docs/conditions.md."""
@@ -142,7 +130,7 @@ def _trouble(reason: Reason) -> str:
         lines += ["- How we know, one of:", *(f"  - {text}." for text in found)]
     lines += [
         f"- What to do: {row.remedy or 'nothing.'}",
-        f"- What happens next: {NEXT[row.course]}{SPARED if reason in DEAD_CREDENTIALS else ''}",
+        f"- What happens next: {NEXT[row.course]}{f' {SPARED}' if reason in DEAD_CREDENTIALS else ''}",
     ]
     if reason in SELECTABLE:
         lines.append(f"- Condition: `{row.conditions[0]}` is {status}.")

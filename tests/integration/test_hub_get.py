@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from conftest import Kubectl
-from integration_hub.devcluster import ControlPlaneInfo
+from integration_hub.devcluster import ControlPlane, ControlPlaneInfo
 from support.hub_command import Hub, user_kubeconfig
 from support.instances import Api, Object, instance
 
@@ -138,6 +138,24 @@ def test_names_and_all_namespaces_contradict_each_other(hub: Hub) -> None:
     assert "leave one of them out" in ran.err
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("billing/status",), "written like iinst/NAME"),
+        (("instances", "../crm"), "'../crm' cannot be the name of an IntegrationInstance"),
+        (("-n", "a/b"), "'a/b' cannot be the name of a namespace"),
+        (("",), "'' cannot be the name of"),
+        (("-l", "a=b=c"), "400 BadRequest"),
+    ],
+)
+def test_what_is_no_name_and_no_label_is_a_mistake_in_the_command(
+    hub: Hub, words: tuple[str, ...], said: str
+) -> None:
+    ran = hub.run("get", *words)
+    assert (ran.code, ran.out) == (2, "")
+    assert said in ran.err
+
+
 def test_who_may_not_list_is_told_what_to_ask_for(
     hub: Hub, kubectl: Kubectl, namespace: str, control_plane: ControlPlaneInfo, tmp_path: Path
 ) -> None:
@@ -236,6 +254,27 @@ def test_watching_one_as_json_prints_whole_objects_and_no_others(
     assert process.stdout.readline() == "new Pending\n"
     process.send_signal(signal.SIGINT)
     assert hub.ended(process).code == 130
+
+
+def test_watching_goes_on_when_the_api_server_is_away_for_a_while(
+    hub: Hub, spare_cluster: ControlPlane, spare_api: Api
+) -> None:
+    (applied,) = spare_api.apply(instance("default", "steady", "acme", suspend=True))
+    process = hub.start(
+        "get", "steady", "-w", "-n", "default", "--kubeconfig", str(spare_cluster.home.kubeconfig)
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert process.stdout.readline().startswith("NAME")
+    assert process.stdout.readline().startswith("steady")
+    spare_cluster.down()
+    assert process.stderr.readline() == "The API server does not answer at the moment; the wait goes on.\n"
+    spare_cluster.up()
+    spare_api.merge(applied, ready("False", "SecretNotFound"), "/status")
+    assert process.stdout.readline().split()[:3] == ["steady", "False", "SecretNotFound"]
+    process.send_signal(signal.SIGINT)
+    assert hub.ended(process).code == 130
+    spare_api.delete(applied)
 
 
 def test_a_reader_that_has_seen_enough_is_no_failure(hub: Hub, api: Api, three: list[Object]) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import re
+import shlex
 import subprocess
 import sys
 from typing import Any
@@ -57,20 +59,52 @@ def test_a_command_of_every_day_loads_nothing_that_is_slow() -> None:
     assert loaded("get", "--kubeconfig", "/nowhere") & SLOW == set()
 
 
+EVERY_DAY = ("authorize", "check", "completion", "diff", "events", "explain", "export", "get", "reconcile", "resume",
+             "status", "suspend", "test", "tree", "usage", "version")  # fmt: skip
+
+
+@pytest.mark.parametrize("name", EVERY_DAY)
+def test_the_help_of_every_command_has_examples_that_it_takes(name: str) -> None:
+    text = CliRunner().invoke(main, [name, "--help"], terminal_width=110).stdout
+    block = text.partition("Examples:\n")[2].partition("\n\n")[0]
+    assert block
+    command = main.get_command(click.Context(main), name)
+    assert command is not None
+    for line in block.splitlines():
+        # What follows two blanks explains; what follows '>' is a file, and what stands before '|' another command.
+        typed = re.split("  +", line.strip())[0].removeprefix("source <(").rstrip(")")
+        words = (
+            " ".join(shlex.quote(word) for word in shlex.split(typed))
+            .partition(" '>' ")[0]
+            .split(" '|' ")[-1]
+        )
+        first, second, *rest = shlex.split(words)
+        assert (first, second) == ("hub", name)
+        command.make_context(name, rest)  # raises where a flag or a value is none
+
+
+@pytest.mark.parametrize("name", EVERY_DAY[1:])
+def test_a_flag_that_there_is_not_is_a_mistake_with_the_way_to_the_help(name: str) -> None:
+    result = CliRunner().invoke(main, [name, "--frobnicate"])
+    assert result.exit_code == 2
+    assert f"Try 'main {name} --help' for help." in result.stderr
+    assert "No such option '--frobnicate'" in result.stderr
+
+
 @pytest.fixture
 def failing(monkeypatch: pytest.MonkeyPatch) -> Any:
     """`failing(error)` adds a command `fail` that raises it, and returns how `hub fail` ends."""
 
-    def run(error: BaseException, *words: str) -> Any:
-        @click.command("fail")
+    def run(error: BaseException, *words: str, name: str = "fail") -> Any:
+        @click.command(name)
         def fail() -> None:
             raise error
 
         module = type(sys)("failing")
         module.fail = fail  # type: ignore[attr-defined]
         monkeypatch.setitem(sys.modules, "failing", module)
-        monkeypatch.setitem(entrance._COMMANDS, "fail", entrance._Command("failing", "fail", "Fail."))
-        return CliRunner().invoke(main, [*words, "fail"])
+        monkeypatch.setitem(entrance._COMMANDS, name, entrance._Command("failing", "fail", "Fail."))
+        return CliRunner().invoke(main, [*words, name])
 
     return run
 
@@ -104,6 +138,12 @@ def test_a_mistake_of_ours_is_told_without_a_traceback_and_without_a_secret(fail
     assert "Error: The command met a mistake of its own.\nWhy: ValueError: token=***" in result.stderr
     assert "--debug" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_the_operators_log_has_the_traceback_without_asking_and_masked(failing: Any) -> None:
+    result = failing(ValueError(f"token={SECRET}"), name="run")
+    assert "Traceback" in result.stderr
+    assert SECRET not in result.stderr
 
 
 def test_debug_shows_where_a_mistake_is_and_masks_it_too(failing: Any) -> None:

@@ -109,6 +109,27 @@ def test_a_pipe_gets_words_alone() -> None:
     assert not stream.getvalue()
 
 
+def test_what_is_under_way_is_shown_on_a_terminal_and_taken_away_again() -> None:
+    ours, theirs = pty.openpty()
+    with os.fdopen(theirs, "w", encoding="utf-8") as stream:
+        shown = b""
+        with Screen(stream, stream, environment={"TERM": "xterm"}).busy("the operator tests"):
+            while b"the operator tests ..." not in shown:
+                shown += os.read(ours, 4096)
+        stream.write("done")
+        stream.flush()
+        while not shown.endswith(b"done"):
+            shown += os.read(ours, 4096)
+    os.close(ours)
+    assert shown.endswith(b"\r\x1b[2Kdone")
+
+
+def test_nothing_moves_where_it_is_read_aloud(terminal: io.TextIOWrapper) -> None:
+    assert not Screen(terminal, terminal, environment={"TERM": "xterm", "HUB_PLAIN": "1"}).moves
+    assert not Screen(terminal, terminal, environment={"TERM": "dumb"}).moves
+    assert Screen(terminal, terminal, environment={"TERM": "xterm"}).moves
+
+
 def test_plain_tables_have_one_fact_a_line_and_nothing_empty() -> None:
     stream = io.StringIO()
     table = Table(["NAME", "READY", "LAST TESTED"], [["a", "True", ""], ["b", "False", "5m"]])

@@ -78,26 +78,31 @@ class BlockingKube:
         return self.call("GET", resource.path(namespace, name), accept=accept)
 
     def pages(
-        self, resource: Resource, namespace: str = "", *, selector: str = "", accept: str = ""
+        self,
+        resource: Resource,
+        namespace: str = "",
+        *,
+        query: Mapping[str, str] | None = None,
+        accept: str = "",
     ) -> Iterator[Raw]:
-        """Yield a list page by page, as the server answers."""
-        query = {"limit": str(PAGE)} | ({"labelSelector": selector} if selector else {})
+        """Yield a list page by page, as the server answers. `query` may hold selectors."""
+        asked = {"limit": str(PAGE), **(query or {})}
         form = accept or (METADATA_LIST if resource.metadata_only else JSON)
         token = ""
         while True:
             more = {"continue": token} if token else {}
-            page = self.call("GET", resource.path(namespace), query=query | more, accept=form)
+            page = self.call("GET", resource.path(namespace), query=asked | more, accept=form)
             yield page
             token = (page.get("metadata") or {}).get("continue") or ""
             if not token:
                 return
 
-    def items(self, resource: Resource, namespace: str = "", *, selector: str = "") -> list[Raw]:
+    def items(
+        self, resource: Resource, namespace: str = "", *, query: Mapping[str, str] | None = None
+    ) -> list[Raw]:
         """Return all objects of a list."""
         return [
-            raw
-            for page in self.pages(resource, namespace, selector=selector)
-            for raw in page.get("items") or []
+            raw for page in self.pages(resource, namespace, query=query) for raw in page.get("items") or []
         ]
 
     def watch(
@@ -216,10 +221,11 @@ class _Connection(http.client.HTTPSConnection):
         super().__init__(host, port, timeout=timeout, context=connection.ssl_context)
         self._tls = connection.ssl_context
         self._name = connection.tls_server_name or host
+        self._seconds = min(CONNECT_SECONDS, timeout)
 
     def connect(self) -> None:
         """Connect; what follows may take as long as the whole call."""
-        raw = socket.create_connection((self.host, self.port), CONNECT_SECONDS)
+        raw = socket.create_connection((self.host, self.port), self._seconds)
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             self.sock = self._tls.wrap_socket(raw, server_hostname=self._name)

@@ -8,15 +8,22 @@ from pathlib import Path
 
 import click
 
+from integration_hub.cli import completing
+from integration_hub.cli.errors import Exit
+from integration_hub.cli.flags import HELP, look_flags
 from integration_hub.flags import DurationType, cluster_flags
 
-INTERRUPTED = 130
 
-
-@click.command("authorize", context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("name")
-@click.option("-n", "--namespace", help="Namespace of the instance. [default: the context's]")
+@click.command("authorize", context_settings=HELP)
+@click.argument("name", shell_complete=completing.instances)
+@click.option(
+    "-n",
+    "--namespace",
+    help="Namespace of the instance. [default: the context's]",
+    shell_complete=completing.namespaces,
+)
 @cluster_flags
+@look_flags
 @click.option(
     "--again",
     is_flag=True,
@@ -45,6 +52,11 @@ def authorize(  # noqa: PLR0913, PLR0917
     needs nobody to wait: closing everything breaks nothing.
 
     \b
+    Examples:
+      hub authorize crm
+      hub authorize crm --again --no-browser
+
+    \b
     Exit code 0 where the connection works, 1 where it does not and somebody must do something, 2 for a mistake
     in the command, 3 where the cluster cannot be asked, 4 where nothing has come in time.
     """  # noqa: D301 - \b is click's sign for a paragraph that keeps its lines
@@ -69,5 +81,5 @@ def authorize(  # noqa: PLR0913, PLR0917
             " itself.",
             err=True,
         )
-        code = INTERRUPTED
+        code = Exit.INTERRUPTED
     sys.exit(code)

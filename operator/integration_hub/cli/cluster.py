@@ -5,16 +5,16 @@ Objects are plain dictionaries, as the API server has them: a command shows them
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Self
 
 import click
 
 from integration_hub.adapters.kube_api import DEFINITIONS, INSTANCES, ApiError, Resource
 from integration_hub.adapters.kube_blocking import BlockingKube
-from integration_hub.adapters.kubeconfig import KubeconfigError, load
+from integration_hub.cli.connecting import connection_of
 from integration_hub.cli.errors import Exit, HubError, NotFoundError, UnreachableError
 from integration_hub.config.values import choices, did_you_mean
 from integration_hub.shell.explaining import FORBIDDEN, explanation
@@ -24,8 +24,24 @@ Raw = dict[str, Any]
 MANAGER = "kubectl-hub"
 """The field manager under which the command line writes."""
 
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+"""What an object can be called, after RFC 1123; anything else would be another path of the API."""
+
 CLUSTER_WIDE = frozenset({DEFINITIONS})
 """Resources whose objects are in no namespace."""
+
+
+_NOT_UNDERSTOOD = frozenset({400, 422})
+"""Statuses that mean a mistake in what was asked, such as labels that are none."""
+
+
+def refuse_no_name(text: str, what: str) -> None:
+    """Raise HubError where a text cannot be what an object is called; `what` is like "a namespace"."""
+    if not _NAME.fullmatch(text):
+        raise HubError(
+            f"'{text}' cannot be the name of {what}: names have small letters, digits, '-' and '.'.",
+            code=Exit.USAGE,
+        )
 
 
 class Cluster:
@@ -42,14 +58,13 @@ class Cluster:
 
         `timeout` is in seconds, per call.
         """
-        named: tuple[Path | None, str | None] = flags.get("kubeconfig"), flags.get("context")
-        try:
-            connection = load(*named)
-        except KubeconfigError as error:
-            raise HubError(str(error), code=Exit.USAGE if any(named) else Exit.UNREACHABLE) from error
+        connection = connection_of(flags.get("kubeconfig"), flags.get("context"))
+        namespace = flags.get("namespace")
+        if namespace is not None:
+            refuse_no_name(namespace, "a namespace")
         kube = BlockingKube(connection, timeout=timeout)
         click.get_current_context().call_on_close(kube.close)
-        return cls(kube, flags.get("namespace") or connection.namespace)
+        return cls(kube, namespace or connection.namespace)
 
     @contextmanager
     def asked(self, what: str) -> Iterator[None]:
@@ -62,10 +77,13 @@ class Cluster:
     def explained(self, error: ApiError, what: str) -> HubError:
         """Return why the API server did not give `what`."""
         found = explanation(error, what, self.kube.server)
+        if error.status in _NOT_UNDERSTOOD:
+            return HubError(found.what, code=Exit.USAGE)
         return UnreachableError(found.what, todo=found.todo)
 
     def object(self, resource: Resource, name: str, *, accept: str = "application/json") -> Raw:
         """Return an object; NotFoundError with names that are much like it where there is none."""
+        refuse_no_name(name, f"an {resource.kind}")
         namespace = self.within(resource)
         try:
             return self.kube.read(resource, namespace, name, accept=accept)

@@ -136,7 +136,7 @@ class Given:
 
     def _read_values(self, file: Path) -> Mapping[str, Any]:
         # Here, since few give such a file.
-        from integration_hub.cli.trial_streams import UnreadableError, text_of  # noqa: PLC0415
+        from integration_hub.cli.streams import UnreadableError, text_of  # noqa: PLC0415
         from integration_hub.shell.draft import DraftError, documents  # noqa: PLC0415
 
         try:

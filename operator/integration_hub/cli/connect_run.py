@@ -271,7 +271,7 @@ class Session:
         managed: bool = False,
     ) -> Exit:
         """Test the answers and write them. `before` are those that a connection has; `managed`: a tool keeps it."""
-        trials = Trials(self._place, checked, self.wish.policy, self._screen)
+        trials = Trials(self._place, checked, self.wish.policy)
         if self._dialogue is None or self.wish.test_only:
             return self._finish_alone(trials, self._result(interview, answers, before))
         talk = _Talk(

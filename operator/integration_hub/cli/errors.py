@@ -10,15 +10,14 @@ Anything else that reaches the entrance is a mistake of ours. It is told as one,
 from __future__ import annotations
 
 import errno
-import os
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from enum import IntEnum
 from typing import Any, NoReturn
 
 import click
 
+from integration_hub.cli.streams import silence
 from integration_hub.config.plain_text import clean
 
 
@@ -76,6 +75,9 @@ class UnreachableError(HubError):
 _DEBUG = "integration_hub.debug"
 """Where click's root context keeps that --debug was given, before the command or after it."""
 
+_LOGGED = frozenset({"run"})
+"""Commands whose standard error is a log: nobody can type them again with --debug."""
+
 _STREAM_CODES = {errno.EPIPE: Exit.BROKEN_PIPE, errno.ENOSPC: Exit.UNREACHABLE, errno.EIO: Exit.UNREACHABLE}
 
 
@@ -98,7 +100,21 @@ def guarded(ctx: click.Context, invoke: Callable[[], Any]) -> Any:
         click.echo("\nStopped.", err=True)
         sys.exit(Exit.INTERRUPTED)
     except Exception as error:  # noqa: BLE001 - the last resort
-        _end(error, debug=bool(ctx.find_root().meta.get(_DEBUG)))
+        foreseen = _foreseen(error)
+        if foreseen is not None:
+            foreseen.show()
+            sys.exit(foreseen.code)
+        _end(error, debug=bool(ctx.find_root().meta.get(_DEBUG)) or ctx.invoked_subcommand in _LOGGED)
+
+
+def _foreseen(error: Exception) -> HubError | None:
+    """Return what layers below commands say of a cluster, as commands say it; None for anything else."""
+    # Here, since a run without an error needs none of it.
+    from integration_hub.shell.explaining import CannotAskError, NoSuchObjectError  # noqa: PLC0415
+
+    codes = {NoSuchObjectError: Exit.USAGE, CannotAskError: Exit.UNREACHABLE}
+    code = codes.get(type(error))
+    return HubError(str(error), code=code) if code is not None else None
 
 
 def _end(error: Exception, *, debug: bool) -> NoReturn:
@@ -110,7 +126,7 @@ def _end(error: Exception, *, debug: bool) -> NoReturn:
 
     code = _STREAM_CODES.get(error.errno or 0) if isinstance(error, OSError) else None
     if code is not None:
-        _silence()
+        silence()
         if code is Exit.UNREACHABLE:
             click.echo(
                 "Error: What was found cannot be written: the disk or the other side takes no more.", err=True
@@ -127,11 +143,3 @@ def _end(error: Exception, *, debug: bool) -> NoReturn:
         else "Please report it.",
     ).show()
     sys.exit(Exit.FAILED)
-
-
-def _silence() -> None:
-    """Let standard output take whatever Python still writes to it at its end."""
-    with suppress(OSError, ValueError):  # it may be no file
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import click
 
+from integration_hub.cli import completing
 from integration_hub.cli.errors import set_debug
 from integration_hub.cli.output import KINDS, TABLE, Form, FormType
 from integration_hub.cli.terminal import set_plain
@@ -49,7 +50,12 @@ def place_flags(*, all_namespaces: bool = False) -> Callable[[F], F]:
             command = click.option(
                 "-A", "--all-namespaces", is_flag=True, help="In all namespaces, in place of one."
             )(command)
-        return click.option("-n", "--namespace", help="Namespace. [default: the context's]")(command)
+        return click.option(
+            "-n",
+            "--namespace",
+            help="Namespace. [default: the context's]",
+            shell_complete=completing.namespaces,
+        )(command)
 
     return add
 

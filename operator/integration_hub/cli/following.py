@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from integration_hub.adapters.kube_api import ApiError, Resource
@@ -25,20 +25,23 @@ class News(NamedTuple):
 
 
 def follow(
-    cluster: Cluster, resource: Resource, *, selector: str, accept: str, screen: Screen
+    cluster: Cluster, resource: Resource, *, query: Mapping[str, str], accept: str, screen: Screen
 ) -> Iterator[News]:
-    """Yield what there is, then every change, until the caller has enough. HubError where that is not permitted."""
-    return _Follower(cluster, resource, selector, accept, screen).news()
+    """Yield what there is, then every change, until the caller has enough. HubError where that is not permitted.
+
+    `query` may hold selectors.
+    """
+    return _Follower(cluster, resource, query, accept, screen).news()
 
 
 class _Follower:
     """How far a resource was followed."""
 
     def __init__(
-        self, cluster: Cluster, resource: Resource, selector: str, accept: str, screen: Screen
+        self, cluster: Cluster, resource: Resource, query: Mapping[str, str], accept: str, screen: Screen
     ) -> None:
         self._cluster, self._resource, self._screen = cluster, resource, screen
-        self._selector, self._accept = selector, accept
+        self._query, self._accept = query, accept
         self._seen = _Seen()
         self._version = ""
         """From which the next watch goes on; empty where a list is needed first."""
@@ -55,18 +58,15 @@ class _Follower:
 
     def _listed(self) -> Iterator[News]:
         cluster, resource = self._cluster, self._resource
-        pages = cluster.kube.pages(
-            resource, cluster.within(resource), selector=self._selector, accept=self._accept
-        )
+        pages = cluster.kube.pages(resource, cluster.within(resource), query=self._query, accept=self._accept)
         for page in pages:
             yield News(self._seen.unseen(page, resource))
             self._version = page["metadata"]["resourceVersion"]
 
     def _watched(self) -> Iterator[News]:
         cluster, resource = self._cluster, self._resource
-        query = {"labelSelector": self._selector} if self._selector else {}
         path = resource.path(cluster.within(resource))
-        for event in cluster.kube.watch(path, query, version=self._version, accept=self._accept):
+        for event in cluster.kube.watch(path, self._query, version=self._version, accept=self._accept):
             self._is_lost = False
             self._version = _version_of(event["object"]) or self._version
             if event["type"] != "BOOKMARK":

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from integration_hub.cli import completing
 from integration_hub.cli.flags import HELP, headers_flag, output_flag, place_flags, selector_flag, watch_flag
 from integration_hub.cli.output import Form, Raw, as_list, without_bookkeeping, write
 from integration_hub.cli.table import Aligned, Table
@@ -22,7 +23,9 @@ DEFINITION_WORDS = ("definitions", "definition", "integrationdefinitions", "inte
 
 
 @click.command("get", context_settings=HELP)
-@click.argument("words", metavar="[instances|definitions] [NAME]...", nargs=-1)
+@click.argument(
+    "words", metavar="[instances|definitions] [NAME]...", nargs=-1, shell_complete=completing.for_get
+)
 @place_flags(all_namespaces=True)
 @selector_flag
 @watch_flag
@@ -100,8 +103,9 @@ class _Listing:
         *,
         headers: bool,
     ) -> None:
-        self._cluster, self._resource, self._screen = cluster, resource, screen
-        self._names, self._selector, self._headers = names, selector, headers
+        self._cluster, self._resource, self.screen = cluster, resource, screen
+        self._names, self._selector, self.headers = names, selector, headers
+        self._query = {"labelSelector": selector} if selector else {}
         self._with_namespace = not cluster.within(resource) and not self._is_cluster_wide
 
     @property
@@ -113,17 +117,17 @@ class _Listing:
     def table(self, form: Form) -> None:
         """Print the server's own columns."""
         pages = list(self._pages())
-        table = self._table_of(pages, wide=form.kind == "wide")
+        table = self.table_of(pages, wide=form.kind == "wide")
         if not table.rows:
-            self._screen.note(self._nothing())
+            self.screen.note(self._nothing())
             return
-        table.show(self._screen, headers=self._headers)
+        table.show(self.screen, headers=self.headers)
 
     def objects(self, form: Form) -> None:
         """Print whole objects: one as it is, several as a list."""
         if len(self._names) == 1:
             write(
-                self._screen, form, without_bookkeeping(self._cluster.object(self._resource, self._names[0]))
+                self.screen, form, without_bookkeeping(self._cluster.object(self._resource, self._names[0]))
             )
             return
         if self._names:
@@ -131,12 +135,12 @@ class _Listing:
         else:
             with self._cluster.asked(f"the list of {self._resource.plural}"):
                 found = self._cluster.kube.items(
-                    self._resource, self._cluster.within(self._resource), selector=self._selector
+                    self._resource, self._cluster.within(self._resource), query=self._query
                 )
             # The items of a list do not say what they are; a file of them should.
             api = {"apiVersion": self._resource.api, "kind": self._resource.kind}
             found = [api | raw for raw in found]
-        write(self._screen, form, as_list([without_bookkeeping(raw) for raw in found]))
+        write(self.screen, form, as_list([without_bookkeeping(raw) for raw in found]))
 
     def _pages(self) -> Iterator[Raw]:
         from integration_hub.adapters.kube_blocking import TABLE  # noqa: PLC0415 - as above
@@ -147,16 +151,16 @@ class _Listing:
             return
         with self._cluster.asked(f"the list of {self._resource.plural}"):
             yield from self._cluster.kube.pages(
-                self._resource, self._cluster.within(self._resource), selector=self._selector, accept=TABLE
+                self._resource, self._cluster.within(self._resource), query=self._query, accept=TABLE
             )
 
-    def _table_of(self, pages: Sequence[Raw], *, wide: bool) -> Table:
+    def table_of(self, pages: Sequence[Raw], *, wide: bool) -> Table:
+        """Return the rows of some of the server's tables below the columns of the first."""
         columns = pages[0]["columnDefinitions"]
         shown = [n for n, column in enumerate(columns) if wide or not column.get("priority")]
         headers = [columns[n]["name"].upper() for n in shown]
-        table = Table([*(["NAMESPACE"] if self._with_namespace else []), *headers])
-        table.rows.extend(self._row(row, shown) for page in pages for row in page.get("rows") or [])
-        return table
+        rows = [self._row(row, shown) for page in pages for row in page.get("rows") or []]
+        return Table([*(["NAMESPACE"] if self._with_namespace else []), *headers], rows)
 
     def _row(self, row: Raw, shown: Iterable[int]) -> list[str]:
         namespace = [row["object"]["metadata"].get("namespace", "")] if self._with_namespace else []
@@ -181,7 +185,7 @@ class _Listing:
         accept = TABLE if form.is_table else JSON
         printer = _Rows(self, form) if form.is_table else _Objects(self, form)
         for news in follow(
-            self._cluster, self._resource, selector=self._selector, accept=accept, screen=self._screen
+            self._cluster, self._resource, query=self._query, accept=accept, screen=self.screen
         ):
             printer.show(news.objects, deleted=news.deleted)
 
@@ -192,7 +196,7 @@ class _Listing:
     def tell_deleted(self, metadata: Mapping[str, Any]) -> None:
         """Say that an object is gone; in a table its row would look as if it were there."""
         place = f"{metadata['namespace']}/" if metadata.get("namespace") else ""
-        self._screen.note(one_line(f"{place}{metadata['name']} was deleted."))
+        self.screen.note(one_line(f"{place}{metadata['name']} was deleted."))
 
 
 class _Rows:
@@ -206,7 +210,7 @@ class _Rows:
     def show(self, objects: Sequence[Raw], *, deleted: bool) -> None:
         """Print the rows of some tables."""
         listing = self._listing
-        screen = listing._screen  # noqa: SLF001 - two parts of one listing
+        screen = listing.screen
         for page in objects:
             self._columns = page.get("columnDefinitions") or self._columns
             rows = [row for row in page.get("rows") or [] if listing.is_meant(row["object"]["metadata"])]
@@ -214,7 +218,7 @@ class _Rows:
                 for row in rows:
                     listing.tell_deleted(row["object"]["metadata"])
                 continue
-            table = listing._table_of([{"columnDefinitions": self._columns, "rows": rows}], wide=self._wide)  # noqa: SLF001
+            table = listing.table_of([{"columnDefinitions": self._columns, "rows": rows}], wide=self._wide)
             if not table.rows:
                 continue
             if screen.plain:
@@ -223,7 +227,7 @@ class _Rows:
                 continue
             clean = [[one_line(cell) for cell in row] for row in table.rows]
             first = self._aligned is None
-            self._aligned = self._aligned or Aligned(table, screen, clean, headers=listing._headers)  # noqa: SLF001
+            self._aligned = self._aligned or Aligned(table, screen, clean, headers=listing.headers)
             if first:
                 for line in self._aligned.lines():
                     screen.say(line)
@@ -240,7 +244,7 @@ class _Objects:
 
     def show(self, objects: Sequence[Raw], *, deleted: bool) -> None:
         """Print objects."""
-        screen = self._listing._screen  # noqa: SLF001
+        screen = self._listing.screen
         for obj in objects:
             if not self._listing.is_meant(obj["metadata"]):
                 continue

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import click
 
+from integration_hub.cli.words import age_of, counted
 from integration_hub.shell.keyring_source import StoredKeyring
 from integration_hub.shell.rewrap import RewrapReport, Usage
 
@@ -118,22 +119,3 @@ def _print_places(what: str, places: Mapping[Any, str]) -> None:
 def names(numbers: Iterable[int]) -> str:
     """Return keys as a list for a sentence."""
     return ", ".join(f"key-{number}" for number in numbers)
-
-
-def counted(number: int, word: str) -> str:
-    """Return a number with its word, like '2 records'."""
-    return f"{number} {word}{'' if number == 1 else 's'}"
-
-
-def capital(text: str) -> str:
-    """Return the text as a sentence begins."""
-    return text[:1].upper() + text[1:]
-
-
-def age_of(age: timedelta) -> str:
-    """Return an age as kubectl shows it: its largest unit."""
-    seconds = max(int(age.total_seconds()), 0)
-    for size, unit in ((86_400, "d"), (3600, "h"), (60, "m")):
-        if seconds >= size:
-            return f"{seconds // size}{unit}"
-    return f"{seconds}s"

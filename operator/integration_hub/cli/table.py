@@ -20,11 +20,15 @@ _FLOORS = (24, 14, 8)
 
 @dataclass
 class Table:
-    """Rows below headers. `states` says of a header which words in its column are a status."""
+    """Rows below headers. `states` says of a header which words in its column are a status.
+
+    A table that `is_whole` is not cut: the terminal breaks its lines, since its long texts are what it is read for.
+    """
 
     headers: Sequence[str]
-    rows: list[Sequence[str]] = field(default_factory=list)
+    rows: Sequence[Sequence[str]] = ()
     states: Mapping[str, Mapping[str, State]] = field(default_factory=lambda: {"READY": OF_READY})
+    is_whole: bool = False
 
     def show(self, screen: Screen, *, headers: bool = True) -> None:
         """Print it."""
@@ -62,7 +66,8 @@ class Aligned:
         lines = [*([table.headers] if headers else []), *shown]
         wanted = [max(_LEAST, *(cells(_bare(line[n])) for line in lines)) for n in range(len(table.headers))]
         empty = [not any(row[n] for row in rows) for n in range(len(table.headers))]
-        self._widths = fitting(table.headers, wanted, empty, screen.width)
+        self._wanted = wanted
+        self._widths = fitting(table.headers, wanted, empty, None if table.is_whole else screen.width)
 
     def lines(self) -> Iterable[str]:
         """Yield all lines."""
@@ -77,12 +82,14 @@ class Aligned:
 
     def _joined(self, row: Sequence[str], shown: Callable[[str, str], str]) -> str:
         parts = []
-        for header, cell, width in zip(self._table.headers, row, self._widths, strict=True):
+        columns = zip(self._table.headers, row, self._widths, self._wanted, strict=True)
+        for header, cell, width, wanted in columns:
             if width is None:
                 continue
             text = shown(header, cell)
             bare = _bare(text)
-            text = text if cells(bare) <= width else cut(bare, width)
+            # A column that was given its room is not cut: a row that comes later may be longer than the first.
+            text = cut(bare, width) if width < wanted and cells(bare) > width else text
             parts.append(text + " " * max(width - cells(_bare(text)), 0))
         return (" " * GAP).join(parts).rstrip()
 

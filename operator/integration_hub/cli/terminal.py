@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import Enum
-from typing import Final, NamedTuple, Self, TextIO
+from typing import TYPE_CHECKING, Final, NamedTuple, Self, TextIO
 
 import click
+
+if TYPE_CHECKING:
+    from threading import Event, Thread
 
 
 class Look(NamedTuple):
@@ -68,6 +70,12 @@ def set_plain(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
         ctx.find_root().meta[_PLAIN] = True
 
 
+def wants_plain() -> bool:
+    """Tell whether --plain was given, before the command or after it."""
+    ctx = click.get_current_context(silent=True)
+    return bool(ctx is not None and ctx.find_root().meta.get(_PLAIN))
+
+
 class Screen:
     """The two streams of a command, and what they can show."""
 
@@ -79,17 +87,21 @@ class Screen:
         self.plain = plain or environment.get("HUB_PLAIN", "") not in {"", "0"}
         dumb = environment.get("TERM") == "dumb"
         self.is_terminal = out.isatty()
+        """Whether standard output is one; `moves` is whether standard error may show what is under way."""
         self._fancy = self.is_terminal and not self.plain and not dumb
         self._colour = self._fancy and not environment.get("NO_COLOR")
         self._unicode = (getattr(out, "encoding", "") or "").lower().replace("-", "") == "utf8"
-        self._moves = err.isatty() and not self.plain and not dumb
+        self.moves = err.isatty() and not self.plain and not dumb
 
     @classmethod
     def current(cls) -> Self:
         """Return the screen of the command that runs."""
-        ctx = click.get_current_context(silent=True)
-        plain = bool(ctx is not None and ctx.find_root().meta.get(_PLAIN))
-        return cls(sys.stdout, sys.stderr, plain=plain)
+        return cls(sys.stdout, sys.stderr, plain=wants_plain())
+
+    @property
+    def draws(self) -> bool:
+        """Whether lines between things may be drawn."""
+        return self._fancy and self._unicode
 
     @property
     def width(self) -> int | None:
@@ -117,13 +129,34 @@ class Screen:
         symbol = look.symbol if self._unicode else look.ascii
         return f"{click.style(symbol, fg=look.colour) if self._colour else symbol} {word}"
 
+    def tinted(self, state: State, sign: str) -> str:
+        """Return a sign that means something by itself, in the colour of a state."""
+        return click.style(sign, fg=state.value.colour) if self._colour else sign
+
     def strong(self, text: str) -> str:
         """Return a text in bold, which every terminal shows in the colour that its owner can read."""
         return click.style(text, bold=True) if self._colour else text
 
+    def folded(self, text: str, indent: str = "  ") -> Iterator[str]:
+        """Yield a long text in lines that fit a terminal; in one line elsewhere, and where it is read aloud."""
+        if self.width is None or self.plain or cells(text) + len(indent) <= self.width:
+            yield f"{indent}{text}"
+            return
+        # Here, since a pipe needs none of it.
+        import textwrap  # noqa: PLC0415
+
+        yield from textwrap.wrap(
+            text,
+            max(self.width, 40),
+            initial_indent=indent,
+            subsequent_indent=indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+
     def busy(self, text: str) -> Busy:
         """Return a context in which a terminal shows what is under way."""
-        return Busy(self.err if self._moves else None, text)
+        return Busy(self.err if self.moves else None, text)
 
 
 class Busy:
@@ -133,24 +166,27 @@ class Busy:
         """Without a stream, nothing is shown."""
         self._stream = stream
         self._text = text
-        self._ended = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._ended: Event | None = None
+        self._thread: Thread | None = None
 
     def __enter__(self) -> Self:
         if self._stream is not None:
-            self._thread = threading.Thread(target=self._turn, args=(self._stream,), daemon=True)
+            from threading import Event, Thread  # noqa: PLC0415 - few commands wait for anything
+
+            self._ended = Event()
+            self._thread = Thread(target=self._turn, args=(self._stream, self._ended), daemon=True)
             self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        if self._thread is not None:
+        if self._ended is not None and self._thread is not None:
+            self._ended.set()
             self._thread.join()
 
-    def _turn(self, stream: TextIO) -> None:
+    def _turn(self, stream: TextIO, ended: Event) -> None:
         # The first frame comes late: what is quick does not flicker.
         number = 0
-        while not self._ended.wait(_FRAME_SECONDS):
+        while not ended.wait(_FRAME_SECONDS):
             number += 1
             stream.write(f"\r\x1b[2K{_FRAMES[number % len(_FRAMES)]} {self._text} ...")
             stream.flush()

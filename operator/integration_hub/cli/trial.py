@@ -11,9 +11,10 @@ from urllib.parse import parse_qsl
 
 import click
 
+from integration_hub.cli import completing
+from integration_hub.cli.errors import Exit
+from integration_hub.cli.flags import HELP, look_flags
 from integration_hub.flags import cluster_flags, egress_flags
-
-INTERRUPTED = 130
 
 CUSTOM = ("method", "query", "headers", "body", "expect", "assertions", "identity", "save")
 """Parameters that have a meaning only with --path."""
@@ -57,11 +58,24 @@ class _Json(click.ParamType[Any]):
             self.fail(f"is not JSON{place}; text needs double quotes, like '\"text\"'", param, ctx)
 
 
-@click.command("test", context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("name", required=False)
-@click.option("-n", "--namespace", help="Namespace of the instance. [default: the context's]")
+@click.command("test", context_settings=HELP)
+@click.argument("name", required=False, shell_complete=completing.instances)
+@click.option(
+    "-n",
+    "--namespace",
+    help="Namespace of the instance. [default: the context's]",
+    shell_complete=completing.namespaces,
+)
 @cluster_flags
-@click.option("--test", "tests", multiple=True, metavar="NAME", help="Make only this test. May be repeated.")
+@look_flags
+@click.option(
+    "--test",
+    "tests",
+    multiple=True,
+    metavar="NAME",
+    help="Make only this test. May be repeated.",
+    shell_complete=completing.tests,
+)
 @click.option("--show-body", is_flag=True, help="Show the first 2 KiB of each body, masked.")
 @click.option(
     "-o", "--output", type=click.Choice(["text", "json"]), default="text", help="How to print what was found."
@@ -122,6 +136,12 @@ def trial(**flags: Any) -> None:
     compared, and where it is another or an old one, the operator is asked to test now.
 
     \b
+    Examples:
+      hub test billing
+      hub test --draft -f billing.yaml
+      hub test billing --path /v1/orders --assert 'size(response.json) > 0' --save orders
+
+    \b
     Exit code 0 where all succeeds, 1 where something fails, 3 where that cannot be told, 2 for a mistake
     in the command. Optional tests are shown and do not count, unless --test names them.
     """  # noqa: D301 - \b is click's sign for a paragraph that keeps its lines
@@ -135,7 +155,7 @@ def trial(**flags: Any) -> None:
         code = run(Wish.of(flags, entry=entry))
     except KeyboardInterrupt:
         click.echo("\nStopped.", err=True)
-        code = INTERRUPTED
+        code = Exit.INTERRUPTED
     sys.exit(code)
 
 

@@ -27,6 +27,17 @@ class Course(StrEnum):
     """Held by a person's wish."""
 
 
+NEXT: dict[Course, str] = {
+    Course.GOOD: "Nothing to do.",
+    Course.WAITING: "Waits: goes on by itself when what is missing appears.",
+    Course.RETRYING: "Retries: the operator tries again with growing pauses, up to the interval.",
+    Course.STALLED: "Stalled: a person must change something. A change of the instance, its Secret or definition is"
+    " acted upon at once, any other is seen at the next test.",
+    Course.PAUSED: "Paused: held by a person's wish.",
+}
+"""What happens next, for people."""
+
+
 class Reason(StrEnum):
     """Why a condition has its status. The value is what users see, in CamelCase."""
 
@@ -1077,6 +1088,13 @@ DEAD_CREDENTIALS: frozenset[Reason] = frozenset(
     }
 )
 """After these, asking again with the same credential changes nothing and may lock the account."""
+
+
+SPARED = (
+    "Meanwhile the credential is tried no more than once a day, lest the account be locked; `hub test NAME` asks for a"
+    " test now."
+)
+"""What else happens next after one of those."""
 
 
 def info(reason: str) -> ReasonInfo:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
-
 from integration_hub.adapters.kube import INSTANCES, KubeClient
 from integration_hub.model.base import API_VERSION
+from integration_hub.shell.manifests import as_manifest
 from integration_hub.shell.operator_view import MANAGER
 
 Raw = dict[str, Any]
@@ -38,23 +38,7 @@ def manifest(raw: Mapping[str, Any]) -> str:
         "metadata": metadata,
         "spec": raw["spec"],
     }
-    return yaml.dump(kept, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
-
-
-_ODD_BREAKS = frozenset("\x85\u2028\u2029")
-
-
-class _Dumper(yaml.SafeDumper):
-    """Writes texts of several lines as people do: a certificate stays readable."""
-
-
-def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    # Odd line breaks are lost in every other style.
-    style = '"' if _ODD_BREAKS & set(text) else "|" if "\n" in text else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
-
-
-_Dumper.add_representer(str, _represent_text)
+    return as_manifest(kept)
 
 
 async def apply_test(kube: KubeClient, raw: Mapping[str, Any], entry: Mapping[str, Any]) -> None:
@@ -83,5 +67,5 @@ def _saved_names(metadata: Mapping[str, Any]) -> set[str]:
     for owner in metadata.get("managedFields") or []:
         if (owner.get("manager"), owner.get("operation")) == (MANAGER, "Apply"):
             keys = owner.get("fieldsV1", {}).get("f:spec", {}).get("f:tests", {})
-            found |= {yaml.safe_load(key[2:])["name"] for key in keys if key.startswith("k:")}
+            found |= {json.loads(key[2:])["name"] for key in keys if key.startswith("k:")}
     return found

@@ -1,21 +1,16 @@
-"""Files and streams of `hub test` that are not as they should be: closed, full, too large, in another encoding."""
+"""Files and streams that are not as they should be: closed, full, too large, in another encoding."""
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
+from contextlib import suppress
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TextIO
 
 import click
 
-BROKEN_PIPE = 141
-COULD_NOT_WRITE = 3
-
-_CODES = {errno.EPIPE: BROKEN_PIPE, errno.ENOSPC: COULD_NOT_WRITE, errno.EIO: COULD_NOT_WRITE}
-"""Whoever reads what we write and has had enough, like 'head', is no failure: the code is that of SIGPIPE."""
 MAX_FILE = 16 * 2**20
 """Bytes of a file of manifests; an API server takes no object of more than about a tenth of that."""
 
@@ -39,18 +34,12 @@ def _nowhere() -> TextIO:
     return Path(os.devnull).open("w", encoding="utf-8")
 
 
-def cannot_write(error: OSError) -> int:
-    """Return the exit code where standard output takes no more; raise any other error again.
-
-    What goes wrong with hosts and clusters has errors of its own.
-    """
-    if error.errno not in _CODES:
-        raise error
-    code = _CODES[error.errno]
-    sys.stdout = _nowhere()  # Python would try to write the rest at its end
-    if code == COULD_NOT_WRITE:
-        click.echo(f"Error: What was found cannot be written: {error.strerror}.", err=True)
-    return code
+def silence() -> None:
+    """Let standard output take whatever Python still writes to it at its end, after it has refused something."""
+    with suppress(OSError, ValueError):  # it may be no file
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def text_of(file: Path) -> str:

@@ -1,0 +1,84 @@
+"""Asking the operator for something, and waiting until it has answered: changes of one instance in a person's name."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from integration_hub.adapters.kube_api import INSTANCES, ApiError
+from integration_hub.cli.cluster import MANAGER, Cluster
+from integration_hub.cli.errors import Exit, HubError, NotFoundError, UnreachableError
+from integration_hub.cli.output import Raw
+from integration_hub.cli.terminal import Screen
+from integration_hub.shell.explaining import FORBIDDEN
+
+LOOK_SECONDS = 0.25
+"""Between two looks whether the operator has answered."""
+
+
+def new_request() -> str:
+    """Return the value of an annotation that nobody has used."""
+    return f"{int(time.time())}-{secrets.token_hex(4)}"
+
+
+def change(cluster: Cluster, name: str, patch: Mapping[str, Any], *, dry_run: str | None) -> Raw | None:
+    """Change an instance and return it as it is then; None where nothing is sent ('client').
+
+    With 'server', the API server says what would be, and nothing changes.
+    """
+    if dry_run == "client":
+        return None
+    try:
+        return cluster.kube.merge(
+            INSTANCES, cluster.namespace, name, patch, manager=MANAGER, dry=dry_run == "server"
+        )
+    except ApiError as error:
+        if error.gone:
+            raise cluster.missing(INSTANCES, name) from error
+        what = cluster.named(INSTANCES, name)
+        if error.status == FORBIDDEN:
+            raise UnreachableError(
+                f"You may not change {what}.",
+                why=f"The API server says: {error}",
+                todo="Ask for the right to 'patch' integrationinstances.",
+            ) from error
+        if error.status and error.status < 500:  # noqa: PLR2004
+            raise HubError(f"{what} was not changed.", why=f"The API server says: {error}") from error
+        raise cluster.explained(error, what) from error
+
+
+def wait_until(  # noqa: PLR0913
+    cluster: Cluster, name: str, seconds: float, is_done: Callable[[Raw], bool], *, screen: Screen, what: str
+) -> Raw:
+    """Look at an instance until it is as wanted, and return it. HubError with Exit.TIMEOUT where that takes too long.
+
+    `what` is waited for, as in "the operator tests". An API server that is away for a moment is waited for as well.
+    """
+    deadline = time.monotonic() + seconds
+    with screen.busy(what):
+        while True:
+            raw = _look(cluster, name)
+            if raw is not None and is_done(raw):
+                return raw
+            if time.monotonic() >= deadline:
+                raise HubError(
+                    f"Within {seconds:g} s it has not come so far that {what}.",
+                    why="The operator has not answered, or the API server could not be asked.",
+                    todo="See with 'hub check' whether the operator runs; --timeout gives it longer.",
+                    code=Exit.TIMEOUT,
+                )
+            time.sleep(LOOK_SECONDS)
+
+
+def _look(cluster: Cluster, name: str) -> Raw | None:
+    try:
+        return cluster.kube.read(INSTANCES, cluster.namespace, name)
+    except ApiError as error:
+        named = cluster.named(INSTANCES, name)
+        if error.gone:
+            raise NotFoundError(f"{named} was deleted meanwhile.") from error
+        if error.status in {FORBIDDEN, 401}:
+            raise cluster.explained(error, named) from error
+        return None

@@ -1,0 +1,131 @@
+"""`hub events`: what the operator has told about instances, the newest last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from integration_hub.cli import completing
+from integration_hub.cli.flags import HELP, headers_flag, output_flag, place_flags, watch_flag
+from integration_hub.cli.output import Form, Raw, as_list, without_bookkeeping, write
+from integration_hub.cli.table import Aligned, Table
+from integration_hub.cli.terminal import Screen, State
+from integration_hub.cli.words import age_of
+from integration_hub.config.plain_text import one_line
+from integration_hub.reconcile.times import parse_timestamp
+
+_TYPES: Mapping[str, State] = {"Normal": State.GOOD, "Warning": State.BAD}
+
+
+@click.command("events", context_settings=HELP)
+@click.argument("name", required=False, shell_complete=completing.instances)
+@place_flags(all_namespaces=True)
+@watch_flag
+@output_flag(("table", "json", "yaml"))
+@headers_flag
+def events(name: str | None, output: Form, **flags: Any) -> None:
+    """List Events of an instance, or of all instances of the namespace, the newest last.
+
+    The operator posts one when the reason of Ready changes, and before credentials end. A cluster keeps Events for an
+    hour, if it was not set up otherwise; 'hub status' has the last ten changes of a verdict.
+
+    \b
+    Examples:
+      hub events billing
+      hub events -A -w
+    """  # noqa: D301 - \b is click's sign for a paragraph that keeps its lines
+    # Here, since `hub events --help` needs no cluster.
+    from integration_hub.adapters.kube_api import EVENTS, INSTANCES  # noqa: PLC0415
+    from integration_hub.adapters.kube_blocking import JSON  # noqa: PLC0415
+    from integration_hub.cli.cluster import Cluster  # noqa: PLC0415
+    from integration_hub.cli.following import follow  # noqa: PLC0415
+
+    if name and flags["all_namespaces"]:
+        raise click.UsageError("NAME and -A say different things: leave one of them out.")
+    screen, cluster = Screen.current(), Cluster.of(flags)
+    if flags["all_namespaces"]:
+        cluster.namespace = ""
+    if name:
+        cluster.instance(name)  # a name that is mistyped has no Events either
+    parts = {"regarding.kind": INSTANCES.kind} | ({"regarding.name": name} if name else {})
+    query = {"fieldSelector": ",".join(f"{field}={value}" for field, value in parts.items())}
+    printer = _Printer(screen, output, with_object=not name, headers=not flags["no_headers"])
+    if flags["watch"]:
+        for news in follow(cluster, EVENTS, query=query, accept=JSON, screen=screen):
+            printer.more([] if news.deleted else news.objects)
+        return
+    with cluster.asked("Events"):
+        found = cluster.kube.items(EVENTS, cluster.namespace, query=query)
+    printer.all(found)
+
+
+class _Printer:
+    """Prints Events in the form that was asked for."""
+
+    def __init__(self, screen: Screen, form: Form, *, with_object: bool, headers: bool) -> None:
+        self._screen, self._form, self._with_object, self._headers = screen, form, with_object, headers
+        self._aligned: Aligned | None = None
+
+    def all(self, found: Iterable[Raw]) -> None:
+        """Print a list."""
+        events = sorted(found, key=_time)
+        if not self._form.is_table:
+            write(self._screen, self._form, as_list([without_bookkeeping(event) for event in events]))
+        elif events:
+            self._table(events).show(self._screen, headers=self._headers)
+        else:
+            self._screen.note("There are no Events: none were posted, or the cluster keeps them no longer.")
+
+    def more(self, found: Iterable[Raw]) -> None:
+        """Print what comes, below what was printed."""
+        events = sorted(found, key=_time)
+        for event in [] if self._form.is_table else events:
+            if self._form.kind == "yaml":
+                self._screen.say("---")
+            write(self._screen, self._form, without_bookkeeping(event))
+        if not self._form.is_table or not events:
+            return
+        table = self._table(events)
+        if self._screen.plain:
+            table.show(self._screen)
+            self._screen.say()
+            return
+        rows = [[one_line(cell) for cell in row] for row in table.rows]
+        if self._aligned is None:
+            self._aligned = Aligned(table, self._screen, rows, headers=self._headers)
+            lines = list(self._aligned.lines())
+        else:
+            lines = [self._aligned.line(row) for row in rows]
+        for line in lines:
+            self._screen.say(line)
+
+    def _table(self, events: Iterable[Raw]) -> Table:
+        now = datetime.now(UTC)
+        headers = ["LAST SEEN", "TYPE", "REASON", *(["INSTANCE"] if self._with_object else []), "MESSAGE"]
+        return Table(headers, [self._row(event, now) for event in events], {"TYPE": _TYPES}, is_whole=True)
+
+    def _row(self, event: Raw, now: datetime) -> list[str]:
+        moment = parse_timestamp(_time(event))
+        regarding = event.get("regarding") or {}
+        place = [f"{regarding.get('namespace', '')}/{regarding.get('name', '')}"] if self._with_object else []
+        return [
+            age_of(now - moment) if moment else "",
+            event.get("type") or "",
+            event.get("reason") or "",
+            *place,
+            event.get("note") or "",
+        ]
+
+
+def _time(event: Raw) -> str:
+    """Return when an Event was last seen."""
+    series = event.get("series") or {}
+    return str(
+        series.get("lastObservedTime")
+        or event.get("eventTime")
+        or event["metadata"].get("creationTimestamp")
+        or ""
+    )

@@ -1,0 +1,90 @@
+"""`hub export`: a manifest to commit. The Secret is never part of it: only its name, and a commented example."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from integration_hub.cli import completing
+from integration_hub.cli.flags import HELP, output_flag, place_flags
+from integration_hub.cli.output import Form, write
+from integration_hub.cli.terminal import Screen
+
+if TYPE_CHECKING:
+    from integration_hub.cli.cluster import Cluster
+
+
+@click.command("export", context_settings=HELP)
+@click.argument("subject", metavar="NAME | definition/NAME", shell_complete=completing.instances)
+@place_flags()
+@output_flag(("yaml", "json"))
+def export(subject: str, output: Form, **flags: Any) -> None:
+    """Print an instance, or a definition, as a manifest for Git: no status, nothing of the server's.
+
+    Credentials are not exported. Where the instance has a Secret, a commented example says how to make it, with the
+    keys that the auth method asks for.
+
+    \b
+    Examples:
+      hub export billing > billing.yaml
+      hub export definition/acme
+    """  # noqa: D301 - \b is click's sign for a paragraph that keeps its lines
+    # Here, since `hub export --help` needs no cluster.
+    from integration_hub.adapters.kube_api import DEFINITIONS, INSTANCES  # noqa: PLC0415
+    from integration_hub.cli.cluster import Cluster  # noqa: PLC0415
+    from integration_hub.cli.get import DEFINITION_WORDS, INSTANCE_WORDS  # noqa: PLC0415
+    from integration_hub.shell.manifests import as_manifest, for_git  # noqa: PLC0415
+
+    screen, cluster = Screen.current(), Cluster.of(flags)
+    kind, slash, name = subject.rpartition("/")
+    if slash and kind.lower() not in {*INSTANCE_WORDS, *DEFINITION_WORDS}:
+        raise click.UsageError(f"'{subject}' is neither an instance's name nor definition/NAME.")
+    resource = DEFINITIONS if kind.lower() in DEFINITION_WORDS else INSTANCES
+    raw = for_git(cluster.object(resource, name))
+    if output.kind == "json":
+        write(screen, output, raw)
+        return
+    click.echo(as_manifest(raw), file=screen.out, nl=False)
+    if resource is INSTANCES:
+        for line in _secret_example(cluster, raw):
+            screen.say(line)
+
+
+def _secret_example(cluster: Cluster, raw: Mapping[str, Any]) -> Iterator[str]:
+    """Yield how the Secret of an instance is made, in comments; nothing where it has none."""
+    name = ((raw["spec"].get("auth") or {}).get("secretRef") or {}).get("name")
+    if not name:
+        return
+    keys = _keys(cluster, raw["spec"])
+    yield "# Its credentials are not here. Never commit them in clear: use a SealedSecret, an ExternalSecret, or make"
+    yield "# the Secret by hand, with values from files that stay outside of Git:"
+    yield "#"
+    yield f"#   kubectl create secret generic {name} --namespace {raw['metadata']['namespace']} \\"
+    for number, (key, words) in enumerate(keys):
+        more = " \\" if number < len(keys) - 1 else ""
+        yield f"#     --from-file={key}=FILE{more}  # {words}"
+    if not keys:
+        yield "#     --from-file=KEY=FILE  # the keys that the auth method asks for"
+
+
+def _keys(cluster: Cluster, spec: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the keys that the auth method asks for, each with what it holds; none where that cannot be told."""
+    # Here, since the auth methods take long to load.
+    from integration_hub.adapters.kube_api import DEFINITIONS, ApiError  # noqa: PLC0415
+    from integration_hub.auth.methods import METHODS, settings_violations  # noqa: PLC0415
+
+    try:
+        definition = cluster.kube.read(DEFINITIONS, "", spec["definitionRef"]["name"])
+    except ApiError:
+        return []
+    methods = definition["spec"].get("authMethods") or []
+    wanted = (spec.get("auth") or {}).get("method")
+    chosen = next((method for method in methods if wanted in {None, method["name"]}), None)
+    settings = (chosen or {}).get("settings") or {}
+    if chosen is None or settings_violations(chosen["type"], settings):
+        return []
+    return [
+        (key.name, key.description) for key in METHODS[chosen["type"]].secret_keys(settings) if key.required
+    ]

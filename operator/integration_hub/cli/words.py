@@ -1,0 +1,47 @@
+"""Words that several commands use: ages, counts, beginnings of sentences, and how a person types a command."""
+
+from __future__ import annotations
+
+import shlex
+from datetime import datetime, timedelta
+
+import click
+
+from integration_hub.reconcile.times import parse_timestamp
+
+_UNITS = ((86_400, "d"), (3600, "h"), (60, "m"))
+
+
+def counted(number: int, word: str) -> str:
+    """Return a number with its word, like '2 records'."""
+    return f"{number} {word}{'' if number == 1 else 's'}"
+
+
+def capital(text: str) -> str:
+    """Return the text as a sentence begins."""
+    return text[:1].upper() + text[1:]
+
+
+def age_of(age: timedelta) -> str:
+    """Return an age as kubectl shows it: its largest unit."""
+    seconds = max(int(age.total_seconds()), 0)
+    for size, unit in _UNITS:
+        if seconds >= size:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
+
+
+def when(timestamp: str | None, now: datetime) -> str:
+    """Return a moment with how far it is away, like '2026-01-01T00:00:00Z (5m ago)'; as it is where it is none."""
+    moment = parse_timestamp(timestamp)
+    if moment is None:
+        return timestamp or ""
+    far = f"{age_of(now - moment)} ago" if moment <= now else f"in {age_of(moment - now)}"
+    return f"{timestamp} ({far})"
+
+
+def typed(*words: str) -> str:
+    """Return a command as this person types it: as `hub`, or as kubectl's plugin."""
+    ctx = click.get_current_context(silent=True)
+    program = (ctx.find_root().info_name if ctx is not None else None) or "hub"
+    return f"{program} {shlex.join(words)}"

@@ -1,0 +1,127 @@
+"""`hub check` and `hub version` as a user runs them: an administrator, somebody without rights, nobody at home."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from conftest import Kubectl
+from integration_hub import __version__
+from integration_hub.devcluster import ControlPlaneInfo
+from support.hub_command import Hub, user_kubeconfig
+from support.instances import Api, definition, instance, secret
+from support.operator_process import OperatorProcess
+from support.target_server import TargetServer
+
+pytestmark = pytest.mark.cluster
+
+
+@pytest.fixture
+def hub(control_plane: ControlPlaneInfo, crds_installed: None, namespace: str, tmp_path: Path) -> Hub:
+    """The command with an administrator's kubeconfig, whose namespace is the test's."""
+    file = user_kubeconfig(
+        tmp_path / "kubeconfig",
+        server=control_plane.server,
+        ca_file=control_plane.ca_file,
+        namespace=namespace,
+        like=control_plane.kubeconfig,
+    )
+    return Hub(tmp_path, file)
+
+
+@pytest.fixture
+def nobody(
+    control_plane: ControlPlaneInfo, crds_installed: None, kubectl: Kubectl, namespace: str, tmp_path: Path
+) -> Hub:
+    """The command of somebody who may do nothing."""
+    kubectl("create", "serviceaccount", "nobody", "-n", namespace)
+    token = kubectl("create", "token", "nobody", "-n", namespace).stdout.strip()
+    file = user_kubeconfig(
+        tmp_path / "nobody",
+        server=control_plane.server, ca_file=control_plane.ca_file, namespace=namespace, token=token,
+    )  # fmt: skip
+    return Hub(tmp_path, file, token)
+
+
+def results(out: str) -> dict[str, str]:
+    """Return the word of each finding."""
+    return dict(re.findall(r"(?m)^(\w.*): (ok|failed|unknown)$", out))
+
+
+def test_all_is_well_where_the_operator_runs(  # noqa: PLR0917 - fixtures
+    hub: Hub, api: Api, kubectl: Kubectl, operator: OperatorProcess, namespace: str, target: TargetServer
+) -> None:
+    for name in kubectl(
+        "get", "ns", "-o", "name"
+    ).stdout.split():  # instances of other tests are not judged here
+        if name.startswith("namespace/test-") and not name.endswith(namespace):
+            kubectl("delete", "iinst", "--all", "-n", name.removeprefix("namespace/"))
+    api.apply(definition(namespace, target), secret(namespace))
+    (applied,) = api.apply(instance(namespace, "billing", namespace))
+    api.wait_for_verdict(applied, "True", "Connected")
+    ran = hub.run("check")
+    assert (ran.code, ran.err) == (0, ""), ran.out
+    assert results(ran.out) == dict.fromkeys(
+        [
+            "API server",
+            "CRD IntegrationDefinition",
+            "CRD IntegrationInstance",
+            "Your right to look",
+            "Your right to connect",
+            "Your right to test",
+            "Operator",
+            "Operator's rights",
+            "Keyring",
+        ],
+        "ok",
+    )
+    data = hub.run("check", "-o", "json").data
+    assert {finding["result"] for finding in data} == {"ok"}
+
+
+def test_who_may_nothing_learns_what_to_ask_for_and_what_cannot_be_told(nobody: Hub, namespace: str) -> None:
+    ran = nobody.run("check")
+    assert ran.code == 1
+    found = results(ran.out)
+    assert found["API server"] == "ok"
+    assert found["CRD IntegrationInstance"] == "unknown"
+    assert found["Your right to look"] == "failed"
+    assert found["Your right to test"] == "unknown"
+    assert found["Operator"] == "unknown"
+    assert found["Keyring"] == "unknown"
+    assert f"In namespace '{namespace}' you may not list instances, read definitions, read Events." in ran.out
+
+
+def test_before_the_installation_only_that_it_can_be_done_is_asked(hub: Hub, nobody: Hub) -> None:
+    may, may_not = hub.run("check", "--pre"), nobody.run("check", "--pre")
+    assert (may.code, results(may.out)) == (0, {"API server": "ok", "Your right to install": "ok"})
+    assert may_not.code == 1
+    assert "You may not create CRDs, create namespaces, create ClusterRoles, bind them." in may_not.out
+
+
+def test_an_operator_under_another_account_is_asked_for(hub: Hub) -> None:
+    ran = hub.run("check", "--service-account", "other")
+    assert results(ran.out)["Operator's rights"] == "unknown"
+    assert "There is no service account integration-hub/other" in ran.out
+
+
+def test_a_cluster_that_is_not_there_is_no_failed_check(
+    hub: Hub, control_plane: ControlPlaneInfo, tmp_path: Path
+) -> None:
+    gone = user_kubeconfig(
+        tmp_path / "gone", server="https://127.0.0.1:1", ca_file=control_plane.ca_file, token="x"
+    )
+    ran = hub.run("check", "--kubeconfig", str(gone))
+    assert (ran.code, ran.out) == (3, "")
+    assert "cannot be reached" in ran.err
+
+
+def test_versions_are_printed_and_the_clients_without_a_cluster(hub: Hub, tmp_path: Path) -> None:
+    alone = Hub(tmp_path, None)
+    assert alone.run("version", "--client").out == f"hub: {__version__}\nAPI: integrationhub.dev/v1alpha1\n"
+    data = hub.run("version", "-o", "json").data
+    assert data["client"] == __version__
+    assert re.match(r"v1\.\d+", data["server"])
+    assert alone.run("version").code == 3

@@ -1,0 +1,266 @@
+"""`hub tree`, `usage`, `export` and `diff` as a user runs them, against a real API server."""
+
+from __future__ import annotations
+
+import base64
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from conftest import Kubectl
+from integration_hub.devcluster import ControlPlaneInfo
+from support.hub_command import Hub, user_kubeconfig
+from support.instances import Api, Object, definition, instance, secret
+from support.target_server import TargetServer
+
+pytestmark = pytest.mark.cluster
+
+CANARY = "cAnaryO2-9b31c7/+4d=8e5f"
+
+
+@pytest.fixture
+def hub(control_plane: ControlPlaneInfo, crds_installed: None, namespace: str, tmp_path: Path) -> Hub:
+    """The command with an administrator's kubeconfig, whose namespace is the test's."""
+    file = user_kubeconfig(
+        tmp_path / "kubeconfig",
+        server=control_plane.server,
+        ca_file=control_plane.ca_file,
+        namespace=namespace,
+        like=control_plane.kubeconfig,
+    )
+    return Hub(tmp_path, file, CANARY)
+
+
+@pytest.fixture
+def reader(
+    control_plane: ControlPlaneInfo, kubectl: Kubectl, hub: Hub, namespace: str, tmp_path: Path
+) -> Hub:
+    """The command of somebody who may only read instances of the namespace, and definitions."""
+    kubectl("create", "serviceaccount", "reader", "-n", namespace)
+    account = f"--serviceaccount={namespace}:reader"
+    kubectl("create", "role", "reader", "--verb=get,list", "--resource=integrationinstances", "-n", namespace)
+    kubectl("create", "rolebinding", "reader", "--role=reader", account, "-n", namespace)
+    kubectl(
+        "create", "clusterrole", f"reader-{namespace}", "--verb=get,list", "--resource=integrationdefinitions"
+    )
+    kubectl(
+        "create", "clusterrolebinding", f"reader-{namespace}", f"--clusterrole=reader-{namespace}", account
+    )
+    token = kubectl("create", "token", "reader", "-n", namespace).stdout.strip()
+    file = user_kubeconfig(
+        tmp_path / "reader",
+        server=control_plane.server, ca_file=control_plane.ca_file, namespace=namespace, token=token,
+    )  # fmt: skip
+    return Hub(tmp_path, file, CANARY, token)
+
+
+def workload(kind: str, name: str, namespace: str, pod: Object) -> Object:
+    """A workload that the API server keeps; no controller of the embedded control plane acts on it."""
+    meta = {"name": name, "namespace": namespace}
+    if kind == "Pod":
+        return {"apiVersion": "v1", "kind": kind, "metadata": meta, "spec": pod}
+    template = {"metadata": {"labels": {"app": name}}, "spec": pod}
+    spec = {"selector": {"matchLabels": {"app": name}}, "template": template}
+    return {"apiVersion": "apps/v1", "kind": kind, "metadata": meta, "spec": spec}
+
+
+@pytest.fixture
+def bound(api: Api, kubectl: Kubectl, namespace: str, target: TargetServer) -> Object:
+    """An instance that delivers a Secret, with two workloads that use it and one that does not."""
+    api.apply(
+        definition(namespace, target),
+        secret(namespace, apiKey=CANARY),
+        secret(namespace, "access", token=CANARY),
+    )
+    (applied,) = api.apply(instance(namespace, "billing", namespace, binding={"secretName": "access"}))
+    container = {"name": "c", "image": "x"}
+    pods = {
+        ("Deployment", "sync"): {
+            "containers": [container], "volumes": [{"name": "v", "secret": {"secretName": "access"}}]
+        },
+        ("Pod", "once"): {
+            "automountServiceAccountToken": False,
+            "containers": [container | {"envFrom": [{"secretRef": {"name": "access"}}]}],
+        },
+        ("Deployment", "other"): {
+            "containers": [container], "volumes": [{"name": "v", "secret": {"secretName": "another"}}]
+        },
+    }  # fmt: skip
+    objects = [workload(kind, name, namespace, pod) for (kind, name), pod in pods.items()]
+    kubectl("apply", "-f", "-", input=yaml.safe_dump_all(objects))
+    return applied
+
+
+# tree
+
+
+def test_the_tree_has_what_belongs_to_an_instance_and_who_uses_it(
+    hub: Hub, namespace: str, bound: Object
+) -> None:
+    ran = hub.run("tree", "billing")
+    assert (ran.code, ran.err) == (0, "")
+    assert re.sub(r": (NotSeen|Valid|\w*Invalid)\n", ": REASON\n", ran.out).splitlines()[1:] == [
+        f"  is of IntegrationDefinition {namespace}: REASON",
+        "  reads Secret key: there",
+        "  delivers Secret access: there",
+        "    used by Deployment sync: mounts it",
+        "    used by Pod once: reads variables from it",
+    ]
+    _, shown = hub.on_a_terminal("tree", "billing", NO_COLOR="1")
+    assert "└─ delivers Secret access: ✓ there" in shown.splitlines()
+    assert "   └─ used by Pod once: ✓ reads variables from it" in shown.splitlines()
+
+
+def test_a_plain_tree_says_one_fact_a_line_with_what_it_is_about(hub: Hub, bound: Object) -> None:
+    _, shown = hub.on_a_terminal("tree", "billing", "--plain")
+    assert shown.isascii()
+    assert "Secret access used by Deployment sync: mounts it" in shown.splitlines()
+
+
+def test_what_may_not_be_seen_is_no_missing_object(reader: Hub, bound: Object) -> None:
+    ran = reader.run("tree", "billing", "-o", "json")
+    assert ran.code == 0
+    delivers = ran.data["below"][-1]
+    assert (delivers["name"], delivers["status"]) == ("access", "not visible to you")
+    assert {"Deployment", "Pod"} < {below["kind"] for below in delivers["below"]}
+
+
+def test_what_is_missing_is_said_to_be(hub: Hub, api: Api, namespace: str) -> None:
+    api.apply(instance(namespace, "lost", f"{namespace}-none", secret="nothing"))
+    ran = hub.run("tree", "lost")
+    assert f"  is of IntegrationDefinition {namespace}-none: missing" in ran.out
+    assert "  reads Secret nothing: missing" in ran.out
+
+
+# usage
+
+
+def test_the_instances_of_a_definition_are_found_in_all_namespaces(
+    hub: Hub, reader: Hub, api: Api, namespace: str, bound: Object
+) -> None:
+    api.apply(instance("default", namespace, namespace, suspend=True))
+    ran = hub.run("usage", namespace)
+    assert [line.split()[:2] for line in ran.out.splitlines()[1:]] == [
+        ["default", namespace],
+        [namespace, "billing"],
+    ]
+    assert "2 instances in 2 namespaces, 0 ready." in ran.err or "1 ready." in ran.err
+    narrow = reader.run("usage", namespace)
+    assert [line.split()[:2] for line in narrow.out.splitlines()[1:]] == [[namespace, "billing"]]
+    assert "You may not list instances of all namespaces" in narrow.err
+    api.delete(instance("default", namespace, namespace))
+
+
+def test_who_uses_what_an_instance_delivers(hub: Hub, api: Api, namespace: str, bound: Object) -> None:
+    ran = hub.run("usage", "instance/billing")
+    assert [line.split() for line in ran.out.splitlines()] == [
+        ["KIND", "NAME", "HOW"],
+        ["Deployment", "sync", "mounts", "access"],
+        ["Pod", "once", "reads", "variables", "from", "access"],
+    ]
+    api.apply(instance(namespace, "unbound", namespace))
+    assert "delivers no Secret" in hub.run("usage", "instance/unbound").err
+
+
+def test_a_definition_that_there_is_not_is_used_by_nobody(hub: Hub, namespace: str, bound: Object) -> None:
+    ran = hub.run("usage", f"{namespace}x")
+    assert ran.code == 2
+    assert f"did you mean '{namespace}'?" in ran.err
+
+
+# export and diff
+
+
+def test_what_is_exported_can_be_applied_again_and_changes_nothing(  # noqa: PLR0917 - fixtures
+    hub: Hub, api: Api, kubectl: Kubectl, namespace: str, bound: Object, tmp_path: Path
+) -> None:
+    kubectl(
+        "annotate",
+        "iinst",
+        "billing",
+        "integrationhub.dev/request=1",
+        "team.example/owner=shop",
+        "-n",
+        namespace,
+    )
+    ran = hub.run("export", "billing")
+    assert (ran.code, ran.err) == (0, "")
+    manifest = yaml.safe_load(ran.out)
+    assert set(manifest) == {"apiVersion", "kind", "metadata", "spec"}
+    assert manifest["metadata"] == {
+        "name": "billing", "namespace": namespace, "annotations": {"team.example/owner": "shop"}
+    }  # fmt: skip
+    assert manifest["spec"] == api.get(bound)["spec"]
+    assert f"#   kubectl create secret generic key --namespace {namespace} \\" in ran.out
+    assert "#     --from-file=apiKey=FILE  # " in ran.out
+    same = hub.run("diff", "-f", "-", stdin=ran.out)
+    assert (same.code, same.out, same.err) == (0, "", "")
+    assert yaml.safe_load(hub.run("export", f"definition/{namespace}").out)["kind"] == "IntegrationDefinition"
+
+
+def test_the_example_of_the_secret_is_a_command_that_makes_it(
+    hub: Hub, kubectl: Kubectl, bound: Object, tmp_path: Path
+) -> None:
+    comment = [
+        line.removeprefix("#") for line in hub.run("export", "billing").out.splitlines() if line[:4] == "#   "
+    ]
+    words = re.sub(r"#.*", "", " ".join(comment).replace("\\", "")).split()
+    (tmp_path / "FILE").write_text("a-key")
+    made = [str(tmp_path / "FILE").join(word.split("FILE")) for word in words[1:]]
+    shown = yaml.safe_load(kubectl(*made, "--dry-run=client", "-o", "yaml").stdout)
+    assert shown["data"] == {"apiKey": base64.b64encode(b"a-key").decode()}
+
+
+def test_a_diff_shows_what_an_apply_would_change_and_changes_nothing(
+    hub: Hub, api: Api, namespace: str, bound: Object, tmp_path: Path
+) -> None:
+    changed = instance(namespace, "billing", namespace, binding={"secretName": "elsewhere"})
+    new = instance(namespace, "new", namespace)
+    (tmp_path / "all.yaml").write_text(yaml.safe_dump_all([changed, secret(namespace, apiKey=CANARY), new]))
+    ran = hub.run("diff", "-f", str(tmp_path))
+    assert ran.code == 1
+    assert "-    secretName: access" in ran.out.splitlines()
+    assert "+    secretName: elsewhere" in ran.out.splitlines()
+    assert f"+++ then: IntegrationInstance {namespace}/new" in ran.out.splitlines()
+    assert "uid" not in ran.out
+    assert "Secret 'key' is not compared." in ran.err
+    assert api.get(bound)["spec"] == bound["spec"]
+    assert not api.exists(new)
+    one = hub.run("diff", "-f", str(tmp_path), "billing")
+    assert (one.code, "new" in one.out) == (1, False)
+    _, shown = hub.on_a_terminal("diff", "-f", str(tmp_path), "billing")
+    assert "\x1b[38;5;196m-\x1b[0m    secretName: access" in shown
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{kind: [", "standard input is no YAML at line 2"),
+        ("password: {{ x }}: y", "is no YAML"),
+        ("- a", "document 1: it is no object"),
+        ("{}", "it has no metadata.name"),
+        ("", "There is no instance and no definition"),
+        (
+            "{apiVersion: integrationhub.dev/v1alpha1, kind: Integration, metadata: {name: x}}",
+            "no kind 'Integration'",
+        ),
+        (
+            "{apiVersion: integrationhub.dev/v1alpha1, kind: IntegrationInstance, metadata: {name: x}, spec: {a: 1}}",
+            "would be refused",
+        ),
+        (
+            "{apiVersion: integrationhub.dev/v1alpha1, kind: IntegrationInstance, metadata: {name: X}, spec: {}}",
+            "'X' cannot be the name of an object (standard input, document 1)",
+        ),
+        (
+            "{apiVersion: integrationhub.dev/v1alpha1, kind: IntegrationInstance, metadata: {name: a/b}, spec: {}}",
+            "'a/b' cannot be the name of an object",
+        ),
+    ],
+)
+def test_a_file_that_cannot_be_applied_is_a_mistake_in_the_command(hub: Hub, text: str, words: str) -> None:
+    ran = hub.run("diff", "-f", "-", stdin=text)
+    assert (ran.code, ran.out) == (2, "")
+    assert words.lower() in ran.err.lower()

@@ -1,0 +1,243 @@
+"""`hub status`, `events`, `reconcile`, `suspend` and `resume` as a user runs them, with the operator."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+from pathlib import Path
+
+import pytest
+
+from conftest import Kubectl
+from integration_hub.devcluster import ControlPlane, ControlPlaneInfo
+from support.hub_command import Hub, user_kubeconfig
+from support.instances import Api, Object, account, definition, instance, secret
+from support.operator_process import OperatorProcess
+from support.target_server import Answer, TargetServer
+from support.waiting import wait_until
+
+pytestmark = pytest.mark.cluster
+
+CANARY = "cAnaryS4-7e21a0/+9b=2c4d"
+
+
+@pytest.fixture
+def hub(control_plane: ControlPlaneInfo, crds_installed: None, namespace: str, tmp_path: Path) -> Hub:
+    """The command with an administrator's kubeconfig, whose namespace is the test's."""
+    file = user_kubeconfig(
+        tmp_path / "kubeconfig",
+        server=control_plane.server,
+        ca_file=control_plane.ca_file,
+        namespace=namespace,
+        like=control_plane.kubeconfig,
+    )
+    return Hub(tmp_path, file, CANARY)
+
+
+@pytest.fixture
+def connection(operator: OperatorProcess, api: Api, namespace: str, target: TargetServer) -> Object:
+    """An instance that works."""
+    api.apply(definition(namespace, target), secret(namespace))
+    (applied,) = api.apply(instance(namespace, "billing", namespace))
+    return api.wait_for_verdict(applied, "True", "Connected")
+
+
+def refuses(target: TargetServer, connection: Object) -> None:
+    """Let the external system accept no credential of a connection any more."""
+    metadata = connection["metadata"]
+    target.script(account(metadata["namespace"], metadata["name"]), lambda _: Answer(401, {"error": "no"}))
+
+
+# status
+
+
+def test_what_works_is_said_first_with_who_we_are_and_since_when(
+    hub: Hub, namespace: str, connection: Object
+) -> None:
+    ran = hub.run("status", "billing")
+    assert (ran.code, ran.err) == (0, "")
+    lines = ran.out.splitlines()
+    assert lines[:2] == [f"{namespace}/billing ({namespace})", "Ready: Connected"]
+    assert f"  Connected as: {namespace}-billing@acme.example" in lines
+    assert "  Credential:   Secret 'key'" in lines
+    assert re.search(r"(?m)^  Last tested:  20\S+Z \(\d+s ago\)$", ran.out)
+    assert lines[-1] == f"Next: hub test billing -n {namespace}"
+
+
+def test_what_fails_is_said_first_with_the_stages_that_show_it_and_what_to_do(
+    hub: Hub, api: Api, namespace: str, target: TargetServer, operator: OperatorProcess
+) -> None:
+    api.apply(definition(namespace, target), secret(namespace, "old", apiKey=CANARY))
+    (applied,) = api.apply(instance(namespace, "crm", namespace, secret="old"))
+    api.wait_for_verdict(applied, "False", "CredentialsRejected")
+    ran, data = hub.run_all(("status", "crm"), ("status", "crm", "-o", "json"))
+    assert ran.code == data.code == 1
+    lines = ran.out.splitlines()
+    assert lines[1] == "Not ready: CredentialsRejected"
+    assert "with 401 Unauthorized: it does not accept the credentials." in lines[2]
+    assert "Get a new credential from the external system" in lines[2]
+    assert "    request: failed" in re.sub(r", \d+ ms", "", ran.out).splitlines()
+    assert "      status: 401" in lines
+    assert lines[-2:] == [f"Next: hub test crm -n {namespace}", "  or: hub explain CredentialsRejected"]
+    assert data.data["test"]["stages"][-1]["evidence"]["status"] == "401"
+    assert data.data["exitCode"] == 1
+
+
+def test_on_a_terminal_the_verdict_has_a_symbol_and_long_sentences_are_folded(
+    hub: Hub, api: Api, namespace: str, operator: OperatorProcess
+) -> None:
+    (applied,) = api.apply(instance(namespace, "lost", f"{namespace}-none"))
+    api.wait_for_verdict(applied, "False", "DefinitionNotFound")
+    code, shown = hub.on_a_terminal("status", "lost", columns=60)
+    bare = re.sub(r"\x1b\[[\d;]*m", "", shown)
+    assert code == 1
+    assert "\x1b[38;5;196m✗\x1b[0m \x1b[1mNot ready: DefinitionNotFound\x1b[0m" in shown
+    assert f"There is no IntegrationDefinition '{namespace}-none'" in " ".join(bare.split())
+    assert max(map(len, bare.splitlines())) <= 60
+    _, plain = hub.on_a_terminal("status", "lost", "--plain", columns=60)
+    assert plain.isascii()
+    assert "\x1b" not in plain
+    assert "Not ready: DefinitionNotFound" in plain.splitlines()
+
+
+def test_status_of_what_does_not_exist_names_what_does(hub: Hub, connection: Object) -> None:
+    ran = hub.run("status", "biling")
+    assert ran.code == 2
+    assert "did you mean 'billing'?" in ran.err
+
+
+# events
+
+
+def test_events_are_listed_and_those_that_come_are_printed_below(
+    hub: Hub, api: Api, namespace: str, connection: Object, target: TargetServer
+) -> None:
+    wait_until(lambda: hub.run("events", "billing").out, lambda out: "Connected" in out, "the Event is there")
+    ran = hub.run("events", "billing")
+    assert re.search(r"^LAST SEEN +TYPE +REASON +MESSAGE\n", ran.out)
+    assert re.search(r"(?m)^\d+s +Normal +Connected +Connected to 127\.0\.0\.1:\d+ as ", ran.out)
+    process = hub.start("events", "-w")
+    assert process.stdout is not None
+    assert process.stdout.readline().split() == ["LAST", "SEEN", "TYPE", "REASON", "INSTANCE", "MESSAGE"]
+    assert f"{namespace}/billing" in process.stdout.readline()
+    api.merge(connection, {"spec": {"suspend": True}})
+    assert process.stdout.readline().split()[1:4] == ["Normal", "Suspended", f"{namespace}/billing"]
+    process.send_signal(signal.SIGINT)
+    assert hub.ended(process).code == 130
+
+
+def test_where_there_are_no_events_it_says_why_that_may_be(hub: Hub, namespace: str) -> None:
+    ran = hub.run("events")
+    assert (ran.code, ran.out) == (0, "")
+    assert "There are no Events: none were posted, or the cluster keeps them no longer." in ran.err
+
+
+# reconcile, suspend, resume
+
+
+def test_a_test_is_asked_for_and_its_verdict_is_the_exit_code(
+    hub: Hub, api: Api, target: TargetServer, connection: Object
+) -> None:
+    good = hub.run("reconcile", "billing")
+    assert (good.code, good.out.splitlines()[0]) == (0, "Ready: Connected")
+    refuses(target, connection)
+    bad = hub.run("reconcile", "billing", "-o", "json")
+    assert (bad.code, bad.data["reason"]) == (1, "CredentialsRejected")
+    managers = [entry["manager"] for entry in api.get(connection)["metadata"]["managedFields"]]
+    assert "kubectl-hub" in managers
+
+
+def test_nothing_is_waited_for_where_that_is_not_wanted(hub: Hub, api: Api, connection: Object) -> None:
+    ran = hub.run("reconcile", "billing", "--no-wait")
+    assert (ran.code, ran.err) == (0, "")
+    assert "the operator was asked to test." in ran.out
+    handled = wait_until(
+        lambda: api.get(connection),
+        lambda obj: "lastHandledRequest" in obj["status"],
+        "the request is handled",
+    )
+    assert (
+        handled["status"]["lastHandledRequest"]
+        == handled["metadata"]["annotations"]["integrationhub.dev/request"]
+    )
+
+
+def test_an_operator_that_does_not_answer_ends_the_wait_with_a_code_of_its_own(
+    hub: Hub, spare_api: Api, spare_cluster: ControlPlane
+) -> None:
+    # The second control plane has no operator.
+    spare_api.apply(instance("default", "alone", "acme"))
+    kubeconfig = str(spare_cluster.home.kubeconfig)
+    place = ("-n", "default", "--kubeconfig", kubeconfig)
+    late, unseen = hub.run_all(("reconcile", "alone", "--timeout", "1s", *place), ("status", "alone", *place))
+    assert late.code == 4
+    assert "Within 1 s it has not come so far that the operator has tested." in late.err
+    assert "hub check" in late.err
+    assert unseen.code == 1
+    assert "Cannot tell: NotSeen\n  No operator has said anything of this instance yet.\n" in unseen.out
+    assert unseen.out.endswith("Next: hub check\n")
+
+
+def test_an_instance_is_suspended_and_resumed_and_is_then_as_it_was(
+    hub: Hub, api: Api, namespace: str, connection: Object
+) -> None:
+    tried = hub.run("suspend", "billing", "--dry-run", "server")
+    assert tried.out == f"{namespace}/billing would be suspended (the API server agrees).\n"
+    assert api.get(connection)["spec"] == connection["spec"]
+    assert hub.run("suspend", "billing").out == f"{namespace}/billing is suspended.\n"
+    assert hub.run("suspend", "billing").out == (
+        f"{namespace}/billing is suspended already: nothing was changed.\n"
+    )
+    api.wait_for_verdict(connection, "Unknown", "Suspended")
+    held = hub.run("reconcile", "billing")
+    assert held.code == 1
+    assert f"Resume it with 'hub resume billing -n {namespace}'." in held.err
+    resumed = hub.run("resume", "billing")
+    assert (resumed.code, resumed.err) == (0, "")
+    assert resumed.out.startswith(f"{namespace}/billing is resumed.\nReady: Connected\n")
+    assert api.get(connection)["spec"] == connection["spec"]
+
+
+def test_who_suspends_what_git_keeps_is_told_that_git_will_take_it_back(
+    hub: Hub, kubectl: Kubectl, namespace: str, connection: Object
+) -> None:
+    kubectl("label", "iinst", "billing", "argocd.argoproj.io/instance=shop", "-n", namespace)
+    ran = hub.run("suspend", "billing")
+    assert ran.code == 0
+    assert ran.err == (
+        "Argo CD keeps this instance as Git has it, and will take this back where Git says otherwise: change"
+        " spec.suspend there too.\n"
+    )
+    data = hub.run("resume", "billing", "-o", "json")
+    assert json.loads(data.out)["managedBy"] == "Argo CD"
+
+
+def test_who_may_not_change_an_instance_is_told_what_to_ask_for(  # noqa: PLR0917 - fixtures
+    hub: Hub,
+    kubectl: Kubectl,
+    namespace: str,
+    connection: Object,
+    control_plane: ControlPlaneInfo,
+    tmp_path: Path,
+) -> None:
+    kubectl("create", "serviceaccount", "reader", "-n", namespace)
+    kubectl("create", "role", "reader", "--verb=get,list", "--resource=integrationinstances", "-n", namespace)
+    kubectl(
+        "create",
+        "rolebinding",
+        "reader",
+        "--role=reader",
+        f"--serviceaccount={namespace}:reader",
+        "-n",
+        namespace,
+    )
+    token = kubectl("create", "token", "reader", "-n", namespace).stdout.strip()
+    file = user_kubeconfig(
+        tmp_path / "reader",
+        server=control_plane.server, ca_file=control_plane.ca_file, namespace=namespace, token=token,
+    )  # fmt: skip
+    ran = Hub(tmp_path, file, token).run("suspend", "billing")
+    assert ran.code == 3
+    assert f"You may not change IntegrationInstance 'billing' in namespace '{namespace}'." in ran.err
+    assert "Ask for the right to 'patch' integrationinstances." in ran.err
