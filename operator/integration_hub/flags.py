@@ -88,9 +88,7 @@ def egress_flags(command: F) -> F:
     )(command)
 
 
-def egress_policy(
-    allow_cidrs: Sequence[str], *, allow_http: bool, connect_to: Sequence[str]
-) -> EgressPolicy:
+def egress_policy(allow_cidrs: Sequence[str], *, allow_http: bool, connect_to: Sequence[str]) -> EgressPolicy:
     """Return the policy that the flags describe; a network or an address that is none is a mistake in them."""
     # Here, since a command's --help needs no network.
     from integration_hub.adapters.egress import EgressPolicy, parse_cidrs, parse_detours  # noqa: PLC0415

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -118,10 +119,10 @@ def test_the_wizard_makes_a_connection_that_the_operator_finds_ready(  # noqa: P
     run.answers("Which customer?", "c-42")
     run.answers("Which roles may use it?", "admin, support")
     summary = run.sees("What now?")
-    assert "Result: Success, Connected" in summary
+    assert "Success, Connected" in summary
     assert "(entered, not shown)" in summary
     assert "Region: eu (template 'europe')" in summary
-    assert "identity    passed" in summary
+    assert re.search("identity +.*passed", summary)
     run.types("")
     code, text = run.ends()
     assert code == 0, text
@@ -264,7 +265,7 @@ def test_a_failing_test_says_why_and_the_credentials_can_be_entered_again(
     run.types("credentials")
     run.answers("Secret key (entered before; Enter keeps it):", CANARY)
     seen = run.sees("What now?")
-    assert "Result: Success, Connected" in seen
+    assert "Success, Connected" in seen
     run.types("")
     code, text = run.ends()
     assert code == 0, text

@@ -7,13 +7,15 @@ from typing import Final
 
 from integration_hub.cli.connect_ask import Asker, BackError, menu
 from integration_hub.cli.errors import HubError
-from integration_hub.cli.terminal import Screen
+from integration_hub.cli.terminal import Screen, cut
 from integration_hub.config.plain_text import clean, one_line
 from integration_hub.forms.finding import Entry, found
 from integration_hub.forms.interview import SECRET_DO, SECRET_KEY, SECRET_NAME, SECRET_USE, Interview
 from integration_hub.forms.question import Answers, Kind, Page, Question, shown
 
 SHOWN_ENTRIES: Final = 12
+MAX_LINE: Final = 160
+"""Columns of a line where the terminal does not say how many it has."""
 CREDENTIALS: Final = (SECRET_USE, SECRET_NAME, SECRET_DO, SECRET_KEY)
 
 
@@ -70,7 +72,9 @@ class Dialogue:
         self._screen.note("")
         for number, entry in enumerate(entries[:SHOWN_ENTRIES], start=1):
             told = f": {one_line(entry.description)}" if entry.description else ""
-            self._screen.note(f"  {number}  {one_line(entry.title)}{told}")
+            self._screen.note(
+                cut(f"  {number}  {one_line(entry.title)}{told}", self._screen.width or MAX_LINE)
+            )
         more = len(entries) - SHOWN_ENTRIES
         if more > 0:
             self._screen.note(f"  and {more} more")

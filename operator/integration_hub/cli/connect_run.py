@@ -273,7 +273,7 @@ class Session:
         managed: bool = False,
     ) -> Exit:
         """Test the answers and write them. `before` are those that a connection has; `managed`: a tool keeps it."""
-        trials = Trials(self._place, checked, self.wish.policy, self._screen)
+        trials = Trials(self._place, checked, self.wish.policy)
         if self._dialogue is None or self.wish.test_only:
             return self._finish_alone(trials, self._result(interview, answers, before))
         talk = _Talk(
@@ -324,11 +324,23 @@ class Session:
         config = interview.form(answers).effective(answers)
         consent = needs_consent(interview.method(answers), config)
         if before is None or interview.current is None:
-            return Result(interview, answers, instance_manifest(interview, answers), needs_consent=consent)
+            raw = instance_manifest(interview, answers)
+            return Result(interview, answers, raw, needs_consent=consent, cluster_flags=self._cluster_flags())
         spec = edited(interview, before, answers)
         raw = {**interview.current.raw, "spec": spec}
         changed = spec != interview.current.spec
-        return Result(interview, answers, raw, changed=changed, needs_consent=consent)
+        return Result(
+            interview,
+            answers,
+            raw,
+            changed=changed,
+            needs_consent=consent,
+            cluster_flags=self._cluster_flags(),
+        )
+
+    def _cluster_flags(self) -> tuple[str, ...]:
+        named = (("--kubeconfig", self._flags["kubeconfig"]), ("--context", self._flags["context"]))
+        return tuple(word for flag, value in named if value for word in (flag, str(value)))
 
     def _test(self, trials: Trials, result: Result) -> Verdict:
         trial = trials.make(result.interview, result.answers, result.raw)

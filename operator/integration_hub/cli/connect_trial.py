@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Mapping
-from io import TextIOBase
-from typing import Any, TextIO, cast
+from typing import Any
 
 from integration_hub.adapters.egress import EgressPolicy
 from integration_hub.adapters.http import HttpClient
 from integration_hub.adapters.traffic import Traffic
 from integration_hub.cli.connect_place import Place
-from integration_hub.cli.terminal import Screen
+from integration_hub.cli.connecting import farewell
 from integration_hub.cli.trial_view import View
 from integration_hub.cli.trial_words import hint_here
 from integration_hub.forms.interview import Interview
@@ -24,22 +23,6 @@ from integration_hub.shell.exchange import ShownExchange
 from integration_hub.shell.lookup import as_if_applied, inputs_of
 from integration_hub.shell.tryout import Trial, Tryout
 
-FAREWELL_SECONDS = 0.1
-"""For TLS connections to say goodbye; aiohttp closes them without waiting for that."""
-
-
-class _Lines(TextIOBase):
-    """A stream that takes itself for no terminal: no colours on it, and nothing that moves."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
-    def write(self, text: str) -> int:
-        return self._stream.write(text)
-
-    def flush(self) -> None:
-        self._stream.flush()
-
 
 class _Stages(View):
     """Shows the stages as they end. The requests are for `hub test` to show."""
@@ -48,27 +31,18 @@ class _Stages(View):
         """Show nothing of it."""
 
 
-def view_on(screen: Screen) -> View:
-    """Return what shows a test on standard error."""
-    stream = cast("TextIO", _Lines(sys.stderr)) if screen.plain or not sys.stderr.isatty() else sys.stderr
-    return _Stages(stream, stream)
-
-
 class Trials:
     """Makes draft tests."""
 
-    def __init__(
-        self, place: Place, checked: CheckedDefinition, policy: EgressPolicy, screen: Screen
-    ) -> None:
+    def __init__(self, place: Place, checked: CheckedDefinition, policy: EgressPolicy) -> None:
         """Test connections to this definition from this machine."""
         self._place = place
         self._checked = checked
         self._policy = policy
-        self._screen = screen
 
     def make(self, interview: Interview, answers: Answers, raw: Mapping[str, Any]) -> Trial:
         """Test the connection that the answers describe, and show it."""
-        view = view_on(self._screen)
+        view = _Stages(sys.stderr, sys.stderr)
         try:
             trial = asyncio.run(self._make(interview, answers, raw, view))
             if trial.for_operator:
@@ -99,7 +73,7 @@ class Trials:
             view.close()
             await traffic.close()
             await http.close()
-            await asyncio.sleep(FAREWELL_SECONDS)
+            await farewell()
 
     def _secret(self, interview: Interview, answers: Answers) -> SecretAnswer:
         """Return the Secret as it would be: what is stored, and what was entered over it."""

@@ -6,7 +6,7 @@ import json
 import shutil
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -46,6 +46,8 @@ class Result:
     changed: bool = True
     """Whether anything of the instance differs; a new one always does."""
     needs_consent: bool = False
+    cluster_flags: tuple[str, ...] = ()
+    """Which cluster is meant, as flags that kubeseal takes, too."""
 
     @property
     def name(self) -> str:
@@ -205,7 +207,7 @@ def _folder(result: Result, secret_format: str, *, seal: bool = True) -> Folder:
     secret = result.new_secret
     sealed, why = (None, "")
     if seal and secret is not None and secret_format == "sealed-secret":
-        sealed, why = sealed_secret(secret)
+        sealed, why = sealed_secret(secret, result.cluster_flags)
     return Folder(
         instance=result.raw,
         system=interview.spec.display_name,
@@ -219,7 +221,7 @@ def _folder(result: Result, secret_format: str, *, seal: bool = True) -> Folder:
     )
 
 
-def sealed_secret(secret: Mapping[str, Any]) -> tuple[str | None, str]:
+def sealed_secret(secret: Mapping[str, Any], cluster_flags: Sequence[str] = ()) -> tuple[str | None, str]:
     """Return the SealedSecret that `kubeseal` makes of a Secret, or None and why there is none.
 
     The Secret goes to it through a pipe: no value stands on a command line or in a file.
@@ -229,7 +231,7 @@ def sealed_secret(secret: Mapping[str, Any]) -> tuple[str | None, str]:
         return None, "there is no 'kubeseal' on PATH."
     try:
         done = subprocess.run(  # noqa: S603 - the person's own program
-            [program, "--format", "yaml"],
+            [program, "--format", "yaml", *cluster_flags],
             input=json.dumps(secret),
             capture_output=True,
             text=True,
