@@ -29,12 +29,9 @@ _COMMANDS: dict[str, _Command] = {
         "authorize",
         "Sign in to an external system and consent to a connection.",
     ),
-<<<<<<< HEAD
     "catalog": _Command(
         "integration_hub.cli.catalog", "catalog", "Find definitions of real systems, and install them."
     ),
-=======
->>>>>>> wizard
     "check": _Command("integration_hub.cli.check", "check", "Say whether the cluster is fit for the hub."),
     "completion": _Command(
         "integration_hub.cli.completion", "completion", "Print a script that lets a shell complete commands."
@@ -42,14 +39,11 @@ _COMMANDS: dict[str, _Command] = {
     "connect": _Command(
         "integration_hub.cli.connect", "connect", "Make a connection: asks, tests, and writes it."
     ),
-<<<<<<< HEAD
     "definition": _Command(
         "integration_hub.cli.definition",
         "definition",
         "Check definitions of your own: lint them, play them against a simulated vendor, compare them.",
     ),
-=======
->>>>>>> wizard
     "dev": _Command("integration_hub.cli.dev", "dev", "Run a real Kubernetes API server on this machine."),
     "diff": _Command("integration_hub.cli.diff", "diff", "Show what applying a file would change."),
     "edit": _Command("integration_hub.cli.edit", "edit", "Change a connection: asks, tests, and writes."),
