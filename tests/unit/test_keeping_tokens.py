@@ -938,6 +938,33 @@ class TestDevice:
         world.run()
         assert world.provider.token_requests == asked
 
+    def test_it_is_not_polled_more_often_whatever_else_happens(self) -> None:
+        world = World(of=oauth("deviceCode"))
+        world.run()
+        world.sleep_until_due()
+        world.run()
+        asked = world.provider.token_requests
+        for number in range(5):
+            world.pass_time(milliseconds=200)
+            world.annotate(REQUEST_ANNOTATION, f"test-{number}")
+            world.run()
+        assert world.provider.token_requests == asked
+        world.sleep_until_due()
+        world.run()
+        assert world.provider.token_requests == asked + 1
+
+    def test_another_operator_may_ask_once_ahead_of_time(self) -> None:
+        world = World(of=oauth("deviceCode"))
+        world.run()
+        world.sleep_until_due()
+        world.run()
+        asked = world.provider.token_requests
+        world.started = False
+        for _ in range(3):
+            world.pass_time(milliseconds=200)
+            world.run()
+        assert world.provider.token_requests == asked + 1
+
     def test_slow_down_is_heeded(self) -> None:
         world = World(of=oauth("deviceCode"))
         world.run()
