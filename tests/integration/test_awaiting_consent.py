@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
+from urllib.parse import parse_qs, urlencode
 from uuid import uuid4
 
 import pytest
@@ -14,7 +15,7 @@ from support.instances import Api
 from support.oauth_party import Fault, Form, OAuthParty
 from support.operator_process import OperatorProcess
 from support.target_server import TargetServer
-from support.token_hub import CONNECTED, TokenHub
+from support.token_hub import CONNECTED, TokenHub, open_page
 from support.waiting import wait_until
 
 pytestmark = pytest.mark.cluster
@@ -65,3 +66,27 @@ def test_a_code_is_asked_about_no_sooner_than_allowed_however_often_the_connecti
     hub.wait({"device": CONNECTED})
     assert len(asked) == 5
     assert min(later - sooner for sooner, later in pairwise(asked)) > INTERVAL * 0.9
+
+
+def test_made_up_callbacks_cost_no_look_at_the_connection_and_links_outlive_a_restart(hub: TokenHub) -> None:
+    operator = hub.start()
+    obj = hub.create("link", "link")
+    back = hub.back(obj)
+    address, _, fields = back.partition("?")
+    uid, _, _ = parse_qs(fields)["state"][0].partition(".")
+
+    def flood(operator: OperatorProcess) -> None:
+        operator.wait_until_idle()
+        before = operator.reconciles()
+        for number in range(50):
+            status, text = open_page(f"{address}?{urlencode({'state': f'{uid}.{number:043}', 'code': 'x'})}")
+            assert status == 404, text
+        assert operator.reconciles() == before
+
+    flood(operator)
+    operator.kill()
+    operator = hub.start()
+    flood(operator)
+    status, text = open_page(back)
+    assert (status, "Connected" in text) == (200, True), text
+    flood(operator)

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from integration_hub.auth.flow import CredentialProblem
 from integration_hub.credentials.record import Intent, to_fields
 from integration_hub.model.base import AUTHORIZE_ANNOTATION, REQUEST_ANNOTATION
 from integration_hub.model.http import FailureKind
+from integration_hub.model.reasons import Reason
 from integration_hub.model.tokens import ConsentAnswer
 from integration_hub.reconcile.inputs import ConsentResult, Effect, Send, WriteRecord
 from integration_hub.reconcile.pipeline import reconcile
@@ -92,6 +94,25 @@ class TestConsent:
         decision = world.bring(code="good-code", state=first)
         assert decision.consent is ConsentResult.TAKEN
         assert world.ready == ("True", "Connected")
+
+    def test_the_decision_says_which_links_may_come_back(self) -> None:
+        world = World()
+        world.run()
+        first = world.state()
+        assert world.decision is not None
+        assert world.decision.links == (first,)
+        world.pass_time(minutes=21)
+        assert world.run().links == (world.state(), first)
+        world.started = False
+        assert world.run().links == (world.state(), first), "another operator learns it at its first look"
+        assert first not in repr(world.decision)
+        assert world.bring(code="good-code").links == ()
+
+    def test_a_record_that_cannot_be_read_says_nothing_of_links(self) -> None:
+        world = World()
+        world.run()
+        world.unopened = CredentialProblem(Reason.KEYRING_UNAVAILABLE, "The keyring cannot be read.")
+        assert world.bring(code="good-code").links is None
 
     def test_a_link_ends(self) -> None:
         world = World()
