@@ -443,6 +443,17 @@ class TestWaiting:
         assert world.ready == ("True", "Connected")
         assert world.status.last_authorize_result == "Refused"
 
+    def test_tokens_in_use_are_not_renewed_any_more_once_new_ones_have_succeeded(self) -> None:
+        world, provider = self.asked(3600)
+        world.pass_time(minutes=15)
+        world.run()
+        world.pass_time(minutes=15)
+        world.run()
+        world.pass_time(minutes=24)
+        world.bring(code="bob")
+        assert world.owner() == "bob"
+        assert provider.shown == []
+
     def test_new_tokens_take_the_place_of_those_whose_renewal_is_refused(self) -> None:
         world, provider = self.asked()
         provider.api_status = 429
