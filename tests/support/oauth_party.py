@@ -77,6 +77,8 @@ class Tenant:
     """Whether the client proves who it is by a signed assertion, which is not looked at, instead of its secret."""
     echoes: int = 0
     """The status with which the API repeats the token that it was shown, wherever it can; 0: it is discreet."""
+    interval: int = 1
+    """Seconds between polls of the device flow."""
     identity: str = "alice@acme.example"
     faults: list[Fault] = field(default_factory=list)
     """What becomes of the next token requests, the first of it first; then all is well."""
@@ -180,7 +182,7 @@ class Tenant:
             "user_code": "WDJB-MJHT",
             "verification_uri": f"{self.url}/activate",
             "expires_in": 600,
-            "interval": 1,
+            "interval": self.interval,
         }
 
     def _code(self, form: Form) -> str:

@@ -41,7 +41,8 @@ class Rig:
         self.instances = {UID: SHOP}
         self.woken: list[Key] = []
         self.asked: list[str] = []
-        self.desk = ConsentDesk(self.find, self.woken.append)
+        self.links: dict[Key, str] = {}
+        self.desk = ConsentDesk(self.find, self.woken.append, lambda key: self.links.get(key, ""))
 
     def find(self, uid: str) -> Key | None:
         self.asked.append(uid)
@@ -253,6 +254,79 @@ def test_a_flood_for_one_instance_keeps_no_other_instance_out(rig: Rig) -> None:
         assert rig.desk.take(other) is not None
         rig.desk.settle(other, CONNECTED)
         assert (await waiting).result == "connected"
+
+    virtual_time.run(story())
+
+
+def test_made_up_states_of_an_instance_that_was_looked_at_cost_nothing_and_keep_nobody_out(rig: Rig) -> None:
+    async def story() -> None:
+        rig.desk.expect(SHOP, (answer().state, answer(1).state))
+        for number in range(2, 500):
+            assert await rig.desk.hand_in(answer(number)) == ConsentOutcome("unknown-link")
+        assert rig.woken == []
+        waiting = [asyncio.create_task(rig.desk.hand_in(answer(number))) for number in (0, 1)]
+        await settle()
+        assert rig.woken == [SHOP, SHOP], "the link of now, and the one before it"
+        assert rig.desk.take(SHOP) == answer()
+        for task in waiting:
+            task.cancel()
+
+    virtual_time.run(story())
+
+
+def test_the_first_look_at_an_instance_turns_away_those_who_have_no_link_of_it(rig: Rig) -> None:
+    async def story() -> None:
+        crowd = [asyncio.create_task(rig.desk.hand_in(answer(number))) for number in range(3)]
+        await settle()
+        assert len(rig.woken) == 3, "nobody knows yet"
+        assert rig.desk.take(SHOP) == answer(0)
+        rig.desk.expect(SHOP, (answer(2).state,))
+        rig.desk.settle(SHOP, ConsentOutcome("unknown-link"))
+        assert [(await task).result for task in crowd[:2]] == ["unknown-link", "unknown-link"]
+        assert rig.desk.take(SHOP) == answer(2)
+        rig.desk.settle(SHOP, CONNECTED)
+        assert (await crowd[2]).result == "connected"
+
+    virtual_time.run(story())
+
+
+def test_a_link_that_another_operator_shows_is_good_here(rig: Rig) -> None:
+    async def story() -> None:
+        rig.desk.expect(SHOP, ())
+        rig.links[SHOP] = f"https://login.example.com/authorize?client_id=hub&state={answer().state}&x=y"
+        waiting = asyncio.create_task(rig.desk.hand_in(answer()))
+        await settle()
+        assert rig.desk.take(SHOP) == answer()
+        waiting.cancel()
+        assert (await rig.desk.hand_in(answer(1))).result == "unknown-link"
+
+    virtual_time.run(story())
+
+
+def test_a_page_is_loaded_again_although_its_link_was_used_up(rig: Rig) -> None:
+    async def story() -> None:
+        rig.desk.expect(SHOP, (answer().state,))
+        first = asyncio.create_task(rig.desk.hand_in(answer()))
+        await settle()
+        rig.desk.take(SHOP)
+        rig.desk.expect(SHOP, ())
+        second = asyncio.create_task(rig.desk.hand_in(answer()))
+        await settle()
+        rig.desk.settle(SHOP, CONNECTED)
+        assert (await first).result == (await second).result == "connected"
+        assert (await rig.desk.hand_in(answer())).result == "connected"
+
+    virtual_time.run(story())
+
+
+def test_what_is_known_of_a_deleted_instance_is_forgotten(rig: Rig) -> None:
+    async def story() -> None:
+        rig.desk.expect(SHOP, ())
+        rig.desk.forget(SHOP)
+        waiting = asyncio.create_task(rig.desk.hand_in(answer()))
+        await settle()
+        assert rig.desk.take(SHOP) == answer()
+        waiting.cancel()
 
     virtual_time.run(story())
 

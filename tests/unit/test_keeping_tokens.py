@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from integration_hub.auth.flow import CredentialProblem
 from integration_hub.credentials.record import Intent, to_fields
 from integration_hub.model.base import AUTHORIZE_ANNOTATION, REQUEST_ANNOTATION
 from integration_hub.model.http import FailureKind
+from integration_hub.model.reasons import Reason
 from integration_hub.model.tokens import ConsentAnswer
 from integration_hub.reconcile.inputs import ConsentResult, Effect, Send, WriteRecord
 from integration_hub.reconcile.pipeline import reconcile
@@ -92,6 +94,25 @@ class TestConsent:
         decision = world.bring(code="good-code", state=first)
         assert decision.consent is ConsentResult.TAKEN
         assert world.ready == ("True", "Connected")
+
+    def test_the_decision_says_which_links_may_come_back(self) -> None:
+        world = World()
+        world.run()
+        first = world.state()
+        assert world.decision is not None
+        assert world.decision.links == (first,)
+        world.pass_time(minutes=21)
+        assert world.run().links == (world.state(), first)
+        world.started = False
+        assert world.run().links == (world.state(), first), "another operator learns it at its first look"
+        assert first not in repr(world.decision)
+        assert world.bring(code="good-code").links == ()
+
+    def test_a_record_that_cannot_be_read_says_nothing_of_links(self) -> None:
+        world = World()
+        world.run()
+        world.unopened = CredentialProblem(Reason.KEYRING_UNAVAILABLE, "The keyring cannot be read.")
+        assert world.bring(code="good-code").links is None
 
     def test_a_link_ends(self) -> None:
         world = World()
@@ -421,6 +442,17 @@ class TestWaiting:
         assert world.record.candidate is None
         assert world.ready == ("True", "Connected")
         assert world.status.last_authorize_result == "Refused"
+
+    def test_tokens_in_use_are_not_renewed_any_more_once_new_ones_have_succeeded(self) -> None:
+        world, provider = self.asked(3600)
+        world.pass_time(minutes=15)
+        world.run()
+        world.pass_time(minutes=15)
+        world.run()
+        world.pass_time(minutes=24)
+        world.bring(code="bob")
+        assert world.owner() == "bob"
+        assert provider.shown == []
 
     def test_new_tokens_take_the_place_of_those_whose_renewal_is_refused(self) -> None:
         world, provider = self.asked()
@@ -1204,6 +1236,33 @@ class TestDevice:
         asked = world.provider.token_requests
         world.run()
         assert world.provider.token_requests == asked
+
+    def test_it_is_not_polled_more_often_whatever_else_happens(self) -> None:
+        world = World(of=oauth("deviceCode"))
+        world.run()
+        world.sleep_until_due()
+        world.run()
+        asked = world.provider.token_requests
+        for number in range(5):
+            world.pass_time(milliseconds=200)
+            world.annotate(REQUEST_ANNOTATION, f"test-{number}")
+            world.run()
+        assert world.provider.token_requests == asked
+        world.sleep_until_due()
+        world.run()
+        assert world.provider.token_requests == asked + 1
+
+    def test_another_operator_may_ask_once_ahead_of_time(self) -> None:
+        world = World(of=oauth("deviceCode"))
+        world.run()
+        world.sleep_until_due()
+        world.run()
+        asked = world.provider.token_requests
+        world.started = False
+        for _ in range(3):
+            world.pass_time(milliseconds=200)
+            world.run()
+        assert world.provider.token_requests == asked + 1
 
     def test_slow_down_is_heeded(self) -> None:
         world = World(of=oauth("deviceCode"))

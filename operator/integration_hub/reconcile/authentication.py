@@ -36,8 +36,6 @@ class Kept:
     postponed: Postponed | None = None
     is_candidate: bool = False
     """Whether `tokens` take the place of those in use only once they were tested."""
-    fallback: Kept | None = None
-    """With a candidate: how it goes on without it; None where there is nothing else to go on with."""
     authorization: Authorization | None = None
     """What a person is shown."""
 
@@ -56,18 +54,14 @@ def keep_tokens(keeper: Keeper, consent: Consent) -> Generator[Effect, Answer, K
         return Kept(problem=trouble.problem)
     candidate = keeper.record.candidate
     if candidate is not None and candidate.grant == keeper.rules.grant:
-        return (yield from _beside(keeper, candidate))
+        return Kept(candidate, is_candidate=True)
     return (yield from go_on(keeper, consent))
 
 
-def _beside(keeper: Keeper, candidate: Tokens) -> Generator[Effect, Answer, Kept]:
-    """Keep the tokens in use alive while new ones wait to be tested: those may prove to be of no use."""
-    trouble: Renewal | None = None
-    if keeper.due():
-        trouble = yield from keeper.renew()
-        if keeper.record.candidate != candidate:
-            return _outcome(keeper, trouble)  # somebody else has stored another record
-    return Kept(candidate, is_candidate=True, fallback=_outcome(keeper, trouble) if keeper.lasts else None)
+def keep_alive(keeper: Keeper) -> Generator[Effect, Answer, Kept | None]:
+    """Renew the tokens in use where that is due; return how one goes on with them, None where one cannot."""
+    trouble = (yield from keeper.renew()) if keeper.due() else None
+    return _outcome(keeper, trouble) if keeper.lasts else None
 
 
 def go_on(keeper: Keeper, consent: Consent) -> Generator[Effect, Answer, Kept]:

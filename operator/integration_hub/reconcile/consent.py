@@ -224,7 +224,7 @@ class Consent:
 
     def poll(self) -> Generator[Effect, Answer, Renewal | None]:
         """Ask whether the person has typed the code, if it is time."""
-        keeper, device = self.keeper, self.keeper.record.device
+        keeper, device = self.keeper, self._as_asked_last()
         if device is None or not self._is_poll_due(device):
             return None
         steps = keeper.method.poll_device(
@@ -246,6 +246,23 @@ class Consent:
                 # RFC 8628 section 3.5: where the connection fails, wait longer each time.
                 return (yield from self._poll_later(device, min(device.interval * 2, 60.0)))
 
+    def _as_asked_last(self) -> DeviceCode | None:
+        """Return the code with when to ask about it next: polls that brought nothing new are in no record."""
+        device, awaited = self.keeper.record.device, self.inputs.awaited_at
+        if (
+            device is None
+            or awaited is None
+            or (device.next_poll is not None and device.next_poll >= awaited)
+        ):
+            return device
+        device = replace(device, next_poll=awaited)
+        self._know(device)
+        return device
+
+    def _know(self, device: DeviceCode) -> None:
+        """Go on with a code of which only the time has changed: that is worth no write."""
+        self.keeper.stored = replace(self.keeper.stored, record=replace(self.keeper.record, device=device))
+
     def _is_poll_due(self, device: DeviceCode) -> bool:
         now = self.inputs.now
         is_live = device.grant == self.keeper.rules.grant and device.expires_at > now
@@ -262,8 +279,8 @@ class Consent:
         later = replace(device, interval=interval)
         later = replace(later, next_poll=self._next_poll(later))
         if interval == device.interval:
-            # Only the clock has moved: whoever reads the record anew polls at once, which is as good.
-            keeper.stored = replace(keeper.stored, record=replace(keeper.record, device=later))
+            # The decision says when to ask next, and the operator remembers that. Another one may ask once too early.
+            self._know(later)
             return None
         problem = yield from keeper.write(replace(keeper.record, device=later))
         return Renewal(problem=problem) if problem else None

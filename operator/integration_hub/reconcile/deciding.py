@@ -58,10 +58,17 @@ def with_kept(run: Run, decision: Decision) -> Decision:
         decision,
         due=earliest((decision.due, attention(decision.status, run.inputs.now), awaited)),
         awaited_at=awaited,
+        links=_links(run),
         consent=run.consent.result if run.consent is not None else None,
         renewal=run.keeper.result if run.keeper is not None else None,
         notices=tuple(run.notices),
     )
+
+
+def _links(run: Run) -> tuple[str, ...] | None:
+    if run.keeper is None or run.keeper.stored.problem is not None:
+        return None
+    return tuple(attempt.state for attempt in run.keeper.record.attempts)
 
 
 def awaited_at(run: Run) -> datetime | None:

@@ -240,6 +240,8 @@ class Decision:
     """Of the credentials, where the tests that were made refuse them. To be remembered, and never shown."""
     consent: ConsentResult | None = None
     """What became of `Inputs.consent`; None where there was none, or it could not be looked at."""
+    links: tuple[str, ...] | None = field(default=None, repr=False)
+    """The states of all links that may still come back; None where that was not looked at."""
     awaited_at: datetime | None = None
     """When a consent that is under way is looked at next: a code that nobody has typed yet, tokens that could not be
     tested. To be remembered, since neither status nor record has it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from integration_hub.auth.flow import CredentialProblem, Credentials
 from integration_hub.credentials.lifetime import is_alive
@@ -14,12 +15,12 @@ from integration_hub.model.http import Outcome
 from integration_hub.model.reasons import DEAD_CREDENTIALS, REASONS, Course, Reason
 from integration_hub.model.tokens import Tokens
 from integration_hub.probe.diagnose import Diagnosis
-from integration_hub.reconcile.authentication import Kept, go_on
+from integration_hub.reconcile.authentication import Kept, go_on, keep_alive
 from integration_hub.reconcile.consent import Consent
 from integration_hub.reconcile.execute import Exchanges, make_test
 from integration_hub.reconcile.gates import PlannedTest
 from integration_hub.reconcile.inputs import Answer, ConsentResult, Effect, Notice, Postponed
-from integration_hub.reconcile.keeper import TOO_FRESH, Keeper, Renewal
+from integration_hub.reconcile.keeper import LOST_PAUSE, TOO_FRESH, Keeper, Renewal
 from integration_hub.reconcile.run import SECOND_LOOK, Run
 from integration_hub.reconcile.times import parse_timestamp
 
@@ -29,52 +30,86 @@ _SHARE_OF_LIFE = 0.2
 """New tokens that could not be tested wait no larger part of their life for the next test."""
 
 
+class _Shown(NamedTuple):
+    """What is known of new tokens."""
+
+    succeeds: bool = False
+    why: str = ""
+    """Why they are of no use; '' where nothing tells."""
+    again_at: datetime | None = None
+    """When they are tested next, where nothing tells."""
+    exchanges: Exchanges | Postponed | None = None
+    """The test, where one was made."""
+
+
 def prove_candidate(
     run: Run, keeper: Keeper, consent: Consent, credentials: Credentials
 ) -> Generator[Effect, Answer, Kept]:
-    """Test new tokens. They take the place of those in use once they succeed, or where there are no others.
+    """Test new tokens. They take the place of those in use once they succeed, or where one cannot go on with those.
 
-    Where nobody could tell, the tokens in use stay for now and the new ones are tested again.
+    Where nobody could tell, the tokens in use stay for now and the new ones are tested again. Only then are those in
+    use renewed, where that is due: at some systems a new consent ends the one before, and to use that again ends both.
     """
-    kept, tokens = run.kept, run.kept.tokens
+    tokens = run.kept.tokens
     if tokens is None:
         raise ValueError("there is no candidate")
-    if consent.result is not ConsentResult.TAKEN and not is_alive(tokens, run.inputs.now):
-        return (yield from _too_late(run, keeper, consent))
-    if kept.fallback is not None and _is_too_early(run, consent):
-        run.candidate_at = run.inputs.awaited_at
-        return kept.fallback
-    return (yield from _try(run, keeper, consent, credentials, tokens))
+    shown = yield from _try(run, keeper, consent, credentials, tokens)
+    others = None if shown.succeeds else (yield from keep_alive(keeper))
+    if keeper.record.candidate != tokens:
+        # Somebody else has stored another record, which is looked at next.
+        return others or Kept(postponed=Postponed(LOST_PAUSE.total_seconds()))
+    if others is None:
+        return (yield from _use(run, keeper, consent, credentials.with_tokens(tokens), shown))
+    if shown.why:
+        return (yield from _drop(run, consent, others, shown.why))
+    _wait(run, consent, shown.again_at)
+    return others
 
 
 def _try(
     run: Run, keeper: Keeper, consent: Consent, credentials: Credentials, tokens: Tokens
-) -> Generator[Effect, Answer, Kept]:
-    """Test new tokens, and act upon what that shows."""
-    planned, fallback = run.standing.default, run.kept.fallback
-    with_tokens = credentials.with_tokens(tokens)
+) -> Generator[Effect, Answer, _Shown]:
+    """Test new tokens, unless that tells nothing or is too early."""
+    if consent.result is not ConsentResult.TAKEN and not is_alive(tokens, run.inputs.now):
+        return _Shown(why="The new authorization could not be tested before its token ended.")
+    if keeper.lasts and _is_too_early(run, consent):
+        return _Shown(again_at=run.inputs.awaited_at)
+    planned, with_tokens = run.standing.default, credentials.with_tokens(tokens)
     exchanges = yield from make_test(
         planned, run.passed, with_tokens, run.passed.context, urgent=True, fresh=True
     )
     if isinstance(exchanges, Postponed):
-        _wait(run, consent, run.inputs.now + timedelta(seconds=exchanges.seconds))
-        return fallback or Kept(postponed=exchanges)
+        return _Shown(again_at=run.inputs.now + timedelta(seconds=exchanges.seconds), exchanges=exchanges)
     diagnosis = run.diagnose(planned, exchanges, with_tokens, run.inputs.now)
-    succeeds = diagnosis.result == "Success"
-    if succeeds or fallback is None:
-        problem = yield from _promote(run, keeper, consent, proven=succeeds)
-        if problem is not None:
-            return Kept(problem=problem)
-        run.take(planned, exchanges, with_tokens)
-        return Kept(tokens)
+    if diagnosis.result == "Success":
+        return _Shown(succeeds=True, exchanges=exchanges)
     if _tells_nothing(diagnosis):
-        _wait(run, consent, _again_at(run, tokens, diagnosis))
-        return fallback
-    why = f"The new authorization does not work. {diagnosis.message}"
-    return (yield from _drop(run, consent, fallback, why))
+        return _Shown(again_at=_again_at(run, tokens, diagnosis), exchanges=exchanges)
+    return _Shown(why=f"The new authorization does not work. {diagnosis.message}", exchanges=exchanges)
 
 
-def _wait(run: Run, consent: Consent, until: datetime) -> None:
+def _use(
+    run: Run, keeper: Keeper, consent: Consent, with_tokens: Credentials, shown: _Shown
+) -> Generator[Effect, Answer, Kept]:
+    """Let new tokens take the place of those in use: they have succeeded, or there are no others."""
+    tokens = with_tokens.tokens
+    if tokens is None:
+        raise ValueError("there is no candidate")
+    if isinstance(shown.exchanges, Postponed):
+        _wait(run, consent, shown.again_at)
+        return Kept(postponed=shown.exchanges)
+    handled = consent.wanted or keeper.record.handled
+    problem = yield from keeper.promote(tokens, handled=handled, proven=shown.succeeds)
+    if problem is not None:
+        return Kept(problem=problem)
+    run.standing.forget()  # verdicts so far are about other tokens
+    if shown.exchanges is None:
+        return (yield from go_on(keeper, consent))
+    run.take(run.standing.default, shown.exchanges, with_tokens)
+    return Kept(tokens)
+
+
+def _wait(run: Run, consent: Consent, until: datetime | None) -> None:
     """Take note that new tokens are still to be tested."""
     run.candidate_at = until
     if consent.result is ConsentResult.TAKEN:
@@ -109,36 +144,14 @@ def _again_at(run: Run, tokens: Tokens, diagnosis: Diagnosis) -> datetime:
     return now + max(pause, asked)
 
 
-def _too_late(run: Run, keeper: Keeper, consent: Consent) -> Generator[Effect, Answer, Kept]:
-    """Go on without a test of new tokens that have ended: it would only tell that they have."""
-    if run.kept.fallback is not None:
-        ended = "The new authorization could not be tested before its token ended."
-        return (yield from _drop(run, consent, run.kept.fallback, ended))
-    problem = yield from _promote(run, keeper, consent, proven=False)
-    return Kept(problem=problem) if problem is not None else (yield from go_on(keeper, consent))
-
-
-def _promote(
-    run: Run, keeper: Keeper, consent: Consent, *, proven: bool
-) -> Generator[Effect, Answer, CredentialProblem | None]:
-    """Let new tokens take the place of those in use, if there are any."""
-    if run.kept.tokens is None:
-        raise ValueError("there is no candidate")
-    handled = consent.wanted or keeper.record.handled
-    problem = yield from keeper.promote(run.kept.tokens, handled=handled, proven=proven)
-    if problem is None:
-        run.standing.forget()  # verdicts so far are about other tokens
-    return problem
-
-
-def _drop(run: Run, consent: Consent, fallback: Kept, why: str) -> Generator[Effect, Answer, Kept]:
+def _drop(run: Run, consent: Consent, others: Kept, why: str) -> Generator[Effect, Answer, Kept]:
     """Go on with the tokens in use, and say why new ones have not taken their place."""
     message = f"{why} The one before stays in use."
     trouble = yield from consent.refuse(Reason.AUTHORIZATION_FAILED, message)
     if trouble is not None and trouble.problem is not None:
         return Kept(problem=trouble.problem)
     run.notices.append(Notice(Reason.AUTHORIZATION_FAILED, message, warning=True))
-    return fallback
+    return others
 
 
 def heal(

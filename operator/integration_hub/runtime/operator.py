@@ -107,7 +107,9 @@ class Operator:
         )
         self._keys = KeyWatch(self._engine.keyring, self._kube, self._wake_locked_out)
         self._desk = self._engine.reconciler.desk = ConsentDesk(
-            self._store.key_of_uid, lambda key: self._queue.add(key, Priority.USER)
+            self._store.key_of_uid,
+            lambda key: self._queue.add(key, Priority.USER),
+            self._store.link_of,
         )
         self._callback: CallbackServer | None = None
         self.callback_url: str | None = None

@@ -1,7 +1,9 @@
 """Consent that browsers bring back: handed in by the callback server, taken and settled by the reconcile.
 
-Nothing here asks the API server or the external system, so a flood of made-up callbacks costs nothing, and nothing here
-grows without end. Who waits for an outcome may go away at any time: an answer that was handed in is used all the same.
+Nothing here asks the API server or the external system, and nothing here grows without end. An instance's UID stands in
+each link that was ever shown, so it proves nothing: once a reconcile has told which links are out, whatever else is
+brought is refused here, and a flood of made-up callbacks costs nothing. Before that, as after a restart, it costs one
+reconcile. Who waits for an outcome may go away at any time: an answer that was handed in is used all the same.
 """
 
 from __future__ import annotations
@@ -9,9 +11,11 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from hmac import compare_digest
 from typing import Literal
+from urllib.parse import parse_qs
 from uuid import UUID
 
 from integration_hub.model.tokens import ConsentAnswer
@@ -86,12 +90,23 @@ class ConsentDesk:
         self,
         find: Callable[[str], Key | None],
         wake: Callable[[Key], object],
+        shown: Callable[[Key], str],
         *,
         patience: float = PATIENCE_SECONDS,
     ) -> None:
-        """`find` returns the instance of a `metadata.uid`; `wake` has it reconciled soon. Neither may block."""
+        """Nothing is expected yet, and none of these may block.
+
+        Args:
+            find: returns the instance of a `metadata.uid`.
+            wake: has an instance reconciled soon.
+            shown: returns the link that an instance's status shows, '' where it shows none: another operator may have
+                made it.
+            patience: seconds.
+
+        """
         self._find = find
         self._wake = wake
+        self._shown = shown
         self._patience = patience
         self._cases: dict[str, _Case] = {}
         """By state, the oldest first."""
@@ -99,6 +114,8 @@ class ConsentDesk:
         """What each instance's reconcile has taken last."""
         self._settled: OrderedDict[str, _Case] = OrderedDict()
         """By state, the oldest first. A state is of no use any more by then."""
+        self._expected: dict[Key, tuple[str, ...]] = {}
+        """The states of the links that are out, of each instance whose record was looked at."""
 
     # The callback server's side
 
@@ -115,7 +132,10 @@ class ConsentDesk:
         told = self._settled.get(answer.state)
         if told is not None and told.outcome is not None:
             return told.outcome
-        case = self._cases.get(answer.state) or self._open(key, answer, now)
+        case = self._cases.get(answer.state)
+        if case is None and self._is_made_up(key, answer.state):
+            return ConsentOutcome("unknown-link")
+        case = case or self._open(key, answer, now)
         if case is None:
             return _about(key, "busy")
         case.waiting += 1
@@ -137,6 +157,15 @@ class ConsentDesk:
     def _key_of(self, state: str) -> Key | None:
         match = _STATE.fullmatch(state)
         return self._find(str(UUID(match[1]))) if match else None
+
+    def _is_made_up(self, key: Key, state: str) -> bool:
+        """Tell whether a state is certainly in no link that may still come back."""
+        expected = self._expected.get(key)
+        if expected is None:
+            return False
+        query = self._shown(key).partition("?")[2].partition("#")[0]
+        known = (*expected, *parse_qs(query).get("state", ()))
+        return not any(compare_digest(state.encode(), one.encode()) for one in known)
 
     def _open(self, key: Key, answer: ConsentAnswer, now: float) -> _Case | None:
         """Take an answer in and wake its instance; None where there is no room."""
@@ -170,6 +199,18 @@ class ConsentDesk:
             del self._taken[case.key]
 
     # The reconcile's side
+
+    def expect(self, key: Key, states: Iterable[str]) -> None:
+        """Learn the states of an instance's links that may still come back; nothing else is taken in from now on.
+
+        Those who wait with another one are told so, and cost no reconcile.
+        """
+        self._expected[key] = tuple(states)
+        waiting = [case for case in self._cases.values() if case.key == key and not case.taken]
+        for case in waiting:
+            if self._is_made_up(key, case.answer.state):
+                del self._cases[case.answer.state]
+                self._end(case, ConsentOutcome("unknown-link"))
 
     def take(self, key: Key) -> ConsentAnswer | None:
         """Return an answer that waits for an instance, the oldest first; each of them only once."""
@@ -206,6 +247,7 @@ class ConsentDesk:
             for state in [state for state, case in cases.items() if case.key == key]:
                 self._end(cases.pop(state), ConsentOutcome("unknown-link"))
         self._taken.pop(key, None)
+        self._expected.pop(key, None)
 
     @staticmethod
     def _end(case: _Case, outcome: ConsentOutcome) -> None:

@@ -193,6 +193,8 @@ class Reconciler:
             raise
         self._seen.add(key)
         self._remember_awaited(key, decision.awaited_at)
+        if self.desk is not None and decision.links is not None:
+            self.desk.expect(key, decision.links)
         if decision.made:
             self._remember_refused(key, decision.fingerprint)
         if resumed:

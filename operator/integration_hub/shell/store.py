@@ -78,6 +78,11 @@ class InstanceRecord:
         status: dict[str, Any] = orjson.loads(self.status_json)
         return status
 
+    def link(self) -> str:
+        """Return the link that the written status shows to people, '' where it shows none."""
+        shown: dict[str, Any] = self.written_status().get("authorization") or {}
+        return str(shown.get("url", ""))
+
     def ready_reason(self) -> str:
         """Return the reason of Ready in the written status, '' where there is none yet."""
         conditions: list[dict[str, Any]] = self.written_status().get("conditions") or []
@@ -243,6 +248,11 @@ class Store:
     def key_of_uid(self, uid: str) -> Key | None:
         """Return the instance of that `metadata.uid`."""
         return self._by_uid.get(uid)
+
+    def link_of(self, key: Key) -> str:
+        """Return the link that an instance shows to people, '' where it shows none."""
+        record = self.instances.get(key)
+        return record.link() if record is not None else ""
 
     def uids(self) -> frozenset[str]:
         """Return the `metadata.uid` of all instances."""
