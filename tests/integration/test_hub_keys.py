@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,6 +26,7 @@ from integration_hub.reconcile.times import timestamp
 from integration_hub.shell.keyring_source import (
     keyring_manifest,
 )
+from support.gate import Gate
 from support.hub_command import Ran, forms, user_kubeconfig
 from support.records import (
     FIELDS,
@@ -40,6 +42,8 @@ from support.waiting import wait_until
 pytest_plugins = ["support.record_fixtures"]
 
 pytestmark = pytest.mark.cluster
+
+Prune = Callable[..., Awaitable[int]]
 
 OLD = new_keyring(secrets.token_bytes)
 NEW = with_new_key(OLD, secrets.token_bytes)
@@ -58,7 +62,7 @@ class HubKeys:
     """Runs `hub keys` as a user does. Nothing that it prints may hold a key or what is sealed."""
 
     def __init__(self, kubeconfig: Path, namespace: str, home: Path) -> None:
-        self._environment = {
+        self.environment = {
             name: value for name, value in os.environ.items() if name not in {"KUBECONFIG", "NO_COLOR"}
         } | {"HOME": str(home), "TERM": "xterm", "KUBECONFIG": str(kubeconfig)}
         self._place = ("--keyring", f"{namespace}/{NAME}")
@@ -76,13 +80,16 @@ class HubKeys:
         self, *words: str, kubeconfig: Path | None = None, strict: bool = True
     ) -> subprocess.Popen[str]:
         other = {"KUBECONFIG": str(kubeconfig)} if kubeconfig else {}
+        return self.start_python(*self.command(*words, strict=strict)[1:], **other)
+
+    def start_python(self, *words: str, **other: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            self.command(*words, strict=strict),
+            [sys.executable, *words],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env=self._environment | other,
+            env=self.environment | other,
         )
 
     def ended(self, process: subprocess.Popen[str]) -> Ran:
@@ -96,7 +103,7 @@ class HubKeys:
     def on_a_terminal(self, *words: str, answer: str = "") -> tuple[int, str]:
         ours, theirs = pty.openpty()
         process = subprocess.Popen(
-            self.command(*words), stdin=theirs, stdout=theirs, stderr=theirs, env=self._environment,
+            self.command(*words), stdin=theirs, stdout=theirs, stderr=theirs, env=self.environment,
             start_new_session=True,
         )  # fmt: skip
         os.close(theirs)
@@ -356,6 +363,153 @@ async def test_a_record_that_is_written_with_a_key_as_it_is_removed_brings_it_ba
         "A record was written with key-1 at this moment, so all keys were put back" in capsys.readouterr().err
     )
     assert await stored_keyring(kube, namespace, hub_keys) == NEW
+
+
+class Trouble(KubeClient):
+    """A client to which something happens as it takes a key out of the keyring, and to which more happens later."""
+
+    before: Callable[[], None] = staticmethod(lambda: None)
+    after: Callable[[], None] = staticmethod(lambda: None)
+    again: Callable[[], None] = staticmethod(lambda: None)
+    """At the second time that the keyring is looked at after that."""
+    looks = -1
+    """How often it was looked at since; below 0 before."""
+
+    async def replace_secret(self, namespace: str, manifest: Any) -> dict[str, Any]:
+        is_removal = len(manifest["data"]) == 1
+        if is_removal:
+            await super().read(
+                SECRETS, namespace, NAME
+            )  # a gate can only lose what goes through a connection
+            self.before()
+            type(self).looks = 0
+        answer = await super().replace_secret(namespace, manifest)
+        if is_removal:
+            self.after()
+        return answer
+
+    async def read(self, resource: Any, namespace: str, name: str) -> dict[str, Any]:
+        if name == NAME and self.looks >= 0:
+            type(self).looks += 1
+            if self.looks == 2:
+                self.again()
+        return await super().read(resource, namespace, name)
+
+
+@pytest.fixture
+async def prune(  # noqa: PLR0917 - fixtures
+    kube: KubeClient, namespace: str, hub_keys: HubKeys, control_plane: ControlPlaneInfo, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> AsyncIterator[Prune]:  # fmt: skip
+    """Prune key-1 through a gate, with what happens to that at which moment; return the exit code."""
+    from integration_hub.cli import keys_removal, keys_run  # noqa: PLC0415
+
+    await make_keyring(kube, namespace, hub_keys, NEW)
+    monkeypatch.setattr(keys_run, "KubeClient", Trouble)
+    monkeypatch.setattr(keys_removal, "PUT_BACK_PAUSES", (0.1, 0.1))
+    monkeypatch.setattr(Trouble, "looks", -1)
+    loop = asyncio.get_running_loop()
+    async with Gate(control_plane, tmp_path) as gate:
+
+        async def prune(**happens: Callable[[Gate], None]) -> int:
+            for moment, what in happens.items():
+
+                def happen(what: Callable[[Gate], None] = what) -> None:
+                    done = threading.Event()
+                    loop.call_soon_threadsafe(what, gate)
+                    loop.call_soon_threadsafe(done.set)
+                    assert done.wait(10)
+
+                monkeypatch.setattr(Trouble, moment, staticmethod(happen))
+            where = keys_run.Where(gate.kubeconfig, None, namespace, NAME)
+            return await asyncio.to_thread(keys_run.prune, where, (), yes=True, now=False)
+
+        yield prune
+
+
+async def test_a_key_is_put_back_where_nobody_can_tell_whether_it_is_needed(
+    kube: KubeClient, namespace: str, hub_keys: HubKeys, prune: Prune, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = await prune(after=Gate.shut, again=Gate.open)
+    said = capsys.readouterr().err
+    assert code == 3
+    assert "cannot be reached" in said
+    assert "key-1 was put back, so all keys are there" in said
+    assert "Nothing was changed" not in said
+    assert await stored_keyring(kube, namespace, hub_keys) == NEW
+
+
+async def test_a_key_that_cannot_be_put_back_is_named_with_what_to_do(
+    kube: KubeClient, namespace: str, hub_keys: HubKeys, prune: Prune, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = await prune(after=Gate.shut)
+    said = capsys.readouterr().err
+    assert code == 3
+    assert "Nothing was changed" not in said
+    assert f"key-1 was taken out of the Secret '{NAME}' in namespace '{namespace}'" in said
+    assert f"key-1 (check {NEW.check(1)}) from your backup" in said
+    assert await stored_keyring(kube, namespace, hub_keys) == without(NEW, 1)
+
+
+STOPPED = """
+import os, signal, sys
+from pathlib import Path
+from integration_hub.cli import keys_run
+
+class Stopped(keys_run.KubeClient):
+    async def replace_secret(self, namespace, manifest):
+        answer = await super().replace_secret(namespace, manifest)
+        if len(manifest["data"]) == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+        return answer
+
+keys_run.KubeClient = Stopped
+where = keys_run.Where(Path(sys.argv[1]), None, sys.argv[2], sys.argv[3])
+sys.exit(keys_run.prune(where, (), yes=True, now=False))
+"""
+"""Somebody presses Ctrl-C as soon as the key is out."""
+
+
+async def test_who_is_stopped_before_the_second_look_puts_the_key_back(
+    kube: KubeClient, namespace: str, hub_keys: HubKeys, control_plane: ControlPlaneInfo
+) -> None:
+    await make_keyring(kube, namespace, hub_keys, NEW)
+    words = ("-W", "error", "-c", STOPPED, str(control_plane.kubeconfig), namespace, NAME)
+    ran = await asyncio.to_thread(lambda: hub_keys.ended(hub_keys.start_python(*words)))
+    assert ran.code == 130
+    assert "Stopped. key-1 was put back, so all keys are there." in ran.err
+    assert await stored_keyring(kube, namespace, hub_keys) == NEW
+
+
+async def test_a_removal_whose_answer_was_lost_is_undone(
+    kube: KubeClient, namespace: str, hub_keys: HubKeys, prune: Prune, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = await prune(before=lambda gate: gate.lose_answers(2))
+    assert code == 3
+    assert "key-1 was put back" in capsys.readouterr().err
+    assert await stored_keyring(kube, namespace, hub_keys) == NEW
+
+
+async def test_a_removal_that_the_http_library_has_sent_twice_is_no_conflict_with_itself(
+    kube: KubeClient, namespace: str, hub_keys: HubKeys, prune: Prune, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = await prune(before=Gate.lose_answers)
+    assert (code, capsys.readouterr().out) == (0, "Removed key-1.\n")
+    assert await stored_keyring(kube, namespace, hub_keys) == without(NEW, 1)
+
+
+async def test_a_key_that_is_put_back_leaves_what_somebody_else_has_added_meanwhile(
+    kube: KubeClient, namespace: str, hub_keys: HubKeys, prune: Prune, control_plane: ControlPlaneInfo
+) -> None:
+    def rotate(gate: Gate) -> None:
+        rotated = subprocess.run(
+            hub_keys.command("rotate", "--no-wait"), env=hub_keys.environment, check=False
+        )
+        assert rotated.returncode == 0
+        gate.shut()
+
+    assert await prune(after=rotate, again=Gate.open) == 3
+    assert (await stored_keyring(kube, namespace, hub_keys)).numbers == (1, 2, 3)
 
 
 async def test_two_rotations_at_once_add_no_key_over_each_other(

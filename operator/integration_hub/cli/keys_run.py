@@ -17,10 +17,11 @@ from integration_hub.adapters.kube import ApiError, KubeClient
 from integration_hub.adapters.kubeconfig import KubeConnection
 from integration_hub.cli.connecting import connection_of, farewell
 from integration_hub.cli.errors import Exit, HubError
+from integration_hub.cli.keys_removal import Removal
 from integration_hub.cli.keys_view import Course, names, print_list, print_report
 from integration_hub.cli.words import age_of, capital, counted
 from integration_hub.config.plain_text import clean
-from integration_hub.credentials.keyring import Keyring, KeyringError, with_new_key, without
+from integration_hub.credentials.keyring import Keyring, KeyringError, with_new_key
 from integration_hub.shell.keyring_source import (
     DEFAULT_NAMESPACE,
     StoredKeyring,
@@ -116,15 +117,16 @@ def prune(where: Where, numbers: Sequence[int], *, yes: bool, now: bool) -> int:
     if not found:
         return code
     stored, chosen = found[0]
+    removal = Removal(stored, chosen, where.secret)
 
     async def remove(kube: KubeClient) -> int:
-        await _remove(kube, where, stored, chosen)
+        await _remove(kube, where, removal)
         click.echo(f"Removed {names(chosen)}.")
         return Exit.OK
 
     # Outside of a loop, which would keep Ctrl-C from ending the question.
     refusal = None if yes else _refusal(chosen, where)
-    return _said(*refusal) if refusal else _run(where, remove)
+    return _said(*refusal) if refusal else _run(where, remove, so_far=removal.so_far)
 
 
 # What is asked of the cluster
@@ -151,30 +153,29 @@ async def _replace(kube: KubeClient, where: Where, stored: StoredKeyring, keyrin
     except ApiError as error:
         if error.status != _CONFLICT:
             raise
-        raise HubError(
-            f"{capital(where.secret)} was changed by somebody else at this moment. Look at it with 'hub keys list'"
-            " and try again."
-        ) from error
+        raise _changed_meanwhile(where) from error
 
 
-async def _remove(kube: KubeClient, where: Where, stored: StoredKeyring, chosen: Sequence[int]) -> None:
-    """Remove keys, and look again: what was written under one of them meanwhile would be lost without it."""
-    keyring = stored.keyring
-    for number in chosen:
-        keyring = without(keyring, number)
-    removed = await _replace(kube, where, stored, keyring)
+async def _remove(kube: KubeClient, where: Where, removal: Removal) -> None:
     try:
-        usage = await usage_of_keys(kube)
-    except (ApiError, asyncio.CancelledError):
-        await _replace(kube, where, removed, stored.keyring)
-        raise
-    used = [number for number in chosen if usage.of(stored.keyring, number)]
+        used = await removal.make(kube)
+    except ApiError as error:
+        if error.status != _CONFLICT:
+            raise
+        raise _changed_meanwhile(where) from error
     if used:
-        await _replace(kube, where, removed, stored.keyring)
+        become = "so all keys were put back." if removal.is_back else f"but: {removal.so_far()}"
         raise HubError(
-            f"A record was written with {names(used)} at this moment, so all keys were put back. An operator does not"
-            " know the active key yet: see that it runs and can read the keyring, then try again."
+            f"A record was written with {names(used)} at this moment, {become} An operator does not know the active key"
+            " yet: see that it runs and can read the keyring, then try again."
         )
+
+
+def _changed_meanwhile(where: Where) -> HubError:
+    return HubError(
+        f"{capital(where.secret)} was changed by somebody else at this moment. Look at it with 'hub keys list' and try"
+        " again."
+    )
 
 
 # Decisions
