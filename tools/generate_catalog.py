@@ -47,7 +47,7 @@ and the same stays untouched (`unchanged`). Where it is other, the changes are p
 | the operator's checks let a connection through now, and would not then | nothing is installed; it is named, with why |
 | a connection needs a key in its Secret that it did not need | the same |
 | the cluster has a newer version than the catalog | nothing is installed |
-| somebody else manages a part of the definition | that one is not installed |
+| somebody else manages a part of a definition | nothing is installed |
 
 `--force` installs all the same. `--dry-run=server` has everything checked and writes nothing; `--dry-run=client` asks
 no cluster. Exit code 0 where all is as wanted, 1 where something was refused or has failed, 2 for a mistake in the

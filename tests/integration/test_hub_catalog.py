@@ -116,6 +116,20 @@ def test_plain_is_one_fact_a_line_and_a_terminal_has_it_in_bold(alone: Hub) -> N
     assert "\x1b" not in without
 
 
+def test_a_played_definition_has_a_word_beside_each_sign(alone: Hub) -> None:
+    words = ("definition", "test", "stripe", "--case", "too many requests")
+    code, shown = alone.on_a_terminal(*words, columns=120)
+    assert code == 0
+    assert "✓" in shown
+    assert " ok " in shown
+    _, plain = alone.on_a_terminal(*words, "--plain", columns=120)
+    assert "Result: ok" in plain
+    assert "\x1b" not in plain
+    _, narrow = alone.on_a_terminal(*words, columns=60, NO_COLOR="1")
+    assert "\x1b" not in narrow
+    assert all(len(line) <= 60 for line in narrow.splitlines())
+
+
 def test_what_is_exported_can_be_applied(hub: Hub, kubectl: Kubectl, tmp_path: Path) -> None:
     folder = tmp_path / "git" / "catalog"
     ran = hub.run("catalog", "export", str(folder), "stripe", "slack")
@@ -236,10 +250,11 @@ def test_what_is_newer_in_the_cluster_stays(hub: Hub, api: Api) -> None:
 def test_what_somebody_else_manages_stays_theirs(hub: Hub, api: Api) -> None:
     theirs = older(description="Ours.")
     api.apply(theirs, manager="argocd-controller")
-    ran = hub.run("catalog", "install", "salesforce")
+    ran = hub.run("catalog", "install", "stripe", "salesforce")
     assert ran.code == 1
-    assert "somebody else manages a part of it" in ran.err
+    assert "Nothing was installed: somebody else manages a part of 'salesforce'" in ran.err
     assert "argocd-controller" in ran.err
+    assert not api.exists(of_catalog("stripe"))
     assert api.get(theirs)["spec"]["description"] == "Ours."
     assert hub.run("catalog", "install", "salesforce", "--force").code == 0
 

@@ -273,3 +273,46 @@ async def test_a_client_certificate_is_good_that_the_vendor_knows() -> None:
     definition["spec"]["authMethods"][0] |= {"type": "apiKey", "settings": {"secretKey": "tls.key"}}
     ended = await played(definition, a_vendor(raw), "good", "key")
     assert ended.faults
+
+
+DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
+
+
+@pytest.mark.parametrize(("consent", "reason"), [("given", "Connected"), ("denied", "AuthorizationDenied")])
+async def test_a_code_that_a_person_types_is_waited_for(consent: str, reason: str) -> None:
+    raw, definition = deepcopy(VENDOR), deepcopy(KEY)
+    granted = {"answer": {"json": {"access_token": "{{ token }}", "refresh_token": "{{ refreshToken }}"}}}
+    raw["oauth"] = {
+        "login": {
+            "device": "https://api.acme.example/device/code",
+            "token": "https://api.acme.example/token",
+            "client": ["none"],
+            "pkce": "ignored",
+            "scopes": ["read"],
+            "rotates": True,
+            "grants": {DEVICE_CODE: granted, "refresh_token": granted},
+        }
+    }
+    raw["methods"]["key"] = {
+        "secret": {"clientId": "hub"},
+        "oauth": "login",
+        "arrives": {"headers": {"Authorization": "Bearer {{ token }}"}},
+    }
+    raw["cases"][0] |= {"consent": consent, "kind": "good" if consent == "given" else "other"}
+    raw["cases"][0]["expect"] = {"reason": reason} | (
+        {"identity": "ops@acme.example"} if consent == "given" else {}
+    )
+    definition["spec"]["authMethods"][0] |= {
+        "type": "oauth2",
+        "settings": {
+            "grant": "deviceCode",
+            "deviceAuthorizationURL": "https://api.acme.example/device/code",
+            "tokenURL": "https://api.acme.example/token",
+            "clientAuthentication": "none",
+            "scopes": ["read"],
+            "lifetime": "1h",
+        },
+    }
+    ended = await played(definition, a_vendor(raw), "good", "key")
+    assert ended.faults == ()
+    assert ended.renewed is (consent == "given")

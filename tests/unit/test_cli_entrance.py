@@ -43,7 +43,9 @@ def loaded(*words: str) -> set[str]:
     return set(done.stderr.splitlines()[-1].split())
 
 
-@pytest.mark.parametrize("words", [("--help",), ("get", "--help"), ("catalog", "show", "-h"), ("frobnicate",)])
+@pytest.mark.parametrize(
+    "words", [("--help",), ("get", "--help"), ("catalog", "show", "-h"), ("frobnicate",)]
+)
 def test_help_and_mistakes_load_neither_what_is_slow_nor_what_speaks_to_a_cluster(
     words: tuple[str, ...],
 ) -> None:

@@ -89,7 +89,7 @@ def test_no_clock_stands_still_in_a_default(module: Path) -> None:
     ] == []
 
 
-@pytest.mark.parametrize("layer", ["model", "config", "auth", "credentials", "probe", "reconcile"])
+@pytest.mark.parametrize("layer", ["model", "config", "auth", "credentials", "probe", "reconcile", "catalog"])
 def test_the_pure_layers_read_no_clock_and_throw_no_dice(layer: str) -> None:
     # import-linter forbids modules; 'datetime' is allowed for arithmetic, its clock is not.
     for module in (PACKAGE / layer).rglob("*.py"):

@@ -14,12 +14,12 @@ from botocore.credentials import Credentials  # type: ignore[import-untyped]
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
-from integration_hub.catalog.vendor import Generated, SignedRequest, SignedToken
+from integration_hub.catalog.vendor import SignedRequest, SignedToken
 from integration_hub.simulation.asked import Asked
 from integration_hub.simulation.signing import aws_fault, fingerprint, generated, token_fault
 
 SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
-KEY = generated(Generated(generate="rsa-key"))
+KEY = generated("rsa-key")
 
 
 def rules(service: str = "execute-api") -> SignedRequest:
@@ -100,7 +100,7 @@ def test_a_token_is_good_that_is_as_it_should_be() -> None:
 @pytest.mark.parametrize(
     ("text", "parts", "said"),
     [
-        (token(generated(Generated(generate="rsa-key"))), {}, "is not signed with RS256"),
+        (token(generated("rsa-key", of_another=True)), {}, "is not signed with RS256"),
         ("no.token.atall", {}, "is not signed"),
         (token(iss="another"), {}, "has not the claim 'iss'"),
         (token(), {"headers": {"kid": "two"}}, "has not the header 'kid'"),

@@ -10,7 +10,7 @@ import pytest
 
 from integration_hub.reconcile.definition import CheckedDefinition, check_definition
 from integration_hub.shell.upgrade import broken
-from support.builders import Raw, definition, instance
+from support.builders import NOW, Raw, definition, instance
 
 
 def checked(raw: Raw) -> CheckedDefinition:
@@ -23,7 +23,7 @@ def after(edit: Callable[[dict[str, Any]], object], *instances: Raw) -> list[str
     old = definition()
     new = deepcopy(old)
     edit(new["spec"])
-    return [str(one) for one in broken(instances or (instance(),), checked(old), checked(new))]
+    return [str(one) for one in broken(instances or (instance(),), checked(old), checked(new), now=NOW)]
 
 
 def test_the_same_definition_breaks_nobody() -> None:

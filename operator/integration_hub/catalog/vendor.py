@@ -225,6 +225,8 @@ class TokenServer(_Part):
 
     authorize: Url | None = None
     """The page on which people consent."""
+    device: Url | None = None
+    """Where a device code is given out (RFC 8628)."""
     token: Url
     revoke: Url | None = None
     client: Annotated[list[ClientProof], Field(min_length=1)]

@@ -12,6 +12,7 @@ from integration_hub.catalog.vendor import Case, Kind, TokenServer, Vendor
 from integration_hub.config.values import choices, did_you_mean
 from integration_hub.config.violation import Violation, joined
 
+DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 _OF_EVERY_METHOD = {
     Kind.GOOD: "a good connection",
     Kind.BAD_CREDENTIAL: "a bad credential",
@@ -124,6 +125,8 @@ def _placeholders(vendor: Vendor) -> Iterator[Violation]:
 def _server(where: str, server: TokenServer) -> Iterator[Violation]:
     if "authorization_code" in server.grants and server.authorize is None:
         yield Violation(f"{where}.authorize", "is required with the grant authorization_code")
+    if DEVICE_CODE in server.grants and server.device is None:
+        yield Violation(f"{where}.device", f"is required with the grant {DEVICE_CODE}")
     if "private_key_jwt" in server.client and server.signature is None:
         yield Violation(
             f"{where}.signature", "is required where a client may prove itself by private_key_jwt"

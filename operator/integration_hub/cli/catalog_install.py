@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from integration_hub.adapters.kube_api import DEFINITIONS, INSTANCES, ApiError
@@ -63,15 +64,21 @@ def install(names: Sequence[str], flags: Mapping[str, Any]) -> None:
             screen.note(clean(f"{step.name}: {'breaking: ' if change.breaking else ''}{change}"))
     if not force:
         _refuse(steps)
-    mark = " (server dry run)" if flags["dry_run"] else ""
-    done = []
-    for step in steps:
-        applied = step.there or {}
-        if not step.is_same:
-            applied = _apply(cluster, step.raw, dry=bool(flags["dry_run"]), force=force)
-        word = "unchanged" if step.is_same else "created" if step.there is None else "configured"
-        done.append((applied, f"{word}{mark}"))
+    with screen.busy("installs"):
+        # On trial first: what the API server refuses of the last would else be known when the first are applied.
+        done = [_done(cluster, step, dry=True, force=force) for step in steps]
+        if not flags["dry_run"]:
+            done = [_done(cluster, step, dry=False, force=force) for step in steps]
     _print(screen, form, done)
+
+
+def _done(cluster: Cluster, step: Step, *, dry: bool, force: bool) -> tuple[Raw, str]:
+    """Do one step; return the object as it is then, and what was done in a word."""
+    mark = " (server dry run)" if dry else ""
+    if step.there is not None and step.is_same:
+        return step.there, f"unchanged{mark}"
+    word = "created" if step.there is None else "configured"
+    return _apply(cluster, step.raw, dry=dry, force=force), f"{word}{mark}"
 
 
 def _step(cluster: Cluster, raw: Raw) -> Step:
@@ -99,7 +106,7 @@ def _judge(cluster: Cluster, steps: Sequence[Step], *, force: bool) -> None:
             continue  # no connection works with what is there
         step.found = changes(old.spec, new.spec)
         step.is_older = _version(new) < _version(old)
-        step.breaks = broken(instances.get(step.name, ()), old, new)
+        step.breaks = broken(instances.get(step.name, ()), old, new, now=datetime.now(UTC))
 
 
 def _numbered(raw: Raw) -> Raw:
@@ -149,7 +156,7 @@ def _apply(cluster: Cluster, raw: Raw, *, dry: bool, force: bool) -> Raw:
     except ApiError as error:
         if error.status == _CONFLICT:
             raise HubError(
-                f"Definition '{name}' was not installed: somebody else manages a part of it ({error}).",
+                f"Nothing was installed: somebody else manages a part of '{name}' ({error}).",
                 todo="If it comes from Git, change it there. --force takes it over.",
             ) from error
         raise cluster.explained(error, f"IntegrationDefinition '{name}'") from error

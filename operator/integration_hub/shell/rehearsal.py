@@ -62,6 +62,8 @@ SECRET: Final = "credentials"  # noqa: S105 - the name of one
 UID: Final = "5b0e9b52-6f43-4f3f-9d0e-7d1f3a2b4c5d"
 UNTIL_ASKED_AGAIN: Final = timedelta(minutes=11)
 """Longer than the interval between tests."""
+UNTIL_POLLED: Final = timedelta(seconds=30)
+"""Longer than between polls for a code that a person types."""
 _FOUND: Final = 302
 
 
@@ -169,7 +171,11 @@ class _Connection:
         decision = await self._reconcile()
         faults: list[str] = []
         authorization = decision.status.authorization
-        if authorization is not None:
+        if authorization is not None and authorization.user_code is not None:
+            self._scene.decide_on_device()
+            self._now += UNTIL_POLLED
+            decision = await self._reconcile()
+        elif authorization is not None:
             brought = await self._consent(authorization.url)
             if isinstance(brought, str):
                 faults.append(brought)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
@@ -34,22 +34,24 @@ class Broken:
 
 
 def broken(
-    instances: Iterable[Mapping[str, Any]], old: CheckedDefinition, new: CheckedDefinition
+    instances: Iterable[Mapping[str, Any]], old: CheckedDefinition, new: CheckedDefinition, *, now: datetime
 ) -> list[Broken]:
     """Return the instances, as the API server sends them, that work with the old version and not with the new one."""
-    return [found for raw in instances for found in _broken(raw, old, new)]
+    return [found for raw in instances for found in _broken(raw, old, new, now)]
 
 
-def _broken(raw: Mapping[str, Any], old: CheckedDefinition, new: CheckedDefinition) -> Iterator[Broken]:
+def _broken(
+    raw: Mapping[str, Any], old: CheckedDefinition, new: CheckedDefinition, now: datetime
+) -> Iterator[Broken]:
     namespace, name = raw["metadata"].get("namespace", ""), raw["metadata"]["name"]
     try:
         instance = IntegrationInstance.model_validate(raw)
     except ValidationError:
         return  # no version of the definition helps it
-    before = pass_gates(_inputs(instance, old))
+    before = pass_gates(_inputs(instance, old, now))
     if before.passed is None:
         return
-    after = pass_gates(_inputs(instance, new))
+    after = pass_gates(_inputs(instance, new, now))
     if after.passed is None:
         yield Broken(namespace, name, after.conditions[-1].message)
         return
@@ -57,10 +59,8 @@ def _broken(raw: Mapping[str, Any], old: CheckedDefinition, new: CheckedDefiniti
         yield Broken(namespace, name, message)
 
 
-def _inputs(instance: IntegrationInstance, definition: CheckedDefinition) -> Inputs:
-    return Inputs(
-        instance=instance, definition=definition, secret_version=None, name_owner=None, now=datetime.now(UTC)
-    )
+def _inputs(instance: IntegrationInstance, definition: CheckedDefinition, now: datetime) -> Inputs:
+    return Inputs(instance=instance, definition=definition, secret_version=None, name_owner=None, now=now)
 
 
 def _keys(before: Ready, after: Ready) -> Iterator[str]:

@@ -75,7 +75,7 @@ class Scene:
         }
         left_out = [name for name, value in self.case.secret.items() if value is None]
         kept = {name: value for name, value in self.good.items() if name not in left_out}
-        return {**kept, **secret_of(own, self.sign)}
+        return {**kept, **secret_of(own, self.sign, of_another=True)}
 
     def config(self) -> dict[str, Any]:
         """Return the configuration that the connection has."""
@@ -131,6 +131,11 @@ class Scene:
             if name in answer.model_fields_set
         }
         return answered(answer.model_copy(update=update))
+
+    def decide_on_device(self) -> None:
+        """Let the person decide who was shown a code to type."""
+        if self._desk is not None:
+            self._desk.device_consent = self.case.consent == "given"
 
     # Answering
 

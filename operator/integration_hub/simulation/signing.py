@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -39,8 +40,14 @@ Signer = Callable[[], tuple[str, str]]
 """Returns a new certificate for a client and its private key, as PEM."""
 
 
-def secret_of(values: Mapping[str, str | Generated], sign: Signer) -> dict[str, str]:
-    """Return a Secret with what is to be made for the run; a certificate and a key in it belong together."""
+def secret_of(
+    values: Mapping[str, str | Generated], sign: Signer, *, of_another: bool = False
+) -> dict[str, str]:
+    """Return a Secret with what is to be made for the run; a certificate and a key in it belong together.
+
+    Private keys of good Secrets are the same throughout a run, and so are those `of_another`: making one takes longer
+    than a whole case.
+    """
     pair = sign() if any(_is_of_pair(value) for value in values.values()) else ("", "")
     of_pair = {"client-certificate": pair[0], "client-key": pair[1]}
     return {
@@ -48,7 +55,7 @@ def secret_of(values: Mapping[str, str | Generated], sign: Signer) -> dict[str, 
         if isinstance(value, str)
         else of_pair[value.generate]
         if _is_of_pair(value)
-        else generated(value)
+        else generated(value.generate, of_another=of_another)
         for name, value in values.items()
     }
 
@@ -57,10 +64,11 @@ def _is_of_pair(value: str | Generated) -> bool:
     return isinstance(value, Generated) and value.generate.startswith("client-")
 
 
-def generated(what: Generated) -> str:
-    """Return a new private key as PEM."""
+@lru_cache(maxsize=8)
+def generated(kind: str, *, of_another: bool = False) -> str:
+    """Return a private key of this process as PEM, 'rsa-key' or 'ec-key'; another one `of_another`."""
     key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
-    if what.generate == "rsa-key":
+    if kind == "rsa-key":
         key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     else:
         key = ec.generate_private_key(ec.SECP256R1())

@@ -14,13 +14,14 @@ from typing import Protocol
 from urllib.parse import unquote_plus, urlencode, urlsplit
 
 from integration_hub.catalog.vendor import Answer, Case, GrantRules, TokenServer
-from integration_hub.simulation.asked import Answered, Asked, fits
+from integration_hub.simulation.asked import Answered, Asked, answered, fits
 from integration_hub.simulation.signing import token_fault
 
 Form = dict[str, str]
 
 AUTHORIZATION_CODE = "authorization_code"
 REFRESH_TOKEN = "refresh_token"  # noqa: S105 - the name of a grant
+DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 _FOUND = 302
 _LINK = frozenset(
     {"response_type", "client_id", "redirect_uri", "state", "code_challenge", "code_challenge_method"}
@@ -37,6 +38,7 @@ _REQUEST = frozenset(
 _OF_GRANT: Mapping[str, frozenset[str]] = {
     AUTHORIZATION_CODE: frozenset({"code", "redirect_uri", "code_verifier"}),
     REFRESH_TOKEN: frozenset({"refresh_token"}),
+    DEVICE_CODE: frozenset({"device_code"}),
 }
 """What a grant's requests have by RFC 6749, beside what the vendor wants of its own."""
 
@@ -115,6 +117,10 @@ class Desk:
         self._issued = issued
         self._vendor = vendor
         self._codes: dict[str, _Consent] = {}
+        self._devices: dict[str, tuple[str, ...]] = {}
+        """Device codes, and the scopes that they are for."""
+        self.device_consent: bool | None = None
+        """Whether the person has consented who was to type a code; None while that is awaited."""
         issued.lifetime = None if server.lifetime is None else timedelta(seconds=server.lifetime)
 
     def answer(self, asked: Asked) -> Answered | None:
@@ -122,6 +128,7 @@ class Desk:
         server = self._server
         for url, method, handler in (
             (server.authorize, "GET", self._authorize),
+            (server.device, "POST", self._device),
             (server.token, "POST", self._token),
             (server.revoke, "POST", self._revoke),
         ):
@@ -190,6 +197,35 @@ class Desk:
         )
         return (asked if self._case.granted is None else tuple(self._case.granted)), unknown
 
+    # A code that a person types (RFC 8628)
+
+    def _device(self, asked: Asked) -> Answered:
+        form = self._form(asked) or {}
+        scopes, unknown = self._scopes(form)
+        for name in form:
+            if name not in {"client_id", "client_secret", self._server.scope_parameter}:
+                self._vendor.note(f"{asked}: the request has a parameter '{name}' that nobody expects")
+        if form.get("client_id", (asked.basic() or ("",))[0]) != self._client_id() or unknown:
+            self._vendor.note(f"{asked}: it is another client's, or asks for a scope that there is not")
+            return self._vendor.told(self._server.refuses_request)
+        code = f"device-{secrets.token_urlsafe(24)}"
+        self._devices[code] = scopes
+        answer = {
+            "device_code": code,
+            "user_code": "WDJB-MJHT",
+            "verification_uri": f"https://{asked.host}/device",
+            "expires_in": 900,
+            "interval": 5,
+        }
+        return answered(Answer(json=answer))
+
+    def _pending(self, form: Form) -> Answered | None:
+        """Return what a poll is answered with before there are tokens; None once somebody has consented."""
+        error = {None: "authorization_pending", False: "access_denied"}.get(self.device_consent)
+        if form.get("grant_type") != DEVICE_CODE or error is None:
+            return None
+        return answered(Answer(status=400, json={"error": error}))
+
     # Tokens (RFC 6749 sections 4 to 6)
 
     def _token(self, asked: Asked) -> Answered:
@@ -204,6 +240,9 @@ class Desk:
             return self._vendor.told(self._server.refuses_client)
         if self._lacks_parameters(asked, form, grant, rules):
             return self._vendor.told(self._server.refuses_request)
+        pending = self._pending(form)
+        if pending is not None:
+            return pending
         scopes = self._granted(asked, form, grant, rules)
         if scopes is None:
             return self._vendor.told(self._server.refuses_grant)
@@ -301,6 +340,8 @@ class Desk:
             return self._by_code(asked, form)
         if grant == REFRESH_TOKEN:
             return self._by_refresh_token(form)
+        if grant == DEVICE_CODE:
+            return self._devices.pop(form.get("device_code", ""), None)
         if rules.assertion is not None:
             fault = token_fault(
                 form.get("assertion", ""),
