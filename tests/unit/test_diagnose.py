@@ -442,6 +442,8 @@ class TestTokens:
             (403, {}, Reason.TOKEN_REQUEST_REJECTED),
             (200, {"error": "bad_verification_code"}, Reason.TOKEN_REQUEST_REJECTED),
             (401, {}, Reason.TOKEN_CLIENT_REJECTED),
+            (401, {"error": "server_error"}, Reason.TOKEN_CLIENT_REJECTED),
+            (400, {"error": "server_error"}, Reason.TOKEN_ENDPOINT_UNAVAILABLE),
             (302, {}, Reason.TOKEN_ENDPOINT_NOT_FOUND),
             (404, {}, Reason.TOKEN_ENDPOINT_NOT_FOUND),
             (429, {}, Reason.TOKEN_ENDPOINT_BUSY),
@@ -565,6 +567,12 @@ class TestRules:
         diagnosis = self.told(answered(402, {}))
         assert diagnosis.message == f"{HOST}: Slow down, please."
         assert diagnosis.hint == "Wait."
+
+    @pytest.mark.parametrize("words", ["the key was deleted", "The key was deleted.", "Was the key deleted?"])
+    def test_its_words_end_as_a_sentence_since_the_hint_comes_right_behind(self, words: str) -> None:
+        rule = {"when": "true", "reason": "CredentialsRejected", "message": words}
+        said = tell(answered(401), of=planned(failures=[rule])).message
+        assert said == f"{HOST}: {words}{'' if words.endswith(('.', '?')) else '.'}"
 
     def test_what_the_reason_says_of_the_connection_holds_for_it_too(self) -> None:
         assert self.told(answered(402, {})).result == "Unknown"

@@ -435,19 +435,20 @@ TOKEN: Final[Sequence[Row]] = (
         lambda facts: facts.status == HTTPStatus.TOO_MANY_REQUESTS or facts.says_oauth("slow_down"),
         _TOKEN + ": it asks for fewer requests.",
     ),
+    # Before all that comes by itself: ServiceNow calls a wrong client a server_error.
+    Row(
+        "token",
+        Reason.TOKEN_CLIENT_REJECTED,
+        "the token URL answers with HTTP 401, and with no error code of the rows before this one",
+        lambda facts: facts.status == HTTPStatus.UNAUTHORIZED,
+        _TOKEN + ": it does not accept the client.",
+    ),
     Row(
         "token",
         Reason.TOKEN_ENDPOINT_UNAVAILABLE,
         "the token URL answers with HTTP 5xx, or with the error `server_error` or `temporarily_unavailable`",
         lambda facts: facts.status >= 500 or facts.says_oauth("server_error", "temporarily_unavailable"),  # noqa: PLR2004
         _TOKEN + ": it reports a fault of its own.",
-    ),
-    Row(
-        "token",
-        Reason.TOKEN_CLIENT_REJECTED,
-        "the token URL answers with HTTP 401, and with no error code that says more",
-        lambda facts: facts.status == HTTPStatus.UNAUTHORIZED,
-        _TOKEN + ": it does not accept the client.",
     ),
     Row(
         "token",
@@ -861,7 +862,7 @@ def _told_by_rule(facts: Facts) -> Finding:
     reason = Reason(rule.reason) if rule.reason in SELECTABLE else Reason.ANSWER_NOT_OK
     words = _words(facts)
     if rule.message:
-        message = f"{words['host']}: {_line(rule.message)}"
+        message = f"{words['host']}: {_sentence(rule.message)}"
     else:
         meaning = _NAMED_STATUS.sub("", REASONS[reason].meaning)
         message = _with_more(facts, f"{_ANSWERED.format_map(words)}. {meaning}")
@@ -927,6 +928,12 @@ def _line(text: str) -> str:
     """Return words of whoever wrote the test as one line."""
     line = " ".join(text.split())
     return line if len(line) <= MAX_RULE else line[: MAX_RULE - 1] + "…"
+
+
+def _sentence(text: str) -> str:
+    """Return such words with a full stop at their end: the hint comes right behind them."""
+    line = _line(text)
+    return line if line.endswith((".", "!", "?", "…")) else f"{line}."
 
 
 def _status_words(status: int) -> str:
