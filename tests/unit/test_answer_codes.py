@@ -11,6 +11,16 @@ from integration_hub.probe.answer_codes import codes_in, words_in, xml_error
 DECLARED = '<?xml version="1.0" encoding="UTF-8"?>\n'
 
 
+class TestJSON:
+    def test_the_number_that_microsoft_explains_goes_before_the_word_that_it_shares_with_many(self) -> None:
+        refusal = {
+            "error": "invalid_client",
+            "error_description": "AADSTS7000222: The provided client secret keys for app are expired.",
+            "error_codes": [7000222],
+        }
+        assert list(codes_in(refusal)) == ["7000222", "invalid_client"]
+
+
 class TestXML:
     @pytest.mark.parametrize(
         ("text", "code", "words", "whose"),

@@ -26,6 +26,7 @@ CODE_PLACES: Final[Sequence[Place]] = (
     ("error", "status"),
     ("error", "reason"),
     ("error", "type"),
+    ("error_codes", 0),
     ("error",),
     ("errorCode",),
     ("error_code",),
