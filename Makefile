@@ -16,10 +16,10 @@ EXAMPLE := 01-quickstart
 N := 1000
 SECONDS := 180
 
-.PHONY: help run test check format generate lock bench bench-watch bench-sealing clean
+.PHONY: help run test check format generate generate-screens lock bench bench-cli bench-watch bench-sealing clean
 
 help: ## List these targets.
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1|/' | awk -F '|' '{ printf "make %-13s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1|/' | awk -F '|' '{ printf "make %-16s %s\n", $$1, $$2 }'
 
 run: $(STAMP) ## Run the quickstart until Ctrl-C; with ONCE=1, until its verdicts; EXAMPLE=name runs another.
 	@$(BIN)/hub example $(EXAMPLE) $(if $(filter-out 0,$(ONCE)),--once)
@@ -46,6 +46,10 @@ format: $(STAMP) ## Write the code in the project's style, and mend what can be 
 generate: $(STAMP) ## Write the files that are made from the code: the CRDs and pages of the documentation.
 	@for tool in tools/generate_*.py; do echo "$$tool"; $(BIN)/python "$$tool" || exit 1; done
 
+generate-screens: $(STAMP) ## Record the screens of docs/cli.md that have changed, on a cluster of their own.
+	HUB_RECORD_SCREENS=1 $(BIN)/pytest tests/integration/test_hub_screens.py
+	@$(BIN)/python tools/generate_cli_docs.py
+
 # The lock holds for every platform and every Python that the project supports, whoever writes it.
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url
 
@@ -59,6 +63,9 @@ bench: $(STAMP) ## Measure the operator against a bare client, with N=1000 insta
 
 bench-watch: $(STAMP) ## Measure only how connections are watched; SCENARIO=watch or limits, N=1000, SECONDS=180.
 	PYTHONPATH=tests $(BIN)/python benchmarks/watch.py -n $(N) --seconds $(SECONDS) $(if $(SCENARIO),--scenario $(SCENARIO))
+
+bench-cli: $(STAMP) ## Measure how long commands take beside kubectl and a bare Python, on a cluster with N instances.
+	PYTHONPATH=tests $(BIN)/python benchmarks/command.py -n $(N)
 
 bench-sealing: $(STAMP) ## Measure what sealing and opening one record costs; needs no cluster.
 	PYTHONPATH=tests $(BIN)/python benchmarks/sealing.py

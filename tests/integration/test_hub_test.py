@@ -436,7 +436,7 @@ def test_stages_appear_one_by_one_on_a_terminal(alone: HubTest, tmp_path: Path) 
     assert code == 0, text
     (early,) = shown_before_the_answer
     assert "Result" not in early
-    assert "\x1b[32mpassed" in early
+    assert "\x1b[38;5;29m✓\x1b[0m passed" in early
     assert "request ..." in text
     assert text.rstrip().endswith("as ns-slow@acme.example.")
 
@@ -448,7 +448,19 @@ def test_colours_are_left_out_where_nobody_wants_them(
     code, text = alone.on_a_terminal("--draft", "-f", file, NO_COLOR="1")
     assert code == 1  # the target knows another key
     assert "\x1b[3" not in text
-    assert "Result: Failure, CredentialsRejected" in text
+    assert "Result: ✗ Failure, CredentialsRejected" in text
+
+
+def test_plain_output_is_words_one_fact_a_line_and_nothing_that_moves(
+    alone: HubTest, target: TargetServer, tmp_path: Path
+) -> None:
+    file = written(tmp_path / "d.yaml", *draft(target, "aloud"))
+    code, text = alone.on_a_terminal("--draft", "-f", file, "--plain")
+    assert code == 1
+    assert "\x1b" not in text
+    assert "  config: passed" in text.splitlines()
+    assert "    address: 127.0.0.1" in text.splitlines()
+    assert "Result: Failure, CredentialsRejected" in text.splitlines()
 
 
 def test_ctrl_c_ends_it_cleanly(alone: HubTest, target: TargetServer, tmp_path: Path) -> None:

@@ -9,12 +9,12 @@ from pathlib import Path
 import click
 
 from integration_hub.cli import completing
+from integration_hub.cli.errors import Exit
+from integration_hub.cli.flags import HELP, look_flags
 from integration_hub.flags import DurationType, cluster_flags
 
-INTERRUPTED = 130
 
-
-@click.command("authorize", context_settings={"help_option_names": ["-h", "--help"]})
+@click.command("authorize", context_settings=HELP)
 @click.argument("name", shell_complete=completing.instances)
 @click.option(
     "-n",
@@ -23,6 +23,7 @@ INTERRUPTED = 130
     shell_complete=completing.namespaces,
 )
 @cluster_flags
+@look_flags
 @click.option(
     "--again",
     is_flag=True,
@@ -75,5 +76,5 @@ def authorize(  # noqa: PLR0913, PLR0917
             " itself.",
             err=True,
         )
-        code = INTERRUPTED
+        code = Exit.INTERRUPTED
     sys.exit(code)

@@ -19,29 +19,24 @@ import click
 from pydantic import ValidationError
 
 from integration_hub.adapters.kube import INSTANCES, ApiError, KubeClient
-from integration_hub.adapters.kubeconfig import KubeconfigError, KubeConnection, load
 from integration_hub.cli.authorize_browser import may_open, open_link
 from integration_hub.cli.authorize_judge import End, Judge, Show, Wait, link_problem, not_asked
+from integration_hub.cli.connecting import connection_of, farewell
+from integration_hub.cli.errors import Exit, HubError
 from integration_hub.cli.trial_operator import why_not
-from integration_hub.cli.trial_streams import cannot_write, prepare
+from integration_hub.cli.trial_streams import prepare
 from integration_hub.cli.trial_view import View
-from integration_hub.cli.trial_wish import COULD_NOT_TELL, USAGE, StopError
-from integration_hub.config.plain_text import clean, one_line
+from integration_hub.config.plain_text import one_line
 from integration_hub.model.base import AUTHORIZE_ANNOTATION
 from integration_hub.model.instance import Authorization, IntegrationInstance
-from integration_hub.shell.lookup import FORBIDDEN, UNAUTHORIZED, CannotAskError, Cluster, NoSuchObjectError
+from integration_hub.shell.lookup import FORBIDDEN, UNAUTHORIZED, Cluster
 from integration_hub.shell.operator_view import MANAGER
 from integration_hub.shell.tryout import Verdict
-
-NOT_CONNECTED = 1
-TOO_LATE = 4
 
 LOOK_SECONDS = 1.0
 """Between two looks at the instance."""
 SILENT_SECONDS = 15.0
 """After which an operator that has done nothing may not be running."""
-FAREWELL_SECONDS = 0.1
-"""For TLS connections to say goodbye; aiohttp closes them without waiting for that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,44 +53,20 @@ class Request:
 
 
 def run(request: Request) -> int:
-    """Fulfil a request and return the exit code."""
+    """Fulfil a request and return the exit code. HubError, NoSuchObjectError or CannotAskError where that cannot be."""
     prepare()
-    try:
-        return asyncio.run(_run(request))
-    except OSError as error:
-        return cannot_write(error)
-    except (StopError, NoSuchObjectError, CannotAskError) as error:
-        click.echo(f"Error: {clean(str(error))}", err=True)
-        return _code_of(error)
-
-
-def _code_of(error: Exception) -> int:
-    match error:
-        case StopError():
-            return error.code
-        case NoSuchObjectError():
-            return USAGE
-    return COULD_NOT_TELL
+    return asyncio.run(_run(request))
 
 
 async def _run(request: Request) -> int:
-    connection = _connection(request)
+    connection = connection_of(request.kubeconfig, request.context)
     kube = KubeClient(connection)
     try:
         cluster = Cluster(kube, connection.server)
         return await Session(request, cluster, request.namespace or connection.namespace).run()
     finally:
         await kube.close()
-        await asyncio.sleep(FAREWELL_SECONDS)
-
-
-def _connection(request: Request) -> KubeConnection:
-    try:
-        return load(request.kubeconfig, request.context)
-    except KubeconfigError as error:
-        if request.kubeconfig or request.context:
-            raise StopError(str(error), USAGE) from error
-        raise CannotAskError(str(error)) from error
+        await farewell()
 
 
 class Session:
@@ -134,7 +105,9 @@ class Session:
         try:
             return IntegrationInstance.model_validate(raw)
         except ValidationError:
-            raise StopError("The instance is of another version of this program.", COULD_NOT_TELL) from None
+            raise HubError(
+                "The instance is of another version of this program.", code=Exit.UNREACHABLE
+            ) from None
 
     async def _look(self, last: IntegrationInstance) -> IntegrationInstance:
         """Return the instance as it is now; as it was last where the API server does not answer for the moment."""
@@ -143,19 +116,21 @@ class Session:
             return IntegrationInstance.model_validate(raw)
         except ApiError as error:
             if error.gone:
-                raise StopError(f"{self._named} was deleted meanwhile.", NOT_CONNECTED) from error
+                raise HubError(f"{self._named} was deleted meanwhile.", code=Exit.FAILED) from error
             if error.status in {FORBIDDEN, UNAUTHORIZED}:
                 raise self._cluster.explained(error, self._named) from error
             self._say_once("The API server does not answer at the moment; the wait goes on.")
             return last
         except ValidationError:
-            raise StopError("The instance is of another version of this program.", COULD_NOT_TELL) from None
+            raise HubError(
+                "The instance is of another version of this program.", code=Exit.UNREACHABLE
+            ) from None
 
     async def _ask_again(self, instance: IntegrationInstance) -> IntegrationInstance:
         """Write the wish for a new consent, and return the instance with it."""
         if instance.status.auth_type not in {None, "oauth2"}:
             mistake = not_asked(instance)
-            raise StopError(f"{mistake.message} {mistake.hint}", USAGE)
+            raise HubError(f"{mistake.message} {mistake.hint}", code=Exit.USAGE)
         wish = f"{int(time.time())}-{secrets.token_hex(4)}"  # that nobody has used
         patch = {"metadata": {"annotations": {AUTHORIZE_ANNOTATION: wish}}}
         try:
@@ -163,7 +138,9 @@ class Session:
                 INSTANCES, self._namespace, self._request.name, patch, manager=MANAGER
             )
         except ApiError as error:
-            raise StopError(f"The operator could not be asked: {why_not(error)}", COULD_NOT_TELL) from error
+            raise HubError(
+                f"The operator could not be asked: {why_not(error)}", code=Exit.UNREACHABLE
+            ) from error
         return await self._look(instance)
 
     @property
@@ -198,10 +175,10 @@ class Session:
         self._shown = authorization
         problem = link_problem(authorization.url)
         if problem is not None:
-            raise StopError(
+            raise HubError(
                 f"The operator's link for {self._named} is neither opened nor shown: {problem}. Ask the definition's"
                 " owner to correct its authorization URL.",
-                NOT_CONNECTED,
+                code=Exit.FAILED,
             )
         where = f"{self._namespace}/{self._request.name}"
         if last is None:
@@ -239,11 +216,11 @@ class Session:
 
     def _end(self, end: End) -> int:
         if end.is_mistake:
-            raise StopError(f"{end.message} {end.hint}", USAGE)
+            raise HubError(f"{end.message} {end.hint}", code=Exit.USAGE)
         view = View(sys.stdout, sys.stderr)
         result = Verdict("Success" if end.connected else "Failure", end.reason, end.message, end.hint or None)
         view.show_verdict(result)
-        return 0 if end.connected else NOT_CONNECTED
+        return 0 if end.connected else Exit.FAILED
 
     def _too_late(self, step: Wait | Show) -> int:
         waited = f"{self._request.timeout.total_seconds():.0f} s"
@@ -254,7 +231,7 @@ class Session:
         else:
             why = f"the connection does not work yet. {one_line(step.why)}"
         click.echo(f"Error: Within {waited} {why.rstrip('.')}.", err=True)
-        return TOO_LATE
+        return Exit.TIMEOUT
 
     def _say(self, text: str) -> None:
         click.echo(text, err=True)

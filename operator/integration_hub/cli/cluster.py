@@ -7,15 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Self
 
 import click
 
 from integration_hub.adapters.kube_api import DEFINITIONS, INSTANCES, ApiError, Resource
 from integration_hub.adapters.kube_blocking import BlockingKube
-from integration_hub.adapters.kubeconfig import KubeconfigError, load
-from integration_hub.cli.errors import Exit, HubError, NotFoundError, UnreachableError
+from integration_hub.cli.connecting import connection_of
+from integration_hub.cli.errors import HubError, NotFoundError, UnreachableError
 from integration_hub.config.values import choices, did_you_mean
 from integration_hub.shell.explaining import FORBIDDEN, explanation
 
@@ -42,11 +41,7 @@ class Cluster:
 
         `timeout` is in seconds, per call.
         """
-        named: tuple[Path | None, str | None] = flags.get("kubeconfig"), flags.get("context")
-        try:
-            connection = load(*named)
-        except KubeconfigError as error:
-            raise HubError(str(error), code=Exit.USAGE if any(named) else Exit.UNREACHABLE) from error
+        connection = connection_of(flags.get("kubeconfig"), flags.get("context"))
         kube = BlockingKube(connection, timeout=timeout)
         click.get_current_context().call_on_close(kube.close)
         return cls(kube, flags.get("namespace") or connection.namespace)

@@ -105,7 +105,7 @@ class _Printer:
     def _table(self, events: Iterable[Raw]) -> Table:
         now = datetime.now(UTC)
         headers = ["LAST SEEN", "TYPE", "REASON", *(["INSTANCE"] if self._with_object else []), "MESSAGE"]
-        return Table(headers, [self._row(event, now) for event in events], {"TYPE": _TYPES})
+        return Table(headers, [self._row(event, now) for event in events], {"TYPE": _TYPES}, is_whole=True)
 
     def _row(self, event: Raw, now: datetime) -> list[str]:
         moment = parse_timestamp(_time(event))

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from integration_hub.cli.flags import HELP, look_flags
 from integration_hub.flags import cluster_flags
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -22,7 +23,7 @@ def place_flags(command: F) -> F:
         show_default=True,
         help="Secret of the keyring, as 'hub run' was given it.",
     )(command)
-    command = cluster_flags(command)
+    command = cluster_flags(look_flags(command))
     return click.option(
         "-n",
         "--namespace",
@@ -30,7 +31,7 @@ def place_flags(command: F) -> F:
     )(command)
 
 
-@click.group("keys", context_settings={"help_option_names": ["-h", "--help"]})
+@click.group("keys", context_settings=HELP)
 def keys() -> None:
     """List, rotate and remove the keys that seal what the operator obtains.
 

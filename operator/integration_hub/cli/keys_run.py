@@ -14,7 +14,9 @@ from typing import Any, Self
 import click
 
 from integration_hub.adapters.kube import ApiError, KubeClient
-from integration_hub.adapters.kubeconfig import KubeconfigError, load
+from integration_hub.adapters.kubeconfig import KubeConnection
+from integration_hub.cli.connecting import connection_of, farewell
+from integration_hub.cli.errors import Exit, HubError
 from integration_hub.cli.keys_view import Course, names, print_list, print_report
 from integration_hub.cli.words import age_of, capital, counted
 from integration_hub.config.plain_text import clean
@@ -27,23 +29,10 @@ from integration_hub.shell.keyring_source import (
 )
 from integration_hub.shell.rewrap import Usage, rewrap_all, usage_of_keys
 
-DONE, FAILED, USAGE, COULD_NOT_ASK, INTERRUPTED = 0, 1, 2, 3, 130
-
 SETTLED = timedelta(minutes=10)
 """After which every operator has heard of a new key, also one that has lost the API server for a while."""
-FAREWELL_SECONDS = 0.1
-"""For TLS connections to say goodbye; aiohttp closes them without waiting for that."""
 
 _CONFLICT = 409
-
-
-class StopError(Exception):
-    """The command ends here. The message says why and what to do."""
-
-    def __init__(self, message: str, code: int = FAILED) -> None:
-        """`code` is the exit code."""
-        super().__init__(message)
-        self.code = code
 
 
 @dataclass(frozen=True)
@@ -80,7 +69,7 @@ def list_keys(where: Where, *, as_json: bool) -> int:
     async def work(kube: KubeClient) -> int:
         stored = await _stored(kube, where)
         print_list(stored, await usage_of_keys(kube), as_json=as_json)
-        return DONE
+        return Exit.OK
 
     return _run(where, work)
 
@@ -100,11 +89,11 @@ def rotate(where: Where, *, resume: bool, no_wait: bool) -> int:
                 f"key-{stored.keyring.active} is the active key. The operator seals the records with it in the"
                 " background."
             )
-            return DONE
+            return Exit.OK
         course.begun = True
         report = await rewrap_all(kube, stored.keyring, secrets.token_bytes, on_progress=course.show)
         course.end()
-        return DONE if print_report(report, stored.keyring.active) else FAILED
+        return Exit.OK if print_report(report, stored.keyring.active) else Exit.FAILED
 
     return _run(where, work, so_far=course.so_far)
 
@@ -121,7 +110,7 @@ def prune(where: Where, numbers: Sequence[int], *, yes: bool, now: bool) -> int:
             found.append((stored, chosen))
         else:
             click.echo("No key is without use: nothing was removed.")
-        return DONE
+        return Exit.OK
 
     code = _run(where, look)
     if not found:
@@ -131,7 +120,7 @@ def prune(where: Where, numbers: Sequence[int], *, yes: bool, now: bool) -> int:
     async def remove(kube: KubeClient) -> int:
         await _remove(kube, where, stored, chosen)
         click.echo(f"Removed {names(chosen)}.")
-        return DONE
+        return Exit.OK
 
     # Outside of a loop, which would keep Ctrl-C from ending the question.
     refusal = None if yes else _refusal(chosen, where)
@@ -145,11 +134,11 @@ async def _stored(kube: KubeClient, where: Where) -> StoredKeyring:
     try:
         return await read_keyring(kube, where.namespace, where.name)
     except KeyringError as error:
-        raise StopError(f"{capital(where.secret)} does not hold a keyring: {error}.") from error
+        raise HubError(f"{capital(where.secret)} does not hold a keyring: {error}.") from error
     except ApiError as error:
         if not error.gone:
             raise
-        raise StopError(
+        raise HubError(
             f"There is no keyring: {where.secret} does not exist. The operator makes it when it starts; if it was"
             " given another place, name that with --keyring NAMESPACE/NAME. If it reads its keys from files, rotate"
             " them where they come from."
@@ -162,7 +151,7 @@ async def _replace(kube: KubeClient, where: Where, stored: StoredKeyring, keyrin
     except ApiError as error:
         if error.status != _CONFLICT:
             raise
-        raise StopError(
+        raise HubError(
             f"{capital(where.secret)} was changed by somebody else at this moment. Look at it with 'hub keys list'"
             " and try again."
         ) from error
@@ -182,7 +171,7 @@ async def _remove(kube: KubeClient, where: Where, stored: StoredKeyring, chosen:
     used = [number for number in chosen if usage.of(stored.keyring, number)]
     if used:
         await _replace(kube, where, removed, stored.keyring)
-        raise StopError(
+        raise HubError(
             f"A record was written with {names(used)} at this moment, so all keys were put back. An operator does not"
             " know the active key yet: see that it runs and can read the keyring, then try again."
         )
@@ -192,13 +181,13 @@ async def _remove(kube: KubeClient, where: Where, stored: StoredKeyring, chosen:
 
 
 def _prunable(stored: StoredKeyring, usage: Usage, numbers: Sequence[int]) -> list[int]:
-    """Return the keys to remove. StopError where one was named that must stay."""
+    """Return the keys to remove. HubError where one was named that must stay."""
     keyring = stored.keyring
     for number in numbers:
         if number not in keyring.keys:
-            raise StopError(f"There is no key-{number}: there are {names(keyring.numbers)}.")
+            raise HubError(f"There is no key-{number}: there are {names(keyring.numbers)}.")
         if number == keyring.active:
-            raise StopError(
+            raise HubError(
                 f"key-{number} is the active key, and new records are sealed with it. Add another one first, with 'hub"
                 " keys rotate'."
             )
@@ -211,7 +200,7 @@ def _prunable(stored: StoredKeyring, usage: Usage, numbers: Sequence[int]) -> li
             " --resume' seals what is under older keys with the active one."
         )
         if numbers:
-            raise StopError(words)
+            raise HubError(words)
         click.echo(words, err=True)
     return [number for number in chosen if number not in needed]
 
@@ -221,7 +210,7 @@ def _refuse_too_early(stored: StoredKeyring, *, now: bool) -> None:
     since = stored.since(active)
     age = None if since is None else datetime.now(UTC) - since
     if age is not None and age < SETTLED and not now:
-        raise StopError(
+        raise HubError(
             f"key-{active} is only {age_of(age)} old, and an operator that has not heard of it yet goes on using an"
             f" older one. Wait until it is {age_of(SETTLED)} old, or add --now if all operators know it."
         )
@@ -230,7 +219,7 @@ def _refuse_too_early(stored: StoredKeyring, *, now: bool) -> None:
 def _refusal(chosen: Sequence[int], where: Where) -> tuple[str, int] | None:
     """Ask whether keys may be removed. Return what to say, and the exit code, where they may not."""
     if not sys.stdin or not sys.stdin.isatty():
-        return "There is nobody to ask: add --yes to remove keys without being asked.", USAGE
+        return "There is nobody to ask: add --yes to remove keys without being asked.", Exit.USAGE
     they = "it" if len(chosen) == 1 else "them"
     question = (
         f"Remove {names(chosen)} from {where.secret}? Backups from before cannot be read without {they}."
@@ -239,8 +228,8 @@ def _refusal(chosen: Sequence[int], where: Where) -> tuple[str, int] | None:
         may = click.confirm(question, err=True)
     except click.Abort:
         click.echo(err=True)
-        return "Stopped. Nothing was removed.", INTERRUPTED
-    return None if may else ("Nothing was removed.", FAILED)
+        return "Stopped. Nothing was removed.", Exit.INTERRUPTED
+    return None if may else ("Nothing was removed.", Exit.FAILED)
 
 
 # Running
@@ -253,28 +242,27 @@ def _run(
     so_far: Callable[[], str] = lambda: "Nothing was changed.",
 ) -> int:
     """Do the work with a client of the cluster; turn what is in the way into words and an exit code."""
-    try:
-        connection = load(where.kubeconfig, where.context)
-    except KubeconfigError as error:
-        return _said(str(error), USAGE if where.kubeconfig or where.context else COULD_NOT_ASK)
 
-    async def main() -> int:
+    async def main(connection: KubeConnection) -> int:
         kube = KubeClient(connection)
         try:
             return await work(kube)
         finally:
             await kube.close()
-            await asyncio.sleep(FAREWELL_SECONDS)
+            await farewell()
 
+    server = ""
     try:
-        return asyncio.run(main())
+        connection = connection_of(where.kubeconfig, where.context)
+        server = connection.server
+        return asyncio.run(main(connection))
     except KeyboardInterrupt:
         click.echo(f"\nStopped. {so_far()}", err=True)
-        return INTERRUPTED
-    except StopError as error:
+        return Exit.INTERRUPTED
+    except HubError as error:
         return _said(str(error), error.code)
     except ApiError as error:
-        words, code = _explained(error, connection.server)
+        words, code = _explained(error, server)
         return _said(f"{words} {so_far()}", code)
 
 
@@ -293,5 +281,5 @@ def _explained(error: ApiError, server: str) -> tuple[str, int]:
         f" and 'update' Secrets in all namespaces. The API server says: {error}.",
     }
     if error.status in refused:
-        return refused[error.status], COULD_NOT_ASK
-    return f"The API server at {server} failed: {error}.", FAILED
+        return refused[error.status], Exit.UNREACHABLE
+    return f"The API server at {server} failed: {error}.", Exit.FAILED

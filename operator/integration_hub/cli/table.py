@@ -20,11 +20,15 @@ _FLOORS = (24, 14, 8)
 
 @dataclass
 class Table:
-    """Rows below headers. `states` says of a header which words in its column are a status."""
+    """Rows below headers. `states` says of a header which words in its column are a status.
+
+    A table that `is_whole` is not cut: the terminal breaks its lines, since its long texts are what it is read for.
+    """
 
     headers: Sequence[str]
     rows: Sequence[Sequence[str]] = ()
     states: Mapping[str, Mapping[str, State]] = field(default_factory=lambda: {"READY": OF_READY})
+    is_whole: bool = False
 
     def show(self, screen: Screen, *, headers: bool = True) -> None:
         """Print it."""
@@ -62,7 +66,7 @@ class Aligned:
         lines = [*([table.headers] if headers else []), *shown]
         wanted = [max(_LEAST, *(cells(_bare(line[n])) for line in lines)) for n in range(len(table.headers))]
         empty = [not any(row[n] for row in rows) for n in range(len(table.headers))]
-        self._widths = fitting(table.headers, wanted, empty, screen.width)
+        self._widths = fitting(table.headers, wanted, empty, None if table.is_whole else screen.width)
 
     def lines(self) -> Iterable[str]:
         """Yield all lines."""

@@ -68,6 +68,12 @@ def set_plain(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
         ctx.find_root().meta[_PLAIN] = True
 
 
+def wants_plain() -> bool:
+    """Tell whether --plain was given, before the command or after it."""
+    ctx = click.get_current_context(silent=True)
+    return bool(ctx is not None and ctx.find_root().meta.get(_PLAIN))
+
+
 class Screen:
     """The two streams of a command, and what they can show."""
 
@@ -79,17 +85,16 @@ class Screen:
         self.plain = plain or environment.get("HUB_PLAIN", "") not in {"", "0"}
         dumb = environment.get("TERM") == "dumb"
         self.is_terminal = out.isatty()
+        """Whether standard output is one; `moves` is whether standard error may show what is under way."""
         self._fancy = self.is_terminal and not self.plain and not dumb
         self._colour = self._fancy and not environment.get("NO_COLOR")
         self._unicode = (getattr(out, "encoding", "") or "").lower().replace("-", "") == "utf8"
-        self._moves = err.isatty() and not self.plain and not dumb
+        self.moves = err.isatty() and not self.plain and not dumb
 
     @classmethod
     def current(cls) -> Self:
         """Return the screen of the command that runs."""
-        ctx = click.get_current_context(silent=True)
-        plain = bool(ctx is not None and ctx.find_root().meta.get(_PLAIN))
-        return cls(sys.stdout, sys.stderr, plain=plain)
+        return cls(sys.stdout, sys.stderr, plain=wants_plain())
 
     @property
     def draws(self) -> bool:
@@ -149,7 +154,7 @@ class Screen:
 
     def busy(self, text: str) -> Busy:
         """Return a context in which a terminal shows what is under way."""
-        return Busy(self.err if self._moves else None, text)
+        return Busy(self.err if self.moves else None, text)
 
 
 class Busy:

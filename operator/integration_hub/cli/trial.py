@@ -12,9 +12,9 @@ from urllib.parse import parse_qsl
 import click
 
 from integration_hub.cli import completing
+from integration_hub.cli.errors import Exit
+from integration_hub.cli.flags import HELP, look_flags
 from integration_hub.flags import cluster_flags, egress_flags
-
-INTERRUPTED = 130
 
 CUSTOM = ("method", "query", "headers", "body", "expect", "assertions", "identity", "save")
 """Parameters that have a meaning only with --path."""
@@ -58,7 +58,7 @@ class _Json(click.ParamType[Any]):
             self.fail(f"is not JSON{place}; text needs double quotes, like '\"text\"'", param, ctx)
 
 
-@click.command("test", context_settings={"help_option_names": ["-h", "--help"]})
+@click.command("test", context_settings=HELP)
 @click.argument("name", required=False, shell_complete=completing.instances)
 @click.option(
     "-n",
@@ -67,6 +67,7 @@ class _Json(click.ParamType[Any]):
     shell_complete=completing.namespaces,
 )
 @cluster_flags
+@look_flags
 @click.option(
     "--test",
     "tests",
@@ -148,7 +149,7 @@ def trial(**flags: Any) -> None:
         code = run(Wish.of(flags, entry=entry))
     except KeyboardInterrupt:
         click.echo("\nStopped.", err=True)
-        code = INTERRUPTED
+        code = Exit.INTERRUPTED
     sys.exit(code)
 
 

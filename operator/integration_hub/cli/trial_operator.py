@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from integration_hub.adapters.kube import ApiError
+from integration_hub.cli.errors import Exit, HubError
 from integration_hub.cli.trial_subjects import Access, Subject
 from integration_hub.cli.trial_view import View, verdict_data
-from integration_hub.cli.trial_wish import CODES, COULD_NOT_TELL, Raw, StopError, Wish
+from integration_hub.cli.trial_wish import CODES, Raw, Wish
 from integration_hub.model.instance import IntegrationInstance, TestStatus
 from integration_hub.model.reasons import Reason
 from integration_hub.reconcile.inputs import Inputs
@@ -51,7 +52,7 @@ class OtherSide:
         has_answered = instance is not None
         if instance is None:
             if not is_current(inputs, trial):
-                return {"asked": True, "answered": False}, COULD_NOT_TELL
+                return {"asked": True, "answered": False}, Exit.UNREACHABLE
             instance = inputs.instance  # what it has said before is about the same inputs
         inputs = replace(inputs, instance=instance)
         verdict = verdict_of(instance.status)
@@ -62,7 +63,7 @@ class OtherSide:
             self._view.show_verdict(verdict, "The operator says otherwise")
             self._view.say()
             self._view.say(WHY_TWO_VERDICTS)
-        code = CODES[verdict.result] if verdict is not None else COULD_NOT_TELL
+        code = CODES[verdict.result] if verdict is not None else Exit.UNREACHABLE
         data = self._data(instance, asked=True, differs=differs) | {"answered": has_answered}
         return data, code if differs else 0
 
@@ -90,7 +91,7 @@ class OtherSide:
             has_choice = self._wish.file is None and self._wish.entry is None
             is_held = trial.verdict.reason == Reason.AUTHORIZATION_REQUIRED
             way_out = trial.verdict.hint if is_held else _WAY_OUT[has_choice]
-            raise StopError(f"{trial.for_operator}, which the test needs. {way_out}", COULD_NOT_TELL)
+            raise HubError(f"{trial.for_operator}, which the test needs. {way_out}", code=Exit.UNREACHABLE)
         self._view.say(f"{trial.for_operator}, so the operator is asked to test.")
         self._view.say()
         instance = await self._ask(subject.inputs.instance)
@@ -102,7 +103,7 @@ class OtherSide:
             return verdict_data(nothing) | {
                 "tests": [],
                 "operator": {"asked": True, "answered": False},
-                "exitCode": COULD_NOT_TELL,
+                "exitCode": Exit.UNREACHABLE,
             }
         tests = [
             test for test in instance.status.tests if not self._wish.tests or test.name in self._wish.tests

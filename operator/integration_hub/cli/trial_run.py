@@ -12,11 +12,13 @@ import click
 from integration_hub.adapters.http import HttpClient
 from integration_hub.adapters.kube import ApiError
 from integration_hub.adapters.traffic import Traffic
+from integration_hub.cli.connecting import farewell
+from integration_hub.cli.errors import Exit, HubError
 from integration_hub.cli.trial_operator import OtherSide, why_not
 from integration_hub.cli.trial_streams import cannot_write, prepare
 from integration_hub.cli.trial_subjects import Access, Subject, Subjects
 from integration_hub.cli.trial_view import View, trial_data
-from integration_hub.cli.trial_wish import CODES, COULD_NOT_TELL, SEVERITY, USAGE, Raw, StopError, Wish
+from integration_hub.cli.trial_wish import CODES, SEVERITY, Raw, Wish
 from integration_hub.cli.trial_words import hint_here, in_flags
 from integration_hub.config.plain_text import clean, one_line
 from integration_hub.config.values import choices, did_you_mean
@@ -29,9 +31,6 @@ from integration_hub.shell.tryout import Trial, Tryout, UnknownTestError
 
 FIELD_CONFLICT = 409
 
-FAREWELL_SECONDS = 0.1
-"""For TLS connections to say goodbye; aiohttp closes them without waiting for that."""
-
 
 def run(wish: Wish) -> int:
     """Fulfil a wish and return the exit code."""
@@ -40,7 +39,7 @@ def run(wish: Wish) -> int:
         return asyncio.run(_run(wish))
     except OSError as error:
         return cannot_write(error)
-    except (StopError, NoSuchObjectError, CannotAskError, DraftError) as error:
+    except (HubError, NoSuchObjectError, CannotAskError, DraftError) as error:
         code = _code_of(error)
         if wish.as_json:
             click.echo(json.dumps({"error": str(error), "exitCode": code}, indent=2))
@@ -50,13 +49,13 @@ def run(wish: Wish) -> int:
 
 def _code_of(error: Exception) -> int:
     match error:
-        case StopError():
+        case HubError():
             return error.code
         case NoSuchObjectError():
-            return USAGE
+            return Exit.USAGE
         case DraftError():
             return CODES["Failure"]
-    return COULD_NOT_TELL
+    return Exit.UNREACHABLE
 
 
 async def _run(wish: Wish) -> int:
@@ -65,7 +64,7 @@ async def _run(wish: Wish) -> int:
         return await session.run()
     finally:
         await session.close()
-        await asyncio.sleep(FAREWELL_SECONDS)
+        await farewell()
 
 
 class Session:
@@ -122,7 +121,7 @@ class Session:
         code = CODES[trial.verdict.result]
         if self.wish.operator:
             data["operator"], theirs = await self._operator.compare(subject.inputs, trial)
-            code = max(code, theirs, key=SEVERITY.index)
+            code = Exit(max(code, theirs, key=SEVERITY.index))
         if self.wish.save is not None:
             data["saved"] = await self._save(subject, trial)
             code = code if data["saved"] or code else CODES["Failure"]
@@ -154,10 +153,10 @@ class Session:
         try:
             return await tryout.run(subject.inputs, only)
         except UnknownTestError as error:
-            raise StopError(
+            raise HubError(
                 f"The connection has no test '{error.name}'{did_you_mean(error.name, error.known)}; it has"
                 f" {choices(error.known)}.",
-                USAGE,
+                code=Exit.USAGE,
             ) from error
 
     def _refuse_own_mistakes(self, subject: Subject, trial: Trial) -> None:
@@ -167,7 +166,7 @@ class Session:
         names = [test["name"] for test in subject.raw["spec"]["tests"]]
         own, words = names.index(self.wish.own_test), trial.verdict.message
         if set(re.findall(r"spec\.tests\[(\d+)\]", words)) == {str(own)}:
-            raise StopError(f"The request cannot be tried: {in_flags(words, own)}", USAGE)
+            raise HubError(f"The request cannot be tried: {in_flags(words, own)}", code=Exit.USAGE)
 
     async def _save(self, subject: Subject, trial: Trial) -> bool:
         """Print or apply the saved test; tell whether that was done."""
@@ -196,7 +195,7 @@ class Session:
                 why = f"somebody else manages a test of this name, so change it there: {error}"
             else:
                 why = why_not(error)
-            raise StopError(f"The test could not be saved: {why}", COULD_NOT_TELL) from error
+            raise HubError(f"The test could not be saved: {why}", code=Exit.UNREACHABLE) from error
         self.view.say(
             f"\nSaved as '{name}' in spec.tests. If the instance comes from Git, commit it there too."
         )

@@ -8,16 +8,18 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from integration_hub.adapters.kube import KubeClient
-from integration_hub.adapters.kubeconfig import KubeconfigError, KubeConnection, load
+from integration_hub.adapters.kubeconfig import KubeConnection
+from integration_hub.cli.connecting import connection_of
+from integration_hub.cli.errors import Exit, HubError
 from integration_hub.cli.trial_streams import UnreadableError, text_of
-from integration_hub.cli.trial_wish import USAGE, Raw, StopError, Wish
+from integration_hub.cli.trial_wish import Raw, Wish
 from integration_hub.cli.trial_words import in_flags
 from integration_hub.config.redaction import is_sensitive_name
 from integration_hub.config.values import choices, did_you_mean
 from integration_hub.reconcile.definition import CheckedDefinition, check_definition, listed
 from integration_hub.reconcile.inputs import Inputs, SecretAnswer
 from integration_hub.shell.draft import Draft, read_draft
-from integration_hub.shell.lookup import CannotAskError, Cluster, NoSuchObjectError, as_if_applied, inputs_of
+from integration_hub.shell.lookup import Cluster, NoSuchObjectError, as_if_applied, inputs_of
 from integration_hub.shell.refusals import refusals
 from integration_hub.shell.saving import with_test
 
@@ -48,12 +50,7 @@ class Access:
 
     def _connect(self) -> KubeConnection:
         if self._connection is None:
-            try:
-                self._connection = load(self._wish.kubeconfig, self._wish.context)
-            except KubeconfigError as error:
-                if self._wish.kubeconfig or self._wish.context:
-                    raise StopError(str(error), USAGE) from error
-                raise CannotAskError(str(error)) from error
+            self._connection = connection_of(self._wish.kubeconfig, self._wish.context)
         return self._connection
 
     def cluster(self) -> Cluster:
@@ -69,7 +66,7 @@ class Access:
             return self._wish.namespace
         try:
             return self._connect().namespace
-        except (CannotAskError, StopError):
+        except HubError:
             if self._wish.file is None:
                 raise
             return "default"  # a draft may need no cluster
@@ -98,10 +95,10 @@ class Subjects:
         chosen = [raw for raw in draft.instances if self._wish.name in {None, raw["metadata"]["name"]}]
         if not chosen:
             names = [raw["metadata"]["name"] for raw in draft.instances]
-            raise StopError(
+            raise HubError(
                 f"There is no IntegrationInstance '{self._wish.name}' in {source}"
                 f"{did_you_mean(self._wish.name, names)}; it has {choices(names)}.",
-                USAGE,
+                code=Exit.USAGE,
             )
         return [await self._drafted(raw, draft) for raw in chosen]
 
@@ -135,10 +132,13 @@ class Subjects:
         """Return the cluster, which is needed for what the file of a draft does not hold."""
         try:
             return self._access.cluster()
-        except CannotAskError as error:
-            raise CannotAskError(
+        except HubError as error:
+            if error.code is Exit.USAGE:
+                raise
+            raise HubError(
                 f"The file has no {' and no '.join(lacking)}, which IntegrationInstance"
-                f" '{raw['metadata']['name']}' needs: add that, or let a cluster be asked. {error}"
+                f" '{raw['metadata']['name']}' needs: add that, or let a cluster be asked. {error}",
+                code=error.code,
             ) from error
 
     async def _subject(
@@ -158,14 +158,14 @@ class Subjects:
         for part in ("headers", "query"):
             for name in entry["request"].get(part, {}):
                 if is_sensitive_name(name):
-                    raise StopError(
+                    raise HubError(
                         f"--{part.removesuffix('s')} {name}: credentials do not stand in a test; the auth method takes"
                         " them from the Secret and adds them itself.",
-                        USAGE,
+                        code=Exit.USAGE,
                     )
         problems = refusals("IntegrationInstance", {"definitionRef": {"name": "any"}, "tests": [entry]})
         if problems:
-            raise StopError(f"The request cannot be tried: {in_flags(listed(problems), 0)}.", USAGE)
+            raise HubError(f"The request cannot be tried: {in_flags(listed(problems), 0)}.", code=Exit.USAGE)
         return entry
 
 
@@ -173,4 +173,4 @@ def _text_of(file: Path, source: str) -> str:
     try:
         return text_of(file)
     except UnreadableError as error:
-        raise StopError(f"{source} cannot be read: {error}", USAGE) from error
+        raise HubError(f"{source} cannot be read: {error}", code=Exit.USAGE) from error

@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any, TextIO
 
-import click
-
 from integration_hub.cli.explain import link_of
+from integration_hub.cli.terminal import OF_READY, Screen, State, wants_plain
 from integration_hub.config.plain_text import one_line
 from integration_hub.model.instance import Stage, TestResult, TestStatus
 from integration_hub.reconcile.gates import PlannedTest
 from integration_hub.shell.exchange import ShownBody, ShownExchange
 from integration_hub.shell.tryout import Observer, Trial, Tried, Verdict
 
-_COLOURS: Mapping[str, str] = {
-    "Success": "green",
-    "Passed": "green",
-    "Failure": "red",
-    "Failed": "red",
-    "Unknown": "yellow",
-}
 _WORDS: Mapping[TestResult, str] = {"Success": "Success", "Failure": "Failure", "Unknown": "Could not tell"}
 _NEXT = {"config": "dns", "token": "dns", "dns": "connect", "connect": "tls", "tls": "request"}
 """The stage that is under way when another has ended."""
@@ -37,9 +28,8 @@ class View(Observer):
 
     def __init__(self, out: TextIO, err: TextIO) -> None:
         """`out` gets what was found, `err` what is under way."""
-        self._out = out
-        self._colour = _wants_colour(out)
-        self._spinner = Spinner(err) if out.isatty() and err.isatty() else None
+        self._screen = Screen(out, err, plain=wants_plain())
+        self._spinner = Spinner(err) if self._screen.is_terminal and self._screen.moves else None
         self._exchanges: list[ShownExchange] = []
         self._last: Tried | None = None
         """The test that ended last. How it ended is written where another follows it: else the verdict says it."""
@@ -51,7 +41,7 @@ class View(Observer):
     def say(self, text: str = "") -> None:
         """Write lines. What others have said in them was made harmless before."""
         self._spin(None)
-        click.echo(text, file=self._out, color=self._colour)
+        self._screen.say(text)
 
     def busy(self, text: str) -> None:
         """Show what is under way, on a terminal."""
@@ -105,8 +95,13 @@ class View(Observer):
     def show_stage(self, stage: Stage) -> None:
         """Write one stage: its name, how it ended, how long it took, and what was found."""
         took = "" if stage.duration_ms is None else f"{stage.duration_ms} ms"
+        if self._screen.plain:
+            self.say(f"  {stage.name}: {', '.join(word for word in (stage.result.lower(), took) if word)}")
+            for name, value in stage.evidence.items():
+                self.say(f"    {name}: {one_line(value)}")
+            return
         evidence = [f"{name}={one_line(value)}" for name, value in stage.evidence.items()]
-        result = self._coloured(f"{stage.result.lower():<8}", stage.result)
+        result = self._shown(f"{stage.result.lower():<8}", stage.result)
         beside = "  ".join(evidence)
         line = f"  {stage.name:<11} {result} {took:>8}"
         if len(beside) <= _WIDE:
@@ -120,12 +115,12 @@ class View(Observer):
         """Write how one test ended."""
         result = status.last_result or status.result
         reason = status.last_reason or status.reason
-        shown = self._coloured(_WORDS[result], result)
+        shown = self._shown(_WORDS[result], result)
         self.say(f"  {shown}, {reason}: {one_line(status.message)}")
 
     def show_verdict(self, verdict: Verdict, label: str = "Result") -> None:
         """Write the verdict, what to do, and where to read more."""
-        shown = self._coloured(_WORDS[verdict.result], verdict.result)
+        shown = self._shown(_WORDS[verdict.result], verdict.result)
         self.say(f"{label}: {shown}, {verdict.reason}")
         self.say(f"  {one_line(verdict.message)}")
         if verdict.hint and verdict.hint not in verdict.message:
@@ -160,9 +155,8 @@ class View(Observer):
             self.say()
         self.show_verdict(trial.verdict)
 
-    def _coloured(self, text: str, result: str) -> str:
-        colour = _COLOURS.get(result.strip())
-        return click.style(text, fg=colour) if colour and self._colour else text
+    def _shown(self, text: str, result: str) -> str:
+        return self._screen.status(OF_READY.get(result, State.UNKNOWN), text)
 
     def _spin(self, text: str | None) -> None:
         if self._spinner is not None:
@@ -203,10 +197,6 @@ class Spinner:
     def _write(self, text: str) -> None:
         self._stream.write(text)
         self._stream.flush()
-
-
-def _wants_colour(stream: TextIO) -> bool:
-    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def _exchange_lines(exchange: ShownExchange) -> Iterator[str]:

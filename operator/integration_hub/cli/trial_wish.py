@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import Any, Self
 
 from integration_hub.adapters.egress import EgressPolicy
+from integration_hub.cli.errors import Exit
 from integration_hub.flags import egress_policy
 from integration_hub.model.instance import TestResult
 
-USAGE = 2
-COULD_NOT_TELL = 3
-
-CODES: Mapping[TestResult, int] = {"Success": 0, "Failure": 1, "Unknown": COULD_NOT_TELL}
-SEVERITY = (0, COULD_NOT_TELL, 1)
+CODES: Mapping[TestResult, Exit] = {
+    "Success": Exit.OK,
+    "Failure": Exit.FAILED,
+    "Unknown": Exit.UNREACHABLE,
+}
+SEVERITY = (Exit.OK, Exit.UNREACHABLE, Exit.FAILED)
 """Exit codes from the best to the worst."""
 _BY_HAND = "by-hand"
 """Name of a request that is tried and not saved."""
@@ -77,12 +79,3 @@ class Wish:
     def prints_manifest(self) -> bool:
         """Whether standard output is for a manifest alone."""
         return self.save is not None and not self.apply
-
-
-class StopError(Exception):
-    """The wish cannot be fulfilled. The message says why; `code` is the exit code."""
-
-    def __init__(self, message: str, code: int) -> None:
-        """Keep both."""
-        super().__init__(message)
-        self.code = code

@@ -1,4 +1,4 @@
-"""Why an API server did not do what a person asked, and what to do: words only."""
+"""Why an API server did not do what a person asked, and what to do: words, and the errors that carry them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,14 @@ from integration_hub.model.names import API_VERSION
 
 FORBIDDEN = 403
 UNAUTHORIZED = 401
+
+
+class NoSuchObjectError(Exception):
+    """What was asked for does not exist. The message says what was probably meant."""
+
+
+class CannotAskError(Exception):
+    """The cluster cannot be asked. The message says why and what to do."""
 
 
 class Explanation(NamedTuple):

@@ -16,7 +16,13 @@ from integration_hub.reconcile.definition import CheckedDefinition, check_defini
 from integration_hub.reconcile.inputs import Inputs
 from integration_hub.reconcile.times import timestamp
 from integration_hub.shell.draft import DRAFT_UID
-from integration_hub.shell.explaining import FORBIDDEN, UNAUTHORIZED, explanation
+from integration_hub.shell.explaining import (
+    FORBIDDEN,
+    UNAUTHORIZED,
+    CannotAskError,
+    NoSuchObjectError,
+    explanation,
+)
 from integration_hub.shell.store import Store, instance_key
 
 Raw = dict[str, Any]
@@ -30,14 +36,6 @@ __all__ = [
     "as_if_applied",
     "inputs_of",
 ]
-
-
-class NoSuchObjectError(Exception):
-    """What was asked for does not exist. The message says what was probably meant."""
-
-
-class CannotAskError(Exception):
-    """The cluster cannot be asked. The message says why and what to do."""
 
 
 class Cluster:
