@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,10 @@ import yaml
 from conftest import ROOT, Kubectl
 from integration_hub.devcluster import ControlPlaneInfo
 from support.hub_command import Hub, forms, user_kubeconfig
-from support.instances import Api, Object, definition
+from support.instances import Api, Object, definition, instance
 from support.operator_process import OperatorProcess
 from support.target_server import Answer, Seen, TargetServer
+from support.waiting import wait_until
 from support.wizard import BACK_KEY, PASTE_BEGINS, PASTE_ENDS, Terminal
 
 pytestmark = pytest.mark.cluster
@@ -486,3 +488,98 @@ def test_without_a_cluster_or_a_right_the_command_says_so(  # noqa: PLR0917 - fi
     assert "You may not patch IntegrationInstance 'no'" in refused.err
     missing = hub.run("connect", "acmee", "--no-input", "--apply")
     assert missing.code == 2
+
+
+@pytest.fixture
+def only_trials(api: Api, kubectl: Kubectl, namespace: str) -> Iterator[None]:
+    """An admission policy that lets instances of the namespace through on trial and refuses them for real."""
+    policy = {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingAdmissionPolicy",
+        "metadata": {"name": namespace},
+        "spec": {
+            "matchConstraints": {
+                "resourceRules": [
+                    {
+                        "apiGroups": ["integrationhub.dev"],
+                        "apiVersions": ["*"],
+                        "operations": ["CREATE"],
+                        "resources": ["integrationinstances"],
+                    }
+                ]
+            },
+            "validations": [
+                {
+                    "expression": f"request.namespace != '{namespace}' || (has(request.dryRun) && request.dryRun)"
+                }
+            ],
+        },
+    }
+    binding = {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingAdmissionPolicyBinding",
+        "metadata": {"name": namespace},
+        "spec": {"policyName": namespace, "validationActions": ["Deny"]},
+    }
+    probe = instance(namespace, "probe", "any")
+    kubectl("apply", "-f", "-", input=yaml.safe_dump_all([policy, binding]))
+    wait_until(
+        lambda: kubectl("apply", "-f", "-", input=yaml.safe_dump(probe), check=False).returncode,
+        lambda code: code != 0,
+        "the policy is in force",
+    )
+    yield
+    kubectl("delete", "validatingadmissionpolicybinding,validatingadmissionpolicy", namespace)
+
+
+def test_a_secret_goes_again_where_the_instance_is_refused(
+    hub: Hub, acme: str, api: Api, namespace: str, only_trials: None
+) -> None:
+    words = (*complete(namespace, "refused"), "--secret-from-file", "apiKey=-", "--apply", "--no-test")
+    ran = hub.run("connect", acme, *words, stdin=CANARY)
+    assert ran.code != 0
+    assert "secret/refused-credentials created" in ran.out
+    assert "The Secret 'refused-credentials' was taken away again." in ran.err
+    assert not has(api, "Secret", namespace, "refused-credentials")
+    assert not has(api, "IntegrationInstance", namespace, "refused")
+
+
+def test_what_becomes_of_the_answers_is_asked_at_the_end(
+    hub: Hub, acme: str, namespace: str, tmp_path: Path
+) -> None:
+    words = (
+        "--set",
+        f"account={namespace}-asked",
+        "--template",
+        "europe",
+        "--auth-method",
+        "key",
+        "--no-test",
+    )
+    run = Terminal(
+        hub, "connect", acme, *words, "--scope", "global", "--role", "admin", "--plain", secrets=(CANARY,)
+    )
+    for question in (
+        "server (",
+        "ca (",
+        "Retries (",
+        "What is the connection called? (",
+        "Name of the object (",
+    ):
+        run.answers(question, "")
+    run.answers("Secret key: ", CANARY)
+    run.answers("What now?", "answer")
+    run.answers("Number of the answer to change: ", "99")
+    run.answers("must be a number from 1 to", "6")
+    run.answers("Retries (Enter for 3): ", "9")
+    run.answers("must be at most 5", "4")
+    seen = run.sees("What now?")
+    assert "Retries: 4" in seen
+    run.types("folder")
+    run.answers("Folder to write (Enter for acme-europe): ", str(tmp_path / "asked"))
+    run.answers("How does the Secret come to the cluster?", "external-secret")
+    code, text = run.ends()
+    assert code == 0, text
+    made = yaml.safe_load((tmp_path / "asked" / "instance.yaml").read_text())
+    assert made["spec"]["config"] == {"account": f"{namespace}-asked", "retries": 4}
+    assert (tmp_path / "asked" / "external-secret.yaml").exists()
