@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,10 @@ import yaml
 from conftest import ROOT, Kubectl
 from integration_hub.devcluster import ControlPlaneInfo
 from support.hub_command import Hub, forms, user_kubeconfig
-from support.instances import Api, Object, definition
+from support.instances import Api, Object, definition, instance, secret
 from support.operator_process import OperatorProcess
 from support.target_server import Answer, Seen, TargetServer
+from support.waiting import wait_until
 from support.wizard import BACK_KEY, PASTE_BEGINS, PASTE_ENDS, Terminal
 
 pytestmark = pytest.mark.cluster
@@ -431,58 +433,161 @@ def test_a_folder_for_git_never_holds_a_value(  # noqa: PLR0917 - fixtures
     assert "would be overwritten" in again.err
 
 
-def test_without_a_cluster_or_a_right_the_command_says_so(  # noqa: PLR0917 - fixtures
-    hub: Hub,
+@pytest.fixture
+def person(
+    acme: str, namespace: str, tmp_path: Path, control_plane: ControlPlaneInfo, kubectl: Kubectl
+) -> Iterator[Callable[..., Hub]]:
+    """`person(*verbs)` is the command of somebody who has these rights on instances, and none on Secrets."""
+    role, subject = f"{namespace}-idef", f"--serviceaccount={namespace}:person"
+    kubectl("create", "clusterrole", role, "--verb=get,list", "--resource=idef")
+    kubectl("create", "clusterrolebinding", role, f"--clusterrole={role}", subject)
+
+    def with_rights(*verbs: str) -> Hub:
+        there = ("-n", namespace)
+        kubectl("create", "serviceaccount", "person", *there)
+        kubectl("create", "role", "person", *there, f"--verb={','.join(verbs)}", "--resource=iinst")
+        kubectl("create", "rolebinding", "person", *there, "--role=person", subject)
+        token = kubectl("create", "token", "person", *there).stdout.strip()
+        file = user_kubeconfig(
+            tmp_path / "person",
+            server=control_plane.server,
+            ca_file=control_plane.ca_file,
+            namespace=namespace,
+            token=token,
+        )
+        return Hub(tmp_path, file, CANARY, token)
+
+    yield with_rights
+    kubectl("delete", "clusterrolebinding,clusterrole", role)
+
+
+def test_without_a_right_the_command_says_which(
+    person: Callable[..., Hub], acme: str, namespace: str
+) -> None:
+    words = (*complete(namespace, "no"), "--secret-from-file", "apiKey=-", "--apply", "--no-test")
+    ran = person("get", "list").run("connect", acme, *words, stdin=CANARY)
+    assert ran.code == 3
+    assert "You may not patch IntegrationInstance 'no'" in ran.err
+    assert ran.out == ""
+
+
+def test_who_may_not_read_secrets_can_name_one_and_the_operator_tests_it(  # noqa: PLR0917 - fixtures
+    person: Callable[..., Hub],
     acme: str,
     api: Api,
     namespace: str,
-    tmp_path: Path,
-    control_plane: ControlPlaneInfo,
-    kubectl: Kubectl,
+    operator: OperatorProcess,
+    target: TargetServer,
 ) -> None:
-    nowhere = Hub(tmp_path, tmp_path / "none")
-    ran = nowhere.run("connect", acme, "--no-input", "--apply")
+    api.apply(secret(namespace, apiKey=CANARY))
+    target.script(f"{namespace}-blind", knows_the_canary)
+    words = (*complete(namespace, "blind"), "--secret-name", "key", "--apply")
+    ran = person("get", "list", "create", "patch").run("connect", acme, *words)
+    assert ran.code == 0, ran.err
+    assert "You may not read Secret 'key'" in ran.err
+    assert "so it is tested once it is applied" in ran.err
+    assert "Ready, Connected" in ran.err
+
+
+def test_without_a_cluster_or_a_definition_the_command_says_so(hub: Hub, acme: str, tmp_path: Path) -> None:
+    ran = Hub(tmp_path, tmp_path / "none").run("connect", acme, "--no-input", "--apply")
     assert ran.code == 3, ran.err
     assert "Traceback" not in ran.err
-    kubectl("create", "serviceaccount", "looker", "-n", namespace)
-    kubectl("create", "role", "looker", "-n", namespace, "--verb=get,list", "--resource=iinst")
-    kubectl(
-        "create",
-        "rolebinding",
-        "looker",
-        "-n",
-        namespace,
-        "--role=looker",
-        f"--serviceaccount={namespace}:looker",
-    )
-    kubectl("create", "clusterrole", f"{namespace}-idef", "--verb=get,list", "--resource=idef")
-    kubectl(
-        "create",
-        "clusterrolebinding",
-        f"{namespace}-idef",
-        f"--clusterrole={namespace}-idef",
-        f"--serviceaccount={namespace}:looker",
-    )
-    token = kubectl("create", "token", "looker", "-n", namespace).stdout.strip()
-    file = user_kubeconfig(
-        tmp_path / "looker",
-        server=control_plane.server,
-        ca_file=control_plane.ca_file,
-        namespace=namespace,
-        token=token,
-    )
-    looker = Hub(tmp_path, file, CANARY, token)
-    refused = looker.run(
-        "connect",
-        acme,
-        *complete(namespace, "no"),
-        "--secret-from-file",
-        "apiKey=-",
-        "--apply",
-        "--no-test",
-        stdin=CANARY,
-    )
-    assert refused.code == 3
-    assert "You may not patch IntegrationInstance 'no'" in refused.err
-    missing = hub.run("connect", "acmee", "--no-input", "--apply")
+    missing = hub.run("connect", f"{acme}e", "--no-input", "--apply")
     assert missing.code == 2
+    assert f"did you mean '{acme}'?" in missing.err
+
+
+@pytest.fixture
+def only_trials(api: Api, kubectl: Kubectl, namespace: str) -> Iterator[None]:
+    """An admission policy that lets instances of the namespace through on trial and refuses them for real."""
+    policy = {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingAdmissionPolicy",
+        "metadata": {"name": namespace},
+        "spec": {
+            "matchConstraints": {
+                "resourceRules": [
+                    {
+                        "apiGroups": ["integrationhub.dev"],
+                        "apiVersions": ["*"],
+                        "operations": ["CREATE"],
+                        "resources": ["integrationinstances"],
+                    }
+                ]
+            },
+            "validations": [
+                {
+                    "expression": f"request.namespace != '{namespace}' || (has(request.dryRun) && request.dryRun)"
+                }
+            ],
+        },
+    }
+    binding = {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingAdmissionPolicyBinding",
+        "metadata": {"name": namespace},
+        "spec": {"policyName": namespace, "validationActions": ["Deny"]},
+    }
+    probe = instance(namespace, "probe", "any")
+    kubectl("apply", "-f", "-", input=yaml.safe_dump_all([policy, binding]))
+    wait_until(
+        lambda: kubectl("apply", "-f", "-", input=yaml.safe_dump(probe), check=False).returncode,
+        lambda code: code != 0,
+        "the policy is in force",
+    )
+    yield
+    kubectl("delete", "validatingadmissionpolicybinding,validatingadmissionpolicy", namespace)
+
+
+def test_a_secret_goes_again_where_the_instance_is_refused(
+    hub: Hub, acme: str, api: Api, namespace: str, only_trials: None
+) -> None:
+    words = (*complete(namespace, "refused"), "--secret-from-file", "apiKey=-", "--apply", "--no-test")
+    ran = hub.run("connect", acme, *words, stdin=CANARY)
+    assert ran.code != 0
+    assert "secret/refused-credentials created" in ran.out
+    assert "The Secret 'refused-credentials' was taken away again." in ran.err
+    assert not has(api, "Secret", namespace, "refused-credentials")
+    assert not has(api, "IntegrationInstance", namespace, "refused")
+
+
+def test_what_becomes_of_the_answers_is_asked_at_the_end(
+    hub: Hub, acme: str, namespace: str, tmp_path: Path
+) -> None:
+    words = (
+        "--set",
+        f"account={namespace}-asked",
+        "--template",
+        "europe",
+        "--auth-method",
+        "key",
+        "--no-test",
+    )
+    run = Terminal(
+        hub, "connect", acme, *words, "--scope", "global", "--role", "admin", "--plain", secrets=(CANARY,)
+    )
+    for question in (
+        "server (",
+        "ca (",
+        "Retries (",
+        "What is the connection called? (",
+        "Name of the object (",
+    ):
+        run.answers(question, "")
+    run.answers("Secret key: ", CANARY)
+    run.answers("What now?", "answer")
+    run.answers("Number of the answer to change: ", "99")
+    run.answers("must be a number from 1 to", "6")
+    run.answers("Retries (Enter for 3): ", "9")
+    run.answers("must be at most 5", "4")
+    seen = run.sees("What now?")
+    assert "Retries: 4" in seen
+    run.types("folder")
+    run.answers("Folder to write (Enter for acme-europe): ", str(tmp_path / "asked"))
+    run.answers("How does the Secret come to the cluster?", "external-secret")
+    code, text = run.ends()
+    assert code == 0, text
+    made = yaml.safe_load((tmp_path / "asked" / "instance.yaml").read_text())
+    assert made["spec"]["config"] == {"account": f"{namespace}-asked", "retries": 4}
+    assert (tmp_path / "asked" / "external-secret.yaml").exists()

@@ -7,12 +7,13 @@ from typing import Any
 
 import click
 
+from integration_hub.cli import completing
 from integration_hub.cli.connect_flags import answer_flags, doing_flags
 from integration_hub.cli.flags import HELP
 
 
 @click.command("connect", context_settings=HELP)
-@click.argument("definition", required=False)
+@click.argument("definition", required=False, shell_complete=completing.definitions)
 @click.option(
     "--name", metavar="NAME", help="Name of the IntegrationInstance. [default: from the display name]"
 )

@@ -7,12 +7,13 @@ from typing import Any
 
 import click
 
+from integration_hub.cli import completing
 from integration_hub.cli.connect_flags import answer_flags, doing_flags
 from integration_hub.cli.flags import HELP
 
 
 @click.command("edit", context_settings=HELP)
-@click.argument("name")
+@click.argument("name", shell_complete=completing.instances)
 @answer_flags
 @doing_flags
 def edit(name: str, **flags: Any) -> None:
