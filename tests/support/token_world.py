@@ -58,6 +58,8 @@ def oauth(grant: str = "authorizationCode", **settings: Any) -> Raw:
         "deviceAuthorizationURL": "https://eu.acme.example/device",
         "scopes": ["read"],
     } | settings
+    if "issuer" in settings and "tokenURL" not in settings:
+        whole.pop("tokenURL")
     if grant != "authorizationCode":
         whole.pop("authorizationURL")
     if grant != "deviceCode":

@@ -826,11 +826,14 @@ class TestDeath:
     """The operator dies before or after each effect of a renewal, and another one takes over."""
 
     @pytest.mark.parametrize("moment", ["die_before", "die_after"])
+    @pytest.mark.parametrize("settings", [{}, {"issuer": "https://eu.acme.example"}], ids=["url", "metadata"])
     @pytest.mark.parametrize("policy", POLICIES)
-    def test_no_refresh_token_is_lost_that_the_provider_lets_recover(self, policy: str, moment: str) -> None:
+    def test_no_refresh_token_is_lost_that_the_provider_lets_recover(
+        self, policy: str, settings: dict[str, Any], moment: str
+    ) -> None:
         ends = set()
         for number in range(20):
-            world = self._world(policy)
+            world = self._world(policy, **settings)
             world.pass_time(minutes=53)
             try:
                 world.run(**{moment: number})  # type: ignore[arg-type]
@@ -908,8 +911,9 @@ class TestDeath:
         pytest.fail("the story never ends")
 
     @staticmethod
-    def _world(policy: str) -> World:
-        world = World(of=oauth(refresh={"reuse": policy}), provider=replace(POLICIES[policy]))
+    def _world(policy: str, **settings: Any) -> World:
+        of = oauth(refresh={"reuse": policy}, **settings)
+        world = World(of=of, provider=replace(POLICIES[policy]))
         world.provider.codes, world.provider.access, world.provider.shown = set(), set(), []
         world.connect()
         return world
@@ -1043,7 +1047,7 @@ class TestGivenToken:
             {"clientAuthentication": "client_secret_post"},
             {"audience": "https://eu.acme.example"},
             {"refresh": {"reuse": "strict"}},
-            {"issuer": "https://eu.acme.example"},
+            {"issuer": "https://eu.acme.example", "tokenURL": "https://eu.acme.example/token"},
         ],
         ids=lambda edit: next(iter(edit)),
     )

@@ -7,7 +7,6 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from inspect import signature
-from typing import Any
 
 import pytest
 
@@ -218,10 +217,7 @@ class TestTwoOperators:
         assert ANNOUNCED_WITHIN + URGENT_PATIENCE + exchange < LOST_PAUSE.total_seconds() - 1
 
     def test_metadata_is_asked_for_before_the_wait_begins(self) -> None:
-        settings: dict[str, Any] = {"issuer": "https://eu.acme.example", "refresh": {"reuse": "strict"}}
-        of = oauth(**settings)
-        del of["spec"]["authMethods"][0]["settings"]["tokenURL"]
-        world = World(of=of)
+        world = World(of=oauth(issuer="https://eu.acme.example", refresh={"reuse": "strict"}))
         world.connect()
         world.pass_time(minutes=53)
         world.provider.down = FailureKind.RESPONSE_TIMEOUT
