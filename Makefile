@@ -16,10 +16,12 @@ EXAMPLE := 01-quickstart
 N := 1000
 SECONDS := 180
 
-.PHONY: help run test check format generate generate-screens lock bench bench-cli bench-watch bench-sealing clean
+.PHONY: help setup run test check format generate generate-screens lock bench bench-cli bench-watch bench-sealing clean
 
 help: ## List these targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */\1|/' | awk -F '|' '{ printf "make %-16s %s\n", $$1, $$2 }'
+
+setup: $(STAMP) ## Make .venv with the operator and the command 'hub' in it.
 
 run: $(STAMP) ## Run the quickstart until Ctrl-C; with ONCE=1, until its verdicts; EXAMPLE=name runs another.
 	@$(BIN)/hub example $(EXAMPLE) $(if $(filter-out 0,$(ONCE)),--once)
