@@ -382,6 +382,21 @@ def test_an_edit_shows_what_is_stored_and_never_a_value_of_it() -> None:
     assert "secret.key.username" not in asked(form, answers)
 
 
+def test_who_replaces_a_value_is_told_whom_else_that_concerns() -> None:
+    kept = SecretSeen("stored", frozenset({"username"}), keeper="External Secrets (ExternalSecret 'e')")
+    current = connection(
+        {"definitionRef": {"name": "acme"}, "auth": {"method": "password", "secretRef": {"name": "stored"}}},
+        secret=kept,
+    )
+    form = interview(current, users={"stored": ("mine", "reporting")})
+    found = form.question("secret.do.username", answers_of(form, current))
+    assert found is not None
+    assert found.help == (
+        "Stored. What is changed here is changed for others, too: reporting. External Secrets (ExternalSecret 'e')"
+        " keeps the Secret: what is replaced here alone does not last."
+    )
+
+
 def test_secrets_that_are_kept_are_neither_cleared_nor_written() -> None:
     form, before = editing()
     answers = before.with_answer("config.port", 8443)

@@ -12,6 +12,7 @@ from integration_hub.cli.cluster import MANAGER, Cluster
 from integration_hub.cli.errors import Exit, HubError, UnreachableError
 from integration_hub.forms.finding import Entry, entry_of
 from integration_hub.forms.interview import Current, SecretSeen, Surroundings
+from integration_hub.forms.ownership import keeper_of
 from integration_hub.reconcile.definition import CheckedDefinition, check_definition, listed
 from integration_hub.reconcile.inputs import SecretAnswer, SecretState
 from integration_hub.shell.explaining import FORBIDDEN
@@ -70,7 +71,12 @@ class Place:
             raw["metadata"]["name"]: str(raw["spec"].get("displayName") or raw["metadata"]["name"])
             for raw in instances
         }
-        return Surroundings(self.namespace, names, self._secrets())
+        users: dict[str, tuple[str, ...]] = {}
+        for raw in instances:
+            secret = _secret_of(raw)
+            if secret is not None:
+                users[secret] = (*users.get(secret, ()), raw["metadata"]["name"])
+        return Surroundings(self.namespace, names, self._secrets(), users)
 
     def _secrets(self) -> dict[str, SecretSeen] | None:
         try:
@@ -84,7 +90,7 @@ class Place:
     def current(self, name: str) -> Current:
         """Return a connection with the Secret that it names, as far as that may be read."""
         raw = self.cluster.instance(name)
-        reference = ((raw["spec"].get("auth") or {}).get("secretRef") or {}).get("name")
+        reference = _secret_of(raw)
         return Current(raw, self._seen_secret(reference) if reference else None)
 
     def _seen_secret(self, name: str) -> SecretSeen | None:
@@ -229,6 +235,12 @@ def _query(*, dry: bool) -> dict[str, str]:
     return {"fieldManager": MANAGER} | ({"dryRun": "All"} if dry else {})
 
 
+def _secret_of(instance: Mapping[str, Any]) -> str | None:
+    """Return the name of the Secret that an instance names."""
+    name: str | None = ((instance["spec"].get("auth") or {}).get("secretRef") or {}).get("name")
+    return name
+
+
 def _seen(raw: Mapping[str, Any]) -> SecretSeen:
     metadata = raw["metadata"]
     times = [entry["time"] for entry in metadata.get("managedFields") or () if entry.get("time")]
@@ -237,4 +249,5 @@ def _seen(raw: Mapping[str, Any]) -> SecretSeen:
         frozenset(raw.get("data") or {}),
         raw.get("type") or "",
         max(times, default=metadata.get("creationTimestamp", "")),
+        keeper_of(metadata),
     )

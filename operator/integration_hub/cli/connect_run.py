@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import Enum
@@ -30,7 +30,7 @@ from integration_hub.cli.errors import Exit, HubError
 from integration_hub.cli.terminal import Screen
 from integration_hub.flags import egress_policy
 from integration_hub.forms.credentials import needs_consent
-from integration_hub.forms.interview import Interview
+from integration_hub.forms.interview import Current, Interview
 from integration_hub.forms.manifests import answers_of, edited, instance_manifest
 from integration_hub.forms.ownership import keeper_of
 from integration_hub.forms.question import Answers
@@ -159,14 +159,13 @@ def edit(name: str, flags: Mapping[str, Any]) -> Exit:
     return _run(flags, lambda session: session.edit(name))
 
 
-def _run(flags: Mapping[str, Any], do: Any) -> Exit:
+def _run(flags: Mapping[str, Any], do: Callable[[Session], Exit]) -> Exit:
     session = Session(flags)
     try:
-        code: Exit = do(session)
+        return do(session)
     except KeyboardInterrupt:
         click.echo(f"\nStopped. {session.left_behind}", err=True)
         return Exit.INTERRUPTED
-    return code
 
 
 class Session:
@@ -211,18 +210,13 @@ class Session:
         """Ask what is to be changed in a connection and change it."""
         current = self._place.current(name)
         checked = self._place.definition(current.spec["definitionRef"]["name"])
-        interview = self._interview(checked)
-        interview = Interview(
-            interview.definition, interview.spec, interview.validator, interview.surroundings, current
-        )
+        interview = self._interview(checked, current)
         keeper = keeper_of(current.raw["metadata"])
         if keeper is not None:
             self._screen.note(
                 f"{keeper} keeps this connection as it is in its source: what is changed here alone does not last."
                 " Write the manifests with -o DIR, and commit them there."
             )
-            if self._dialogue is None and self.wish.test_only is False and not self.wish.has_target:
-                raise click.UsageError("Say where the change goes: -o DIR, or --apply all the same.")
         before = answers_of(interview, current)
         answers, _ = self._given(interview, before)
         if self._dialogue is None:
@@ -240,10 +234,10 @@ class Session:
             )
         return self._dialogue.pick(entries)
 
-    def _interview(self, checked: CheckedDefinition) -> Interview:
+    def _interview(self, checked: CheckedDefinition, current: Current | None = None) -> Interview:
         if checked.spec is None or checked.validator is None:
             raise ValueError("a definition without mistakes has both")
-        return Interview(checked.name, checked.spec, checked.validator, self._place.surroundings())
+        return Interview(checked.name, checked.spec, checked.validator, self._place.surroundings(), current)
 
     def _given(self, interview: Interview, answers: Answers) -> tuple[Answers, set[str]]:
         given = Given(interview, self._flags, asks=self.wish.asks)

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from integration_hub.auth.flow import SecretKey
 from integration_hub.config.validation import ConfigValidator
+from integration_hub.config.values import choices
 from integration_hub.forms.config import ConfigForm
 from integration_hub.forms.credentials import (
     NeededKey,
@@ -58,6 +59,8 @@ class SecretSeen:
     type: str = "Opaque"
     changed: str = ""
     """When, as a person reads it; '' where that is not known."""
+    keeper: str | None = None
+    """The tool that keeps it as it is in its own source, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,8 @@ class Surroundings:
     """Display names of the instances, by their names."""
     secrets: Mapping[str, SecretSeen] | None = field(default_factory=dict)
     """None where they may not be listed."""
+    users: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Names of the instances that name a Secret, by its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -390,9 +395,14 @@ class Interview:
         is_current = used != NEW_SECRET and used == self._current_secret()
         for needed in keys:
             if is_current and (stored is None or needed.key.name in stored.keys):
-                yield _keep_question(needed, page, stored)
+                yield _keep_question(needed, page, stored, self._others(used))
             if self._is_entered(needed, answers):
                 yield self._key_question(needed, page, answers)
+
+    def _others(self, secret: str) -> tuple[str, ...]:
+        """Return the names of the other connections that use a Secret."""
+        own = self.current.name if self.current is not None else None
+        return tuple(name for name in self.surroundings.users.get(secret, ()) if name != own)
 
     def _use_question(self, keys: tuple[NeededKey, ...], page: Page, answers: Answers) -> Iterator[Question]:
         wanted = self.secret_type(answers)
@@ -534,13 +544,9 @@ def _method_title(method: AuthMethod) -> str:
     return method.display_name or method.name
 
 
-def _keep_question(needed: NeededKey, page: Page, stored: SecretSeen | None) -> Question:
-    when = f", changed {stored.changed}" if stored is not None and stored.changed else ""
-    said = (
-        f"Stored{when}."
-        if stored is not None
-        else "Whether it is stored cannot be seen: you may not read the Secret."
-    )
+def _keep_question(
+    needed: NeededKey, page: Page, stored: SecretSeen | None, others: tuple[str, ...]
+) -> Question:
     options = [Choice(KEEP, "Keep it"), Choice(REPLACE, "Replace it by a new value")]
     if not needed.key.required and stored is not None:
         options.append(Choice(REMOVE, "Remove it"))
@@ -549,12 +555,24 @@ def _keep_question(needed: NeededKey, page: Page, stored: SecretSeen | None) -> 
         f"{needed.title}, which is stored",
         page=page,
         kind=Kind.CHOICE,
-        help=said,
+        help=" ".join(_about_stored(stored, others)),
         flag=f"--secret-from-file {needed.key.name}=FILE",
         required=True,
         fallback=KEEP,
         choices=tuple(options),
     )
+
+
+def _about_stored(stored: SecretSeen | None, others: tuple[str, ...]) -> Iterator[str]:
+    """Yield what there is to know before a stored value is replaced."""
+    if stored is None:
+        yield "Whether it is stored cannot be seen: you may not read the Secret."
+    else:
+        yield f"Stored, changed {stored.changed}." if stored.changed else "Stored."
+    if others:
+        yield f"What is changed here is changed for others, too: {choices(others)}."
+    if stored is not None and stored.keeper is not None:
+        yield f"{stored.keeper} keeps the Secret: what is replaced here alone does not last."
 
 
 def _key_check(key: SecretKey, secret: str) -> Check:
