@@ -343,6 +343,11 @@ def test_no_secret_of_oauth_is_in_a_traceback(hub: TokenHub, log_format: str) ->
         lambda lines: all(any(path in line for line in lines) for path in paths),
         "all mistakes have happened",
     )
+    wait_until(
+        lambda: [str(hub.api.get(obj).get("status", {}).get("authorization")) for obj in objects],
+        lambda shown: not any(state in link for link in shown for state in states.values()),
+        "links that were used are shown no more",
+    )
     places = everything_said(hub.api, operator)
     assert places["log"].count("Traceback") >= len(objects)
     assert leaks(places, kept(hub, states)) == set()
