@@ -1,7 +1,9 @@
 """`make bench-cli`: how long whole commands take, beside kubectl and a bare Python.
 
-All take turns in one run, so that a slow moment of the machine falls on each. `hub get` may take 400 ms beside what the
-API server itself needs for the list, measured on a connection that is open. Exit code 1 where a goal is missed.
+All take turns in one run, so that a slow moment of the machine falls on each. Goals and ratios are of CPU, the process'
+own and the kernel's for it: a command waits for nothing but the API server, so on a machine that does nothing else it
+takes that and the API server's time, which is measured on a connection that is open. The quickest round by the clock is
+printed beside it. Exit code 1 where a goal is missed.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from arrivals import quantile
 from goals import Goal, missed, table
@@ -33,11 +35,23 @@ GET_MS = 400.0
 SCRIPTS = Path(sys.executable).parent
 
 
-def whole(command: Sequence[str], environment: Mapping[str, str]) -> float:
-    """Return the milliseconds from a process' start to its end."""
+class Took(NamedTuple):
+    """What one run took, in milliseconds."""
+
+    wall: float
+    cpu: float
+
+
+def whole(command: Sequence[str], environment: Mapping[str, str]) -> Took:
+    """Return what a process took from its start to its end."""
     begun = time.perf_counter()
-    subprocess.run(command, env=dict(environment), stdout=subprocess.DEVNULL, check=True)
-    return (time.perf_counter() - begun) * 1000
+    process = subprocess.Popen(command, env=dict(environment), stdout=subprocess.DEVNULL)
+    _, status, used = os.wait4(process.pid, 0)
+    wall = (time.perf_counter() - begun) * 1000
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}")
+    return Took(wall, (used.ru_utime + used.ru_stime) * 1000)
 
 
 def instances(number: int) -> str:
@@ -76,7 +90,7 @@ def measure(plane: ControlPlane, number: int, rounds: int) -> dict[str, Any]:
     }
     kube = BlockingKube(load(plane.home.kubeconfig))
     server: list[float] = []
-    times: dict[str, list[float]] = {name: [] for name in commands}
+    times: dict[str, list[Took]] = {name: [] for name in commands}
     for name, command in commands.items():
         whole(command, environment)  # files and caches are warm
         say(f"{name} is warm")
@@ -87,17 +101,19 @@ def measure(plane: ControlPlane, number: int, rounds: int) -> dict[str, Any]:
         list(kube.pages(INSTANCES, "default", accept=TABLE))
         server.append((time.perf_counter() - begun) * 1000)
     kube.close()
-    medians = {name: round(quantile(values, 0.5), 1) for name, values in times.items()}
+    quickest = {name: round(min(took.wall for took in all_), 1) for name, all_ in times.items()}
+    cpu = {name: round(quantile([took.cpu for took in all_], 0.5), 1) for name, all_ in times.items()}
     return {
         "time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "instances": number,
         "rounds": rounds,
-        "median_ms": medians,
-        "api_server_ms": round(quantile(server, 0.5), 1),
-        "help_to_python": round(medians["hub --help"] / medians["python -c pass"], 2),
-        "get_to_python": round(medians["hub get"] / medians["python -c pass"], 2),
-        "get_to_kubectl": round(medians["hub get"] / medians["kubectl get"], 2),
-        "yaml_to_kubectl": round(medians["hub get -o yaml"] / medians["kubectl get -o yaml"], 2),
+        "quickest_ms": quickest,
+        "median_cpu_ms": cpu,
+        "api_server_ms": round(min(server), 1),
+        "help_to_python": round(cpu["hub --help"] / cpu["python -c pass"], 2),
+        "get_to_python": round(cpu["hub get"] / cpu["python -c pass"], 2),
+        "get_to_kubectl": round(cpu["hub get"] / cpu["kubectl get"], 2),
+        "yaml_to_kubectl": round(cpu["hub get -o yaml"] / cpu["kubectl get -o yaml"], 2),
         "machine": machine(),
     }
 
@@ -118,14 +134,14 @@ def main() -> None:
             figures = measure(plane, options.n, options.rounds)
         finally:
             plane.down(purge=True)
-    for name, value in figures["median_ms"].items():
-        print(f"{name:22} {value:>8} ms")
+    for name, value in figures["quickest_ms"].items():
+        print(f"{name:22} {value:>8} ms at its quickest, {figures['median_cpu_ms'][name]:>8} ms of CPU")
     for name in ("api_server_ms", "help_to_python", "get_to_python", "get_to_kubectl", "yaml_to_kubectl"):
         print(f"{name:22} {figures[name]:>8}")
-    own = figures["median_ms"]["hub get"] - figures["api_server_ms"]
+    cpu = figures["median_cpu_ms"]
     goals = [
-        Goal("hub --help, ms", figures["median_ms"]["hub --help"], HELP_MS),
-        Goal("hub get beside the API server's time, ms", own, GET_MS),
+        Goal("hub --help, ms of CPU", cpu["hub --help"], HELP_MS),
+        Goal("hub get, ms of CPU beside the API server's time", cpu["hub get"], GET_MS),
     ]
     print(table(goals))
     if not options.no_record:

@@ -14,6 +14,7 @@ from uuid import uuid4
 import pytest
 
 from integration_hub.devcluster import ControlPlane, ControlPlaneInfo, ProgressPrinter
+from support.hub_command import Hub, user_kubeconfig
 from support.instances import Api
 from support.operator_process import OperatorProcess
 from support.target_server import TargetServer
@@ -100,6 +101,29 @@ def namespace(kubectl: Kubectl) -> Iterator[str]:
     kubectl("create", "namespace", name)
     yield name
     kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture
+def hub(
+    control_plane: ControlPlaneInfo,
+    crds_installed: None,
+    namespace: str,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+) -> Hub:
+    """The command with an administrator's kubeconfig, whose namespace is the test's.
+
+    Nothing that it writes may hold the CANARY of the test's module, where there is one.
+    """
+    file = user_kubeconfig(
+        tmp_path / "kubeconfig",
+        server=control_plane.server,
+        ca_file=control_plane.ca_file,
+        namespace=namespace,
+        like=control_plane.kubeconfig,
+    )
+    canary = getattr(request.module, "CANARY", None)
+    return Hub(tmp_path, file, *([canary] if canary else []))
 
 
 ONLY_EVENTS = ("--interval", "168h", "--relist", "168h")

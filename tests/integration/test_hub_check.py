@@ -19,19 +19,6 @@ pytestmark = pytest.mark.cluster
 
 
 @pytest.fixture
-def hub(control_plane: ControlPlaneInfo, crds_installed: None, namespace: str, tmp_path: Path) -> Hub:
-    """The command with an administrator's kubeconfig, whose namespace is the test's."""
-    file = user_kubeconfig(
-        tmp_path / "kubeconfig",
-        server=control_plane.server,
-        ca_file=control_plane.ca_file,
-        namespace=namespace,
-        like=control_plane.kubeconfig,
-    )
-    return Hub(tmp_path, file)
-
-
-@pytest.fixture
 def nobody(
     control_plane: ControlPlaneInfo, crds_installed: None, kubectl: Kubectl, namespace: str, tmp_path: Path
 ) -> Hub:

@@ -22,19 +22,6 @@ SCRIPTS = Path(sys.executable).parent
 
 
 @pytest.fixture
-def hub(control_plane: ControlPlaneInfo, crds_installed: None, namespace: str, tmp_path: Path) -> Hub:
-    """The command with an administrator's kubeconfig, whose namespace is the test's."""
-    file = user_kubeconfig(
-        tmp_path / "kubeconfig",
-        server=control_plane.server,
-        ca_file=control_plane.ca_file,
-        namespace=namespace,
-        like=control_plane.kubeconfig,
-    )
-    return Hub(tmp_path, file)
-
-
-@pytest.fixture
 def two(api: Api, namespace: str, target: TargetServer) -> list[Object]:
     """Two instances and a definition."""
     saved = [{"name": "orders", "request": {"path": "/orders"}}]

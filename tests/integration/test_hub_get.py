@@ -21,19 +21,6 @@ pytestmark = pytest.mark.cluster
 IDENTITY = "billing@acme.example"
 
 
-@pytest.fixture
-def hub(control_plane: ControlPlaneInfo, crds_installed: None, namespace: str, tmp_path: Path) -> Hub:
-    """The command with an administrator's kubeconfig, whose namespace is the test's."""
-    file = user_kubeconfig(
-        tmp_path / "kubeconfig",
-        server=control_plane.server,
-        ca_file=control_plane.ca_file,
-        namespace=namespace,
-        like=control_plane.kubeconfig,
-    )
-    return Hub(tmp_path, file)
-
-
 def ready(status: str, reason: str, message: str = "") -> Object:
     """A status as the operator writes it."""
     condition = {

@@ -21,19 +21,6 @@ CANARY = "cAnaryO2-9b31c7/+4d=8e5f"
 
 
 @pytest.fixture
-def hub(control_plane: ControlPlaneInfo, crds_installed: None, namespace: str, tmp_path: Path) -> Hub:
-    """The command with an administrator's kubeconfig, whose namespace is the test's."""
-    file = user_kubeconfig(
-        tmp_path / "kubeconfig",
-        server=control_plane.server,
-        ca_file=control_plane.ca_file,
-        namespace=namespace,
-        like=control_plane.kubeconfig,
-    )
-    return Hub(tmp_path, file, CANARY)
-
-
-@pytest.fixture
 def reader(
     control_plane: ControlPlaneInfo, kubectl: Kubectl, hub: Hub, namespace: str, tmp_path: Path
 ) -> Hub:

@@ -23,19 +23,6 @@ CANARY = "cAnaryS4-7e21a0/+9b=2c4d"
 
 
 @pytest.fixture
-def hub(control_plane: ControlPlaneInfo, crds_installed: None, namespace: str, tmp_path: Path) -> Hub:
-    """The command with an administrator's kubeconfig, whose namespace is the test's."""
-    file = user_kubeconfig(
-        tmp_path / "kubeconfig",
-        server=control_plane.server,
-        ca_file=control_plane.ca_file,
-        namespace=namespace,
-        like=control_plane.kubeconfig,
-    )
-    return Hub(tmp_path, file, CANARY)
-
-
-@pytest.fixture
 def connection(operator: OperatorProcess, api: Api, namespace: str, target: TargetServer) -> Object:
     """An instance that works."""
     api.apply(definition(namespace, target), secret(namespace))
