@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given
@@ -24,7 +24,17 @@ from integration_hub.model.http import FailureKind, HttpRequest, Outcome
 from integration_hub.model.instance import IntegrationInstance
 from integration_hub.model.reasons import REASONS, Course, Reason
 from integration_hub.probe.diagnose import diagnose
-from integration_hub.reconcile.inputs import AskTurn, ReadSecret, SecretAnswer, SecretState, Send, Timing
+from integration_hub.reconcile.inputs import (
+    Answer,
+    AskTurn,
+    BindingAnswer,
+    KeepBinding,
+    ReadSecret,
+    SecretAnswer,
+    SecretState,
+    Send,
+    Timing,
+)
 from integration_hub.reconcile.pipeline import reconcile
 from integration_hub.reconcile.schedule import Pace, phase_of
 from integration_hub.reconcile.times import parse_timestamp, timestamp
@@ -43,6 +53,7 @@ from support.builders import (
     inputs,
     instance,
     plan,
+    play,
     tell,
 )
 from unit.test_gates import FAILING, GateCase
@@ -120,6 +131,65 @@ class TestConnected:
         told = tell(inputs(secret_version="6"), found(version="7"), answered())
         assert told.status.tested is not None
         assert told.status.tested.secret_resource_version == "7"
+
+
+class TestAMethodWithAWayOfItsOwn:
+    """An application: no /me, and an address that people do not use."""
+
+    APP: ClassVar[Raw] = {
+        "name": "app",
+        "type": "apiKey",
+        "test": "projects",
+        "baseURL": "https://api.acme.example/ex",
+        "headers": {"X-Acting-As": "app"},
+    }
+    OF = definition(
+        authMethods=[{"name": "key", "type": "apiKey"}, APP],
+        tests=[
+            {"name": "account", "default": True, "request": {"path": "/me"}},
+            {"name": "projects", "request": {"path": "/projects"}},
+        ],
+    )
+    USED = instance(
+        auth={"method": "app", "secretRef": {"name": "acme-key"}},
+        tests=[{"name": "account", "optional": True}],
+        binding={"secretName": "acme-access"},
+    )
+
+    def test_is_proved_by_its_own_test_there_and_tells_workloads_where(self) -> None:
+        told = tell(
+            inputs(self.USED, self.OF), found(), answered(), answered(404), BindingAnswer(version="1")
+        )
+        first, second = told.sent
+        assert first.request.url == "https://api.acme.example/ex/projects"
+        assert second.request.url == "https://api.acme.example/ex/me"
+        assert {sent.request.headers["X-Acting-As"] for sent in told.sent} == {"app"}
+        # The definition's default test fails, and is optional here.
+        assert told.says(c.READY) == ("True", Reason.CONNECTED)
+        assert [test.name for test in told.status.tests] == ["projects", "account"]
+        kept = told.effects[-1]
+        assert isinstance(kept, KeepBinding)
+        assert kept.data is not None
+        assert (kept.data["uri"], kept.data["host"]) == ("https://api.acme.example/ex", "api.acme.example")
+
+    def test_is_broken_where_its_own_test_fails_and_no_other_is_made(self) -> None:
+        told = tell(inputs(self.USED, self.OF), found(), answered(401))
+        assert told.says(c.READY) == ("False", Reason.CREDENTIALS_REJECTED)
+        assert told.made == ["projects"]
+
+    def test_another_method_is_tested_anew(self) -> None:
+        raw = after(
+            self.USED,
+            tell(inputs(self.USED, self.OF), found(), answered(), answered(), BindingAnswer(version="1")),
+            auth={"method": "key", "secretRef": {"name": "acme-key"}},
+            generation=2,
+            tests=None,
+            binding=None,
+        )
+        answers: dict[type, Answer] = {ReadSecret: found(), Send: answered()}
+        told = play(inputs(raw, self.OF), lambda effect: answers.get(type(effect)))
+        assert [sent.request.url for sent in told.sent] == ["https://eu.acme.example/me"]
+        assert [test.name for test in told.status.tests] == ["account"]
 
 
 class TestGates:

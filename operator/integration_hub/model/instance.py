@@ -152,7 +152,7 @@ class InstanceSpec(Model):
         ],
         Field(json_schema_extra=list_map("name", max_items=20)),
     ] = []
-    """Tests beside the definition's default one: saved tests of this instance, and tests of the definition by name."""
+    """Tests beside the default one: saved tests of this instance, and tests of the definition by name."""
     monitor: TestMonitor | None = None
     """How the connection is watched. A test's own monitor wins over it, field by field."""
     binding: Binding | None = None
