@@ -6,6 +6,7 @@ import base64
 import json
 import re
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -529,13 +530,15 @@ def only_trials(api: Api, kubectl: Kubectl, namespace: str) -> Iterator[None]:
         "metadata": {"name": namespace},
         "spec": {"policyName": namespace, "validationActions": ["Deny"]},
     }
-    probe = instance(namespace, "probe", "any")
     kubectl("apply", "-f", "-", input=yaml.safe_dump_all([policy, binding]))
-    wait_until(
-        lambda: kubectl("apply", "-f", "-", input=yaml.safe_dump(probe), check=False).returncode,
-        lambda code: code != 0,
-        "the policy is in force",
-    )
+    numbers = count()
+
+    def is_refused() -> bool:
+        # Another one each time: the policy is about instances that are created.
+        probe = yaml.safe_dump(instance(namespace, f"probe-{next(numbers)}", "any"))
+        return kubectl("create", "-f", "-", input=probe, check=False).returncode != 0
+
+    wait_until(is_refused, bool, "the policy is in force")
     yield
     kubectl("delete", "validatingadmissionpolicybinding,validatingadmissionpolicy", namespace)
 

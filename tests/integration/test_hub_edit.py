@@ -170,6 +170,22 @@ def test_what_somebody_else_changes_meanwhile_is_not_overwritten(
     assert spec(api, billing)["config"]["account"] == "theirs"
 
 
+def test_a_secret_that_does_not_exist_is_made_under_the_name_that_the_connection_has(
+    hub: Hub, billing: Object, api: Api, namespace: str
+) -> None:
+    before = spec(api, billing)
+    api.delete({"kind": "Secret", "metadata": {"name": "key", "namespace": namespace}})
+    words = ("edit", "billing", "--no-input", "--apply", "--no-wait", *LOOPBACK)
+    described = hub.run(*words, "--role", "admin", "--no-test")
+    assert described.code == 0, described.err
+    assert described.out == "integrationinstance.integrationhub.dev/billing changed\n"
+    ran = hub.run(*words, "--secret-from-file", "apiKey=-", stdin=OLD)
+    assert ran.code == 0, ran.err
+    assert ran.out == "secret/key created\n"
+    assert values(api, namespace) == {"apiKey": OLD}
+    assert spec(api, billing) == {**before, "permissions": {"roles": ["admin"]}}
+
+
 def test_a_name_that_there_is_not_is_told_with_those_that_there_are(hub: Hub, billing: Object) -> None:
     ran = hub.run("edit", "biling", "--no-input", "--apply")
     assert ran.code == 2

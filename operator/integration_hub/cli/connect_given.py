@@ -219,6 +219,10 @@ class Given:
 
     def _secret(self, answers: Answers, name: str | None, *, has_values: bool) -> Answers:
         current = self._interview.current.secret_name if self._interview.current is not None else None
+        is_gone = self._interview.current is not None and self._interview.current.is_secret_gone
+        if has_values and is_gone and name in {None, current}:
+            self.keys |= {SECRET_USE, SECRET_NAME}
+            return answers.with_answer(SECRET_USE, NEW_SECRET)
         if name is None or name == current:
             return answers
         exists = name in (self._interview.surroundings.secrets or {})

@@ -91,11 +91,14 @@ class Place:
         """Return a connection with the Secret that it names, as far as that may be read."""
         raw = self.cluster.instance(name)
         reference = _secret_of(raw)
-        return Current(raw, self._seen_secret(reference) if reference else None)
-
-    def _seen_secret(self, name: str) -> SecretSeen | None:
-        raw = self.secret(name)
-        return _seen(raw) if raw is not None else None
+        if reference is None:
+            return Current(raw)
+        try:
+            return Current(raw, _seen(self.cluster.kube.read(WHOLE_SECRETS, self.namespace, reference)))
+        except ApiError as error:
+            if error.status not in {GONE, FORBIDDEN}:
+                raise self.cluster.explained(error, f"Secret '{reference}'") from error
+            return Current(raw, is_secret_gone=error.gone)
 
     def secret(self, name: str) -> Raw | None:
         """Return a Secret with its values, None where there is none or it may not be read."""

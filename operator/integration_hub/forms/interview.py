@@ -83,6 +83,8 @@ class Current:
     raw: Mapping[str, Any]
     secret: SecretSeen | None = None
     """The Secret that it names; None where it names none, or what it has cannot be seen."""
+    is_secret_gone: bool = False
+    """Whether there is no Secret of the name."""
 
     @property
     def name(self) -> str:
@@ -358,6 +360,8 @@ class Interview:
         return free_name(object_name(words, otherwise=self.definition[:50]), list(self.surroundings.names))
 
     def _proposed_secret(self, answers: Answers) -> str:
+        if self.current is not None and self.current.is_secret_gone:
+            return str(self.current.secret_name)
         return free_name(f"{self.name(answers)}-credentials", list(self.surroundings.secrets or ()))
 
     def _display_name_problem(self, value: Any) -> str | None:
@@ -393,6 +397,8 @@ class Interview:
             )
         stored = self._stored(answers)
         is_current = used != NEW_SECRET and used == self._current_secret()
+        if is_current and self.current is not None and self.current.is_secret_gone:
+            return
         for needed in keys:
             if is_current and (stored is None or needed.key.name in stored.keys):
                 yield _keep_question(needed, page, stored, self._others(used))
@@ -412,7 +418,13 @@ class Interview:
             for seen in (self.surroundings.secrets or {}).values()
             if seen.name != current and fits(keys, seen.keys, seen.type, wanted)
         ]
-        options = [Choice(current, f"The one that it has, '{current}'")] if current is not None else []
+        is_gone = self.current is not None and self.current.is_secret_gone
+        words = (
+            f"The one that it names, '{current}', which does not exist"
+            if is_gone
+            else f"The one that it has, '{current}'"
+        )
+        options = [Choice(current, words)] if current is not None else []
         options += [Choice(NEW_SECRET, "A new Secret")]
         options += [Choice(name, f"The Secret '{name}'") for name in sorted(fitting)]
         yield Question(
