@@ -361,6 +361,7 @@ def test_a_mistake_in_a_file_is_told_with_its_place(text: str, words: str) -> No
     [
         (f"data: {{key: '{CANARY}'}}", "data.key: is no base64"),
         ("stringData: {key: 730142}", "stringData.key: must be text; put the value in quotes"),
+        (f"type: [{CANARY}]", "type: must be text, like 'kubernetes.io/tls'"),
         (f"stringData: {{key: *{CANARY}}}", "is not valid YAML"),
         (f"stringData: {{key: !{CANARY} x}}", "is not valid YAML"),
     ],
@@ -384,6 +385,15 @@ def test_a_file_gives_what_is_in_it_and_a_date_stays_text() -> None:
     assert draft.instances[0]["spec"]["displayName"] == "2026-01-01"
     assert draft.secrets["ns", "s"].data == {"a": b"old", "b": b"new"}
     assert "new" not in repr(draft)
+
+
+@pytest.mark.parametrize(
+    ("part", "meant"), [("", "Opaque"), ("type: kubernetes.io/tls\n", "kubernetes.io/tls")]
+)
+def test_a_secret_in_a_file_is_of_the_type_that_it_would_get(part: str, meant: str) -> None:
+    text = f"{INSTANCE}---\napiVersion: v1\nkind: Secret\nmetadata: {{name: s}}\n{part}"
+    draft = read_draft(text, source="f.yaml", namespace="ns")
+    assert draft.secrets["ns", "s"].type == meant
 
 
 # Saving

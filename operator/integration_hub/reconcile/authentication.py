@@ -148,7 +148,7 @@ def awaiting(keeper: Keeper) -> CredentialProblem:
     """
     reason, because = Reason.AUTHORIZATION_REQUIRED, "A person must consent to this connection."
     record, is_of_now = keeper.record, _is_of_now(keeper)
-    refusal, ending = keeper.refusal, record.ending if is_of_now else None
+    refusal, ending = keeper.refusal, keeper.ending
     if refusal is not None and (ending is None or ending.at <= refusal.at):
         reason, because = _reason(refusal, Reason.AUTHORIZATION_FAILED), refusal.message
     elif ending is not None:

@@ -359,11 +359,12 @@ class Keeper:
         """Store tokens that have come, in place of those that they were obtained with."""
         self.result, self.fresh = "renewed", True
         problem: CredentialProblem | None = None
+        unproven = not self._are_proven
         for _ in range(MAX_CONFLICTS):
             record = replace(
                 self.record,
                 tokens=tokens,
-                unproven=not self._are_proven,
+                unproven=unproven,
                 consent_ends_at=consent_end(tokens, self.record.tokens),
                 intent=None,
                 ending=None,

@@ -139,8 +139,12 @@ def _take_secret(draft: Draft, document: Raw, name: str) -> Iterator[str]:
                 data[str(key)] = decode(value)
             except (binascii.Error, ValueError):
                 yield f"{part}.{key}: is no base64; write the value itself under stringData"
+    type_ = document.get("type") or "Opaque"
+    if not isinstance(type_, str):
+        yield "type: must be text, like 'kubernetes.io/tls'"
+        return
     namespace = str(document["metadata"]["namespace"])
-    draft.secrets[namespace, name] = SecretAnswer(SecretState.FOUND, uid=DRAFT_UID, version="", data=data)
+    draft.secrets[namespace, name] = SecretAnswer(SecretState.FOUND, uid=DRAFT_UID, type=type_, data=data)
 
 
 def _decoded(value: str) -> bytes:
