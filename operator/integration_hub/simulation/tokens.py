@@ -249,11 +249,10 @@ class Desk:
         return self._give(grant, rules, scopes)
 
     def _give(self, grant: str, rules: GrantRules, scopes: tuple[str, ...]) -> Answered:
-        if grant in self._case.token_answers:
-            return self._vendor.told(self._case.token_answers[grant])
-        if grant == REFRESH_TOKEN:
+        answer = self._case.token_answers.get(grant)
+        if answer is None and grant == REFRESH_TOKEN:
             self._issued.renewals += 1
-        return self._vendor.told(rules.answer, lambda name: self._issue(name, scopes))
+        return self._vendor.told(answer or rules.answer, lambda name: self._issue(name, scopes))
 
     def _issue(self, name: str, scopes: tuple[str, ...]) -> str | None:
         match name:
