@@ -294,6 +294,18 @@ def test_everything_that_is_missing_is_listed_at_once(hub: Hub, acme: str) -> No
     assert ran.out == ""
 
 
+def test_a_system_of_the_catalog_that_is_not_installed_is_told_with_the_command_that_installs_it(
+    hub: Hub,
+) -> None:
+    ran = hub.run("connect", "zendesk", "--no-input", "--apply")
+    assert ran.code == 2
+    assert "IntegrationDefinition 'zendesk' is not installed in this cluster." in ran.err
+    assert "'hub catalog install zendesk' installs it" in ran.err
+    unknown = hub.run("connect", "no-such-system", "--no-input", "--apply")
+    assert unknown.code == 2
+    assert "There is no IntegrationDefinition 'no-such-system'" in unknown.err
+
+
 def test_mistakes_in_flags_are_told_together_and_without_what_was_typed(
     hub: Hub, acme: str, tmp_path: Path
 ) -> None:

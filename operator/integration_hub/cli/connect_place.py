@@ -8,8 +8,9 @@ from typing import Any, Final, NamedTuple
 
 from integration_hub.adapters.kube_api import DEFINITIONS, INSTANCES, ApiError, Resource
 from integration_hub.adapters.kube_blocking import APPLY, MERGE
+from integration_hub.adapters.shipped import definition_text
 from integration_hub.cli.cluster import MANAGER, Cluster
-from integration_hub.cli.errors import Exit, HubError, UnreachableError
+from integration_hub.cli.errors import Exit, HubError, NotFoundError, UnreachableError
 from integration_hub.forms.finding import Entry, entry_of
 from integration_hub.forms.interview import Current, SecretSeen, Surroundings
 from integration_hub.forms.ownership import keeper_of
@@ -54,7 +55,16 @@ class Place:
             HubError: there is none, or it has mistakes.
 
         """
-        checked = check_definition(self.cluster.object(DEFINITIONS, name))
+        try:
+            raw = self.cluster.object(DEFINITIONS, name)
+        except NotFoundError as error:
+            if definition_text(name) is None:
+                raise
+            raise NotFoundError(
+                f"IntegrationDefinition '{name}' is not installed in this cluster.",
+                todo=f"The catalog has it: 'hub catalog install {name}' installs it, if you may.",
+            ) from error
+        checked = check_definition(raw)
         if checked.violations:
             raise HubError(
                 f"IntegrationDefinition '{name}' cannot be used: it has mistakes.",

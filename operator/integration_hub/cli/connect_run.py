@@ -230,7 +230,7 @@ class Session:
         if not entries:
             raise HubError(
                 "There are no definitions in this cluster, so there is nothing to connect to.",
-                todo="Install some of the catalog, or apply one of your own.",
+                todo="'hub catalog search WORDS' finds systems, and 'hub catalog install NAME' installs them.",
             )
         return self._dialogue.pick(entries)
 
