@@ -343,7 +343,7 @@ async def test_a_record_that_is_written_with_a_key_as_it_is_removed_brings_it_ba
     kube: KubeClient, namespace: str, hub_keys: HubKeys, records: Records, control_plane: ControlPlaneInfo,
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    from integration_hub.cli import keys_run  # noqa: PLC0415
+    from integration_hub.cli.keys import run as keys_run  # noqa: PLC0415
 
     class Late(KubeClient):
         """A client beside which an operator that knows only the old key writes, just after it was removed."""
@@ -402,7 +402,8 @@ async def prune(  # noqa: PLR0917 - fixtures
     monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Prune]:  # fmt: skip
     """Prune key-1 through a gate, with what happens to that at which moment; return the exit code."""
-    from integration_hub.cli import keys_removal, keys_run  # noqa: PLC0415
+    from integration_hub.cli.keys import removal as keys_removal  # noqa: PLC0415
+    from integration_hub.cli.keys import run as keys_run  # noqa: PLC0415
 
     await make_keyring(kube, namespace, hub_keys, NEW)
     monkeypatch.setattr(keys_run, "KubeClient", Trouble)
@@ -454,7 +455,7 @@ async def test_a_key_that_cannot_be_put_back_is_named_with_what_to_do(
 STOPPED = """
 import os, signal, sys
 from pathlib import Path
-from integration_hub.cli import keys_run
+from integration_hub.cli.keys import run as keys_run
 
 class Stopped(keys_run.KubeClient):
     async def replace_secret(self, namespace, manifest):

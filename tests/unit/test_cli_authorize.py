@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from integration_hub.cli.authorize_browser import may_open
-from integration_hub.cli.authorize_judge import End, Judge, Show, Step, Wait, link_problem
+from integration_hub.cli.authorize.browser import may_open
+from integration_hub.cli.authorize.judge import End, Judge, Show, Step, Wait, link_problem
 from integration_hub.cli.main import main
 from integration_hub.model.base import AUTHORIZE_ANNOTATION
 from integration_hub.model.instance import IntegrationInstance

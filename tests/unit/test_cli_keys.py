@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from integration_hub.cli.keys import keys
+from integration_hub.cli.keys.command import keys
 from support.certificates import Authority
 
 

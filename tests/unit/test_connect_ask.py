@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from integration_hub.cli.connect_ask import BackError, prompt_of, understood
+from integration_hub.cli.connect.ask import BackError, prompt_of, understood
 from integration_hub.forms.question import AnswerError, Choice, Kind, Page, Question
 
 

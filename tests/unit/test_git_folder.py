@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from integration_hub.auth.flow import SecretKey
-from integration_hub.cli.connect_flags import SECRET_FORMATS
+from integration_hub.cli.connect.flags import SECRET_FORMATS
 from integration_hub.forms.credentials import NeededKey
 from integration_hub.shell.git_folder import FORMATS, Folder, files
 

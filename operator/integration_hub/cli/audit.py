@@ -12,7 +12,7 @@ import click
 
 from integration_hub.cli.errors import Exit, HubError
 from integration_hub.cli.flags import HELP, output_flag
-from integration_hub.cli.keys import place_flags
+from integration_hub.cli.keys.command import place_flags
 from integration_hub.cli.output import Form, write
 from integration_hub.cli.terminal import Screen, State
 
@@ -121,7 +121,7 @@ def _keyring_in(folder: Path) -> Keyring:
 def _keyring_of(place: dict[str, Any]) -> Keyring:
     from integration_hub.adapters.kube_api import SECRETS, ApiError  # noqa: PLC0415 - as above
     from integration_hub.cli.cluster import Cluster  # noqa: PLC0415
-    from integration_hub.cli.keys_run import Where  # noqa: PLC0415
+    from integration_hub.cli.keys.run import Where  # noqa: PLC0415
     from integration_hub.credentials.keyring import KeyringError, parse_keyring  # noqa: PLC0415
     from integration_hub.shell.keyring_source import data_of  # noqa: PLC0415
 

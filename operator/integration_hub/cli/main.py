@@ -25,28 +25,32 @@ class _Command(NamedTuple):
 _COMMANDS: dict[str, _Command] = {
     "audit": _Command("integration_hub.cli.audit", "audit", "Check that the audit log is as it was written."),
     "authorize": _Command(
-        "integration_hub.cli.authorize",
+        "integration_hub.cli.authorize.command",
         "authorize",
         "Sign in to an external system and consent to a connection.",
     ),
     "catalog": _Command(
-        "integration_hub.cli.catalog", "catalog", "Find definitions of real systems, and install them."
+        "integration_hub.cli.catalog.command",
+        "catalog",
+        "Find definitions of real systems, and install them.",
     ),
     "check": _Command("integration_hub.cli.check", "check", "Say whether the cluster is fit for the hub."),
     "completion": _Command(
         "integration_hub.cli.completion", "completion", "Print a script that lets a shell complete commands."
     ),
     "connect": _Command(
-        "integration_hub.cli.connect", "connect", "Make a connection: asks, tests, and writes it."
+        "integration_hub.cli.connect.command", "connect", "Make a connection: asks, tests, and writes it."
     ),
     "definition": _Command(
-        "integration_hub.cli.definition",
+        "integration_hub.cli.definition.command",
         "definition",
         "Check definitions of your own: lint them, play them against a simulated vendor, compare them.",
     ),
     "dev": _Command("integration_hub.cli.dev", "dev", "Run a real Kubernetes API server on this machine."),
     "diff": _Command("integration_hub.cli.diff", "diff", "Show what applying a file would change."),
-    "edit": _Command("integration_hub.cli.edit", "edit", "Change a connection: asks, tests, and writes."),
+    "edit": _Command(
+        "integration_hub.cli.connect.edit", "edit", "Change a connection: asks, tests, and writes."
+    ),
     "events": _Command(
         "integration_hub.cli.events", "events", "List what the operator has told about instances."
     ),
@@ -59,7 +63,9 @@ _COMMANDS: dict[str, _Command] = {
     "export": _Command("integration_hub.cli.export", "export", "Print an instance as a manifest for Git."),
     "get": _Command("integration_hub.cli.get", "get", "List instances or definitions, and how they are."),
     "keys": _Command(
-        "integration_hub.cli.keys", "keys", "List, rotate and remove the keys that seal obtained tokens."
+        "integration_hub.cli.keys.command",
+        "keys",
+        "List, rotate and remove the keys that seal obtained tokens.",
     ),
     "reconcile": _Command(
         "integration_hub.cli.reconcile", "reconcile", "Ask the operator to test an instance now."
@@ -73,7 +79,7 @@ _COMMANDS: dict[str, _Command] = {
     ),
     "suspend": _Command("integration_hub.cli.reconcile", "suspend", "Let no tests of an instance be made."),
     "test": _Command(
-        "integration_hub.cli.trial", "trial", "Test a connection now and say what is wrong with it."
+        "integration_hub.cli.trial.command", "trial", "Test a connection now and say what is wrong with it."
     ),
     "tree": _Command("integration_hub.cli.tree", "tree", "Show what belongs to an instance."),
     "usage": _Command("integration_hub.cli.tree", "usage", "List who uses a definition or an instance."),

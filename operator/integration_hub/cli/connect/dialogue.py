@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import Final
 
-from integration_hub.cli.connect_ask import Asker, BackError, menu
+from integration_hub.cli.connect.ask import Asker, BackError, menu
 from integration_hub.cli.errors import HubError
 from integration_hub.cli.terminal import Screen, cut
 from integration_hub.config.plain_text import clean, one_line

@@ -11,7 +11,7 @@ from typing import Any
 from integration_hub.catalog.changes import changes
 from integration_hub.catalog.lint import Finding
 from integration_hub.catalog.vendor import Vendor
-from integration_hub.cli.definition_files import (
+from integration_hub.cli.definition.files import (
     CannotReadError,
     Named,
     by_name_or_file,
@@ -20,7 +20,7 @@ from integration_hub.cli.definition_files import (
     one_of,
     vendor_of,
 )
-from integration_hub.cli.definition_view import PlayedView, change_lines, lint_lines
+from integration_hub.cli.definition.view import PlayedView, change_lines, lint_lines
 from integration_hub.cli.errors import Exit, HubError
 from integration_hub.cli.output import Form, write
 from integration_hub.cli.terminal import Screen

@@ -19,7 +19,7 @@ from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.styles import Style
 from prompt_toolkit.validation import ValidationError, Validator
 
-from integration_hub.cli.connect_ask import END_OF_PEM, BackError
+from integration_hub.cli.connect.ask import END_OF_PEM, BackError
 from integration_hub.config.plain_text import clean
 
 _STYLE: Final = Style.from_dict({"bottom-toolbar": "noreverse", "validation-toolbar": "bold"})

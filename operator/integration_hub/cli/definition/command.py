@@ -49,7 +49,7 @@ def lint(names: tuple[str, ...], files: tuple[Path, ...], *, all_: bool, strict:
     """
     if not (names or files or all_):
         raise click.UsageError("Name a definition of the catalog, or a file with -f FILE, or --all.")
-    from integration_hub.cli import definition_run  # noqa: PLC0415 - `--help` needs none of it
+    from integration_hub.cli.definition import run as definition_run  # noqa: PLC0415 - `--help` needs none of it
 
     sys.exit(definition_run.lint(names, files, everything=all_, strict=strict, form=output))
 
@@ -74,7 +74,7 @@ def test(name: str | None, file: Path | None, vendor: Path | None, only: str | N
     """
     if (name is None) == (file is None):
         raise click.UsageError("Name a definition of the catalog, or a file with -f FILE: one of the two.")
-    from integration_hub.cli import definition_run  # noqa: PLC0415
+    from integration_hub.cli.definition import run as definition_run  # noqa: PLC0415
 
     sys.exit(definition_run.test(name, file, vendor, only, form=output))
 
@@ -90,6 +90,6 @@ def diff(old: str, new: str, output: Form) -> None:
     Each is a file with one definition, '-' for standard input, or the name of a definition of the catalog. Exit code 1
     where something may break.
     """
-    from integration_hub.cli import definition_run  # noqa: PLC0415
+    from integration_hub.cli.definition import run as definition_run  # noqa: PLC0415
 
     sys.exit(definition_run.diff(old, new, form=output))

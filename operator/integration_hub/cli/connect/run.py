@@ -13,12 +13,12 @@ import click
 
 from integration_hub.adapters.egress import EgressPolicy
 from integration_hub.cli.cluster import Cluster
-from integration_hub.cli.connect_ask import asker_of
-from integration_hub.cli.connect_dialogue import Dialogue, LeftError
-from integration_hub.cli.connect_given import Given
-from integration_hub.cli.connect_place import Place
-from integration_hub.cli.connect_trial import Trials
-from integration_hub.cli.connect_write import (
+from integration_hub.cli.connect.ask import asker_of
+from integration_hub.cli.connect.dialogue import Dialogue, LeftError
+from integration_hub.cli.connect.given import Given
+from integration_hub.cli.connect.place import Place
+from integration_hub.cli.connect.trial import Trials
+from integration_hub.cli.connect.write import (
     Applying,
     Result,
     Waiting,
@@ -425,7 +425,7 @@ class Session:
 
     def _consent(self, result: Result, wish: Wish) -> Exit:
         """Show the link or code, and wait until somebody has consented."""
-        from integration_hub.cli.authorize_run import Request, run  # noqa: PLC0415 - few connections need it
+        from integration_hub.cli.authorize.run import Request, run  # noqa: PLC0415 - few connections need it
 
         return Exit(
             run(

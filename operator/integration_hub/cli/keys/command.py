@@ -48,7 +48,7 @@ def keys() -> None:
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="How to print it.")
 def list_(output: str, **place: Any) -> None:
     """List the keys: since when there is each, and how many records are sealed with it."""
-    from integration_hub.cli import keys_run  # noqa: PLC0415 - `--help` needs none of it
+    from integration_hub.cli.keys import run as keys_run  # noqa: PLC0415 - `--help` needs none of it
 
     where = keys_run.Where.of(**place)
     sys.exit(keys_run.list_keys(where, as_json=output == "json"))
@@ -66,7 +66,7 @@ def rotate(*, resume: bool, no_wait: bool, **place: Any) -> None:
     """
     if resume and no_wait:
         raise click.UsageError("--resume and --no-wait leave nothing to do: leave one of them out.")
-    from integration_hub.cli import keys_run  # noqa: PLC0415
+    from integration_hub.cli.keys import run as keys_run  # noqa: PLC0415
 
     sys.exit(keys_run.rotate(keys_run.Where.of(**place), resume=resume, no_wait=no_wait))
 
@@ -81,6 +81,6 @@ def prune(numbers: tuple[int, ...], *, yes: bool, now: bool, **place: Any) -> No
 
     What is removed is gone: a backup from before then opens only together with a backup of the key.
     """
-    from integration_hub.cli import keys_run  # noqa: PLC0415
+    from integration_hub.cli.keys import run as keys_run  # noqa: PLC0415
 
     sys.exit(keys_run.prune(keys_run.Where.of(**place), numbers, yes=yes, now=now))

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from integration_hub.cli import completing
-from integration_hub.cli.connect_flags import answer_flags, doing_flags
+from integration_hub.cli.connect.flags import answer_flags, doing_flags
 from integration_hub.cli.flags import HELP
 
 
@@ -36,6 +36,6 @@ def edit(name: str, **flags: Any) -> None:
     not answered in time.
     """  # noqa: D301 - \b is click's sign for a paragraph that keeps its lines
     # Here, since `hub edit --help` needs none of it.
-    from integration_hub.cli.connect_run import edit as run  # noqa: PLC0415
+    from integration_hub.cli.connect.run import edit as run  # noqa: PLC0415
 
     sys.exit(run(name, flags))

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from integration_hub.adapters.kube import ApiError
 from integration_hub.cli.errors import Exit, HubError
-from integration_hub.cli.trial_subjects import Access, Subject
-from integration_hub.cli.trial_view import View, verdict_data
-from integration_hub.cli.trial_wish import CODES, Raw, Wish
+from integration_hub.cli.trial.subjects import Access, Subject
+from integration_hub.cli.trial.view import View, verdict_data
+from integration_hub.cli.trial.wish import CODES, Raw, Wish
 from integration_hub.model.instance import IntegrationInstance, TestStatus
 from integration_hub.model.reasons import Reason
 from integration_hub.reconcile.inputs import Inputs

@@ -36,7 +36,7 @@ def catalog() -> None:
 @look_flags
 def list_(category: str | None, output: Form, *, no_headers: bool) -> None:
     """List all definitions of the catalog."""
-    from integration_hub.cli import catalog_view  # noqa: PLC0415 - `--help` needs none of it
+    from integration_hub.cli.catalog import view as catalog_view  # noqa: PLC0415 - `--help` needs none of it
 
     catalog_view.list_all(category, output, headers=not no_headers)
 
@@ -51,7 +51,7 @@ def search(words: tuple[str, ...], output: Form, *, no_headers: bool) -> None:
 
     All words must be found; a letter or two may be wrong in longer ones. Exit code 1 where there is none.
     """
-    from integration_hub.cli import catalog_view  # noqa: PLC0415
+    from integration_hub.cli.catalog import view as catalog_view  # noqa: PLC0415
 
     catalog_view.find(" ".join(words), output, headers=not no_headers)
 
@@ -65,7 +65,7 @@ def show(name: str, output: Form) -> None:
 
     '-o yaml' prints the definition itself.
     """
-    from integration_hub.cli import catalog_view  # noqa: PLC0415
+    from integration_hub.cli.catalog import view as catalog_view  # noqa: PLC0415
 
     catalog_view.show(name, output)
 
@@ -94,7 +94,7 @@ def install(names: tuple[str, ...], **flags: Any) -> None:
     """  # noqa: D301 - \b is click's sign for a paragraph that keeps its lines
     if bool(names) == flags["all_"]:
         raise click.UsageError("Name definitions, or all of them with --all: one of the two.")
-    from integration_hub.cli import catalog_install  # noqa: PLC0415
+    from integration_hub.cli.catalog import install as catalog_install  # noqa: PLC0415
 
     catalog_install.install(names, flags)
 
@@ -111,6 +111,6 @@ def export(folder: Path, names: tuple[str, ...], *, all_: bool) -> None:
     """
     if bool(names) == all_:
         raise click.UsageError("Name definitions, or all of them with --all: one of the two.")
-    from integration_hub.cli import catalog_view  # noqa: PLC0415
+    from integration_hub.cli.catalog import view as catalog_view  # noqa: PLC0415
 
     catalog_view.export(folder, names)

@@ -270,7 +270,7 @@ class FormAsker:
     def __init__(self, screen: Screen) -> None:
         """Write to standard error, read standard input."""
         # Here, since it takes longer to load than `hub --help` may take.
-        from integration_hub.cli.connect_prompt import Prompt  # noqa: PLC0415
+        from integration_hub.cli.connect.prompt import Prompt  # noqa: PLC0415
 
         self._words = _Words(screen)
         self._prompt = Prompt(colour=not os.environ.get("NO_COLOR"))

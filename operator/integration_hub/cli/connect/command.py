@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from integration_hub.cli import completing
-from integration_hub.cli.connect_flags import answer_flags, doing_flags
+from integration_hub.cli.connect.flags import answer_flags, doing_flags
 from integration_hub.cli.flags import HELP
 
 
@@ -40,6 +40,6 @@ def connect(definition: str | None, **flags: Any) -> None:
     asked or does not permit it; 4 where the operator has not answered in time.
     """  # noqa: D301 - \b is click's sign for a paragraph that keeps its lines
     # Here, since `hub connect --help` needs none of it.
-    from integration_hub.cli.connect_run import connect as run  # noqa: PLC0415
+    from integration_hub.cli.connect.run import connect as run  # noqa: PLC0415
 
     sys.exit(run(definition, flags))

@@ -149,8 +149,8 @@ def trial(**flags: Any) -> None:
     entry = _entry(flags)
     try:
         # Here, since `hub test --help` and a mistake in a flag need none of it.
-        from integration_hub.cli.trial_run import run  # noqa: PLC0415
-        from integration_hub.cli.trial_wish import Wish  # noqa: PLC0415
+        from integration_hub.cli.trial.run import run  # noqa: PLC0415
+        from integration_hub.cli.trial.wish import Wish  # noqa: PLC0415
 
         code = run(Wish.of(flags, entry=entry))
     except KeyboardInterrupt:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from integration_hub.adapters.kube_api import INSTANCES, ApiError
-from integration_hub.cli.connect_place import WHOLE_SECRETS, Place, Written
+from integration_hub.cli.connect.place import WHOLE_SECRETS, Place, Written
 from integration_hub.cli.errors import Exit, HubError
 from integration_hub.cli.output import as_yaml
 from integration_hub.cli.terminal import OF_READY, Screen, State

@@ -62,7 +62,7 @@ def authorize(  # noqa: PLR0913, PLR0917
     """  # noqa: D301 - \b is click's sign for a paragraph that keeps its lines
     try:
         # Here, since `hub authorize --help` and a mistake in a flag need none of it.
-        from integration_hub.cli.authorize_run import Request, run  # noqa: PLC0415
+        from integration_hub.cli.authorize.run import Request, run  # noqa: PLC0415
 
         code = run(
             Request(

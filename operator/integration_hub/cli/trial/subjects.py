@@ -12,8 +12,8 @@ from integration_hub.adapters.kubeconfig import KubeConnection
 from integration_hub.cli.connecting import connection_of
 from integration_hub.cli.errors import Exit, HubError
 from integration_hub.cli.streams import UnreadableError, text_of
-from integration_hub.cli.trial_wish import Raw, Wish
-from integration_hub.cli.trial_words import in_flags
+from integration_hub.cli.trial.wish import Raw, Wish
+from integration_hub.cli.trial.words import in_flags
 from integration_hub.config.redaction import is_sensitive_name
 from integration_hub.config.values import choices, did_you_mean
 from integration_hub.reconcile.definition import CheckedDefinition, check_definition, listed

@@ -17,8 +17,8 @@ from integration_hub.adapters.kube import ApiError, KubeClient
 from integration_hub.adapters.kubeconfig import KubeConnection
 from integration_hub.cli.connecting import connection_of, farewell
 from integration_hub.cli.errors import Exit, HubError
-from integration_hub.cli.keys_removal import Removal
-from integration_hub.cli.keys_view import Course, names, print_list, print_report
+from integration_hub.cli.keys.removal import Removal
+from integration_hub.cli.keys.view import Course, names, print_list, print_report
 from integration_hub.cli.words import age_of, capital, counted
 from integration_hub.config.plain_text import clean
 from integration_hub.credentials.keyring import Keyring, KeyringError, with_new_key

@@ -9,7 +9,7 @@ from typing import Any
 
 from integration_hub.adapters.kube_api import DEFINITIONS, INSTANCES, ApiError
 from integration_hub.catalog.changes import Change, changes
-from integration_hub.cli.catalog_view import chosen
+from integration_hub.cli.catalog.view import chosen
 from integration_hub.cli.cluster import Cluster
 from integration_hub.cli.errors import HubError
 from integration_hub.cli.output import Form, Raw, as_list, write

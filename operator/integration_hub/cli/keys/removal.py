@@ -9,7 +9,7 @@ from enum import Enum
 import click
 
 from integration_hub.adapters.kube import ApiError, KubeClient
-from integration_hub.cli.keys_view import names
+from integration_hub.cli.keys.view import names
 from integration_hub.credentials.keyring import Keyring, KeyringError, without
 from integration_hub.shell.keyring_source import StoredKeyring, read_keyring, replace_keyring
 from integration_hub.shell.rewrap import usage_of_keys

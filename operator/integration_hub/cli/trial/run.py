@@ -14,11 +14,11 @@ from integration_hub.adapters.kube import ApiError
 from integration_hub.adapters.traffic import Traffic
 from integration_hub.cli.connecting import farewell
 from integration_hub.cli.errors import Exit, HubError
-from integration_hub.cli.trial_operator import OtherSide, why_not
-from integration_hub.cli.trial_subjects import Access, Subject, Subjects
-from integration_hub.cli.trial_view import View, trial_data
-from integration_hub.cli.trial_wish import CODES, SEVERITY, Raw, Wish
-from integration_hub.cli.trial_words import hint_here, in_flags
+from integration_hub.cli.trial.operator import OtherSide, why_not
+from integration_hub.cli.trial.subjects import Access, Subject, Subjects
+from integration_hub.cli.trial.view import View, trial_data
+from integration_hub.cli.trial.wish import CODES, SEVERITY, Raw, Wish
+from integration_hub.cli.trial.words import hint_here, in_flags
 from integration_hub.config.plain_text import clean, one_line
 from integration_hub.config.values import choices, did_you_mean
 from integration_hub.model.reasons import Reason

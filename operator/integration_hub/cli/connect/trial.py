@@ -10,10 +10,10 @@ from typing import Any
 from integration_hub.adapters.egress import EgressPolicy
 from integration_hub.adapters.http import HttpClient
 from integration_hub.adapters.traffic import Traffic
-from integration_hub.cli.connect_place import Place
+from integration_hub.cli.connect.place import Place
 from integration_hub.cli.connecting import farewell
-from integration_hub.cli.trial_view import View
-from integration_hub.cli.trial_words import hint_here
+from integration_hub.cli.trial.view import View
+from integration_hub.cli.trial.words import hint_here
 from integration_hub.forms.interview import Interview
 from integration_hub.forms.question import Answers
 from integration_hub.reconcile.definition import CheckedDefinition

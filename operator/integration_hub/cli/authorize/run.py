@@ -19,12 +19,12 @@ import click
 from pydantic import ValidationError
 
 from integration_hub.adapters.kube import INSTANCES, ApiError, KubeClient
-from integration_hub.cli.authorize_browser import may_open, open_link
-from integration_hub.cli.authorize_judge import End, Judge, Show, Wait, link_problem, not_asked
+from integration_hub.cli.authorize.browser import may_open, open_link
+from integration_hub.cli.authorize.judge import End, Judge, Show, Wait, link_problem, not_asked
 from integration_hub.cli.connecting import connection_of, farewell
 from integration_hub.cli.errors import Exit, HubError
-from integration_hub.cli.trial_operator import why_not
-from integration_hub.cli.trial_view import View
+from integration_hub.cli.trial.operator import why_not
+from integration_hub.cli.trial.view import View
 from integration_hub.config.plain_text import one_line
 from integration_hub.model.base import AUTHORIZE_ANNOTATION
 from integration_hub.model.instance import Authorization, IntegrationInstance

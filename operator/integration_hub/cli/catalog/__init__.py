@@ -1,0 +1,1 @@
+"""`hub catalog`: finding definitions of the catalog, and installing them."""

@@ -1,0 +1,1 @@
+"""`hub definition`: checks for authors of definitions."""

@@ -1,0 +1,1 @@
+"""`hub keys`: the keys that seal what the operator obtains."""

@@ -1,0 +1,1 @@
+"""`hub test`: tests of a connection by hand."""
