@@ -300,7 +300,7 @@ class TestTheCatalogsDefinition:
         assert f"<Code>{refusal.code}</Code>" in found.text
         assert found.diagnosis.reason == refusal.reason
         assert found.diagnosis.message in {
-            f"127.0.0.1:{parties.s3.port}: {rule['message']}"
+            f"127.0.0.1:{parties.s3.port}: {rule['message']}."
             for rule in CATALOG["spec"]["tests"][0]["failures"]
             if f"<Code>{refusal.code}</Code>" in rule["when"]
         }

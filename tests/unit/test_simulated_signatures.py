@@ -80,8 +80,12 @@ def test_a_signature_is_good_for_a_quarter_of_an_hour() -> None:
     assert aws_fault(asked, rules(), str, datetime.now(UTC) + timedelta(minutes=16)) == "is of another time"
 
 
+NOW = datetime(2026, 11, 28, tzinfo=UTC)
+"""When every token is made and judged: those below are made while tests are collected, long before they are."""
+
+
 def token(key: str = KEY, **claims: Any) -> str:
-    now = int(datetime.now(UTC).timestamp())
+    now = int(NOW.timestamp())
     whole = {"iss": "the-client", "iat": now, "exp": now + 60, **claims}
     kept = {name: value for name, value in whole.items() if value is not None}
     return jwt.encode({"alg": "RS256", "kid": "one"}, kept, RSAKey.import_key(key))
@@ -89,7 +93,7 @@ def token(key: str = KEY, **claims: Any) -> str:
 
 def judged(text: str, **parts: Any) -> str | None:
     wanted = SignedToken.model_validate({"claims": {"iss": "the-client"}, "headers": {"kid": "one"}, **parts})
-    return token_fault(text, wanted, {"privateKey": KEY}, str, datetime.now(UTC))
+    return token_fault(text, wanted, {"privateKey": KEY}, str, NOW)
 
 
 def test_a_token_is_good_that_is_as_it_should_be() -> None:
