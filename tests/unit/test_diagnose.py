@@ -436,6 +436,7 @@ class TestTokens:
         [
             (401, {"error": "invalid_client"}, Reason.TOKEN_CLIENT_REJECTED),
             (400, {"error": "invalid_client"}, Reason.TOKEN_CLIENT_REJECTED),
+            (200, {"error": "incorrect_client_credentials"}, Reason.TOKEN_CLIENT_REJECTED),
             (400, {"error": "invalid_grant"}, Reason.TOKEN_GRANT_REJECTED),
             (400, {"error": "invalid_scope"}, Reason.TOKEN_SCOPE_REJECTED),
             (400, {"error": "unauthorized_client"}, Reason.TOKEN_REQUEST_REJECTED),

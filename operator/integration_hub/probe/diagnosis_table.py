@@ -410,8 +410,8 @@ TOKEN: Final[Sequence[Row]] = (
     Row(
         "token",
         Reason.TOKEN_CLIENT_REJECTED,
-        "the token URL answers with the error `invalid_client`",
-        _says_oauth("invalid_client"),
+        "the token URL answers with the error `invalid_client`, or GitHub's `incorrect_client_credentials`",
+        _says_oauth("invalid_client", "incorrect_client_credentials"),
         _TOKEN + ": it does not accept the client.",
     ),
     Row(

@@ -354,7 +354,8 @@ class Facts:
     def is_refused(self) -> bool:
         """Whether the credentials may be what is wrong."""
         if self.is_token:
-            return self.says_oauth("invalid_client", "invalid_grant") or self.status == 401  # noqa: PLR2004
+            refusals = ("invalid_client", "incorrect_client_credentials", "invalid_grant")
+            return self.says_oauth(*refusals) or self.status == 401  # noqa: PLR2004
         return self.is_rejected or (self.status == 403 and not self.is_expected)  # noqa: PLR2004
 
     @cached_property
