@@ -575,6 +575,12 @@ class TestRules:
         said = tell(answered(401), of=planned(failures=[rule])).message
         assert said == f"{HOST}: {words}{'' if words.endswith(('.', '?')) else '.'}"
 
+    def test_its_hint_is_told_to_its_end(self) -> None:
+        hint = f"{'Do one thing after the other. ' * 16}And that last."
+        rule = {"when": "true", "reason": "CredentialsRejected", "hint": hint}
+        assert 490 < len(hint) <= 500, "as long as a definition may have it"
+        assert tell(answered(401), of=planned(failures=[rule])).hint == hint
+
     def test_what_the_reason_says_of_the_connection_holds_for_it_too(self) -> None:
         assert self.told(answered(402, {})).result == "Unknown"
 

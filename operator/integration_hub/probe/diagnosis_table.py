@@ -831,6 +831,8 @@ _NAMED_STATUS: Final = re.compile(r" \(HTTP [^)]*\)")
 
 MAX_PATH: Final = 120
 MAX_RULE: Final = 300
+MAX_HINT: Final = 500
+"""As `FailureRule.hint` allows: what to do is of no use without its end."""
 
 
 def find(facts: Facts) -> Finding:
@@ -872,7 +874,7 @@ def _told_by_rule(facts: Facts) -> Finding:
         reason=reason,
         result=_result(reason),
         message=message,
-        hint=(_line(rule.hint) if rule.hint else REASONS[reason].remedy) or None,
+        hint=(_line(rule.hint, MAX_HINT) if rule.hint else REASONS[reason].remedy) or None,
     )
 
 
@@ -924,10 +926,10 @@ def _request_words(facts: Facts) -> str:
     return f"{facts.plan.request.method} /{shown}"
 
 
-def _line(text: str) -> str:
+def _line(text: str, most: int = MAX_RULE) -> str:
     """Return words of whoever wrote the test as one line."""
     line = " ".join(text.split())
-    return line if len(line) <= MAX_RULE else line[: MAX_RULE - 1] + "…"
+    return line if len(line) <= most else line[: most - 1] + "…"
 
 
 def _sentence(text: str) -> str:
