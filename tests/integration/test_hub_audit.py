@@ -72,6 +72,13 @@ def test_a_log_as_the_operator_wrote_it_is_sound(hub: Hub, log: list[str]) -> No
     assert events.count("connection tested") == 2
 
 
+def _nested(depth: int) -> Any:
+    value: Any = 1
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
 def _changed(text: str, **fields: object) -> str:
     return json.dumps({**json.loads(text), **fields})
 
@@ -84,6 +91,22 @@ TAMPERED: dict[str, tuple[Tamper, str]] = {
         "was changed, or was not written by the operator",
     ),
     "a line taken out": (lambda log, at: [*log[: at[1] - 1], *log[at[1] :]], "number 2 is before it missing"),
+    "a name put in a second time": (
+        lambda log, at: [
+            *log[: at[1] - 1],
+            log[at[1] - 1].replace("{", '{"result": "Success", ', 1),
+            *log[at[1] :],
+        ],
+        "was changed, or was not written by the operator",
+    ),
+    "something nested too deep to be read": (
+        lambda log, at: [*log[: at[1] - 1], _changed(log[at[1] - 1], x=_nested(300)), *log[at[1] :]],
+        "was changed, or was not written by the operator",
+    ),
+    "a line made longer than any of ours": (
+        lambda log, at: [*log[: at[1] - 1], " " * 2**20 + log[at[1] - 1], *log[at[1] :]],
+        "number 2 is before it missing",
+    ),
     "a line put in": (
         lambda log, at: [*log[: at[1]], '{"logger": "integration_hub.audit", "event": "x"}', *log[at[1] :]],
         "is not sealed",

@@ -233,6 +233,15 @@ class TestSecrets:
         other = {**made["spec"], "auth": {"method": "key", "secretRef": {"name": "another"}}}
         assert apply({**made, "spec": other}, f"--as={writer}").returncode != 0
 
+    def test_who_may_not_read_it_may_not_have_it_sent_elsewhere_either(
+        self, apply: Apply, acme: str, writer: str
+    ) -> None:
+        made = connection(acme)
+        assert apply(made).returncode == 0
+        elsewhere = {**made["spec"]["config"], "server": "https://eve.example.com"}
+        done = apply({**made, "spec": {**made["spec"], "config": elsewhere}}, f"--as={writer}")
+        assert f"'{writer}' may not 'get' Secret" in done.stderr
+
     def test_who_may_read_it_may_name_it(
         self, apply: Apply, acme: str, writer: str, spare_cluster: ControlPlane
     ) -> None:
@@ -249,6 +258,11 @@ class TestSecrets:
         assert apply(made, f"--as={writer}").returncode == 0
 
 
+def review(**parts: Any) -> bytes:
+    request = {"uid": "1", "kind": {"kind": "IntegrationInstance"}, "object": {}, **parts}
+    return json.dumps({"apiVersion": "admission.k8s.io/v1", "request": request}).encode()
+
+
 NO_REVIEWS: dict[str, tuple[bytes, str]] = {
     "no JSON": (b"{", "no JSON"),
     "a list": (b"[]", "not an AdmissionReview"),
@@ -257,6 +271,11 @@ NO_REVIEWS: dict[str, tuple[bytes, str]] = {
         b'{"apiVersion": "admission.k8s.io/v1", "request": {"uid": "1", "kind": {"kind": "X"}}}',
         "request.object is missing",
     ),
+    "who asks is a word": (review(userInfo="x"), "request.userInfo is"),
+    "a namespace that is a number": (review(namespace=5), "request.namespace is"),
+    "a spec that is a list": (review(object={"spec": []}), "request.object.spec is no object"),
+    "metadata that is a word": (review(object={"metadata": "x"}), "request.object.metadata is no object"),
+    "an old object that is a list": (review(oldObject=[]), "request.oldObject is"),
 }
 
 

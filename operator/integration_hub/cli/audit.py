@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -74,6 +75,10 @@ def verify(files: tuple[Path, ...], keyring_files: Path | None, output: Form, **
 
 def _opened(file: Path, until: ExitStack) -> tuple[str, IO[bytes]]:
     if str(file) == "-":
+        if sys.stdin is None:
+            raise HubError(
+                "There is no standard input to read the log from.", todo="Name a file.", code=Exit.USAGE
+            )
         return "", sys.stdin.buffer
     try:
         return f"{file}, ", until.enter_context(file.open("rb"))
@@ -91,18 +96,44 @@ class _Reader:
 
     def audit_lines(self) -> Iterator[tuple[str, Line]]:
         """Yield each with where it stands."""
-        import orjson  # noqa: PLC0415 - as above
-
         for source, log in self._logs:
-            for number, text in enumerate(iter(lambda log=log: log.readline(LONGEST), b""), start=1):  # type: ignore[misc]
-                try:
-                    line = orjson.loads(text)
-                except orjson.JSONDecodeError:
-                    line = None
-                if isinstance(line, dict) and line.get("logger") == "integration_hub.audit":
+            for number, text in enumerate(_lines(log), start=1):
+                line = _read(text)
+                if line is not None and line.get("logger") == "integration_hub.audit":
                     yield f"{source}line {number}", line
                 else:
                     self.others += 1
+
+
+def _lines(log: IO[bytes]) -> Iterator[bytes]:
+    """Yield lines; of one that is too long to be ours, nothing, so that its end does not pass for a line."""
+    while text := log.readline(LONGEST):
+        is_whole = text.endswith(b"\n") or len(text) < LONGEST
+        while not is_whole:
+            more = log.readline(LONGEST)
+            is_whole = more.endswith(b"\n") or len(more) < LONGEST
+            text = b""
+        yield text
+
+
+def _read(text: bytes) -> Line | None:
+    """Return the object that a line is; None where it is none.
+
+    A name that stands there twice is kept twice, under another name, so that the seal does not fit: readers differ in
+    which of the two they show.
+    """
+    try:
+        line = json.loads(text, object_pairs_hook=_with_doubles)
+    except (ValueError, RecursionError):
+        return None
+    return line if isinstance(line, dict) else None
+
+
+def _with_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        found[name if name not in found else f"{name} (again)"] = value
+    return found
 
 
 def _keyring_in(folder: Path) -> Keyring:

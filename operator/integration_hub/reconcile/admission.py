@@ -55,16 +55,25 @@ def definition_named_by(raw: Raw) -> str | None:
     return name if isinstance(name, str) else None
 
 
-def secret_newly_named_by(new: Raw, old: Raw | None) -> str | None:
-    """Return the Secret whose values an instance is to use, and has not used before; None where there is none."""
-    named = _secret_named_by(new)
-    return named if old is None or named != _secret_named_by(old) else None
+_LEADS_THE_SECRET: Final = ("template", "config", "auth", "tests", "binding")
+"""Parts of the spec that say which Secret is used, where what is in it is sent, and who is handed what came of it."""
 
 
-def _secret_named_by(raw: Raw) -> str | None:
-    reference = ((raw.get("spec") or {}).get("auth") or {}).get("secretRef") or {}
-    name = reference.get("name")
-    return name if isinstance(name, str) else None
+def secret_to_ask_about(new: Raw, old: Raw | None) -> str | None:
+    """Return the Secret whose values an instance uses in a way that it did not before; None where there is none.
+
+    It need not be another Secret: whoever changes the address has the same one sent elsewhere. (Its definition an
+    instance keeps for life.)
+    """
+    spec = new.get("spec") or {}
+    name = ((spec.get("auth") or {}).get("secretRef") or {}).get("name")
+    if not isinstance(name, str):
+        return None
+    before = (old or {}).get("spec") or {}
+    is_led_as_before = old is not None and all(
+        spec.get(part) == before.get(part) for part in _LEADS_THE_SECRET
+    )
+    return None if is_led_as_before else name
 
 
 def verdict_on_instance(raw: Raw, definition: CheckedDefinition | None, now: datetime) -> Verdict:

@@ -13,7 +13,7 @@ from integration_hub.reconcile.admission import (
     Verdict,
     definition_named_by,
     is_unchanged,
-    secret_newly_named_by,
+    secret_to_ask_about,
     verdict_on_definition,
     verdict_on_instance,
 )
@@ -29,6 +29,17 @@ LONGEST_WARNING: Final = 250
 log = structlog.get_logger("integration_hub.admission")
 
 Raw = dict[str, Any]
+
+
+_PARTS: Final = {
+    "uid": str,
+    "kind": dict,
+    "object": dict,
+    "oldObject": dict | None,
+    "namespace": str,
+    "userInfo": dict,
+}
+"""What of a request is relied on, and its types: who asks is known by nothing but the network."""
 
 
 class BadReviewError(Exception):
@@ -82,7 +93,7 @@ class Reviewer:
 
     async def _secret(self, request: Mapping[str, Any], new: Raw, old: Raw | None) -> str | None:
         """Return why the Secret may not be used: whoever can name it lets the connection send what is in it."""
-        name = secret_newly_named_by(new, old) if self._checks_secrets else None
+        name = secret_to_ask_about(new, old) if self._checks_secrets else None
         if name is None:
             return None
         namespace, requester = request["namespace"], Requester.of(request.get("userInfo") or {})
@@ -106,13 +117,15 @@ def _request_in(review: object) -> Mapping[str, Any]:
     request = review.get("request") if isinstance(review, dict) and review.get("apiVersion") == API else None
     if not isinstance(request, dict):
         raise BadReviewError(f"not an AdmissionReview of {API} with a request")
-    wanted = (("uid", str), ("kind", dict), ("object", dict))
-    for name, kind in wanted:
-        if not isinstance(request.get(name), kind):
-            raise BadReviewError(f"request.{name} is missing")
-    if not isinstance(request.get("oldObject"), dict | None):
-        raise BadReviewError("request.oldObject is no object")
-    return {"namespace": "", **request}
+    whole = {"namespace": "", "userInfo": {}, "oldObject": None, **request}
+    for name, kinds in _PARTS.items():
+        if not isinstance(whole.get(name), kinds):
+            raise BadReviewError(f"request.{name} is missing, or not what it should be")
+    for name in ("object", "oldObject"):
+        for part in ("metadata", "spec"):
+            if not isinstance((whole[name] or {}).get(part), dict | None):
+                raise BadReviewError(f"request.{name}.{part} is no object")
+    return whole
 
 
 def _answer(uid: str, verdict: Verdict, status: tuple[int, str]) -> Raw:
