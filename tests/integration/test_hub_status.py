@@ -153,11 +153,13 @@ def test_nothing_is_waited_for_where_that_is_not_wanted(hub: Hub, api: Api, conn
 def test_an_operator_that_does_not_answer_ends_the_wait_with_a_code_of_its_own(
     hub: Hub, spare_api: Api, spare_cluster: ControlPlane
 ) -> None:
-    # The second control plane has no operator.
-    spare_api.apply(instance("default", "alone", "acme"))
+    # The second control plane has no operator now; those of later tests must not find what this one has left.
+    alone = instance("default", "alone", "acme")
+    spare_api.apply(alone)
     kubeconfig = str(spare_cluster.home.kubeconfig)
     place = ("-n", "default", "--kubeconfig", kubeconfig)
     late, unseen = hub.run_all(("reconcile", "alone", "--timeout", "1s", *place), ("status", "alone", *place))
+    spare_api.delete(alone)
     assert late.code == 4
     assert "Within 1 s it has not come so far that the operator has tested." in late.err
     assert "hub check" in late.err
