@@ -332,7 +332,7 @@ def test_a_saved_test_is_applied_beside_those_that_others_own(
     managers = {entry["manager"] for entry in found["metadata"]["managedFields"]}
     assert managers == {"a-user", "kubectl-hub"}
     conflict = hub.run("x", "--path", f"/v1/{account(namespace, 'x')}/other", "--save", "own", "--apply")
-    assert conflict.code == 3
+    assert conflict.code == 1
     assert "somebody else manages a test of this name" in conflict.err
 
 

@@ -189,9 +189,10 @@ class Session:
         except ApiError as error:
             if error.status == FIELD_CONFLICT:
                 why = f"somebody else manages a test of this name, so change it there: {error}"
+                code = Exit.FAILED
             else:
-                why = why_not(error)
-            raise HubError(f"The test could not be saved: {why}", code=Exit.UNREACHABLE) from error
+                why, code = why_not(error), Exit.UNREACHABLE
+            raise HubError(f"The test could not be saved: {why}", code=code) from error
         self.view.say(
             f"\nSaved as '{name}' in spec.tests. If the instance comes from Git, commit it there too."
         )
