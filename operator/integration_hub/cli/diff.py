@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from integration_hub.cli import completing
-from integration_hub.cli.flags import HELP, place_flags
+from integration_hub.cli.flags import HELP, Command, place_flags
 from integration_hub.cli.terminal import Screen, State
 from integration_hub.config.plain_text import clean
 
@@ -32,7 +32,7 @@ class _Document(NamedTuple):
     place: str
 
 
-@click.command("diff", context_settings=HELP)
+@click.command("diff", cls=Command, context_settings=HELP)
 @click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=completing.instances)
 @click.option(
     "-f",
