@@ -23,7 +23,8 @@ INTRODUCTION = """\
 # `hub`, and `kubectl hub`
 
 One program under two names: `hub get` and `kubectl hub get` are the same. It asks the cluster that kubectl would ask,
-with your own rights, and needs nothing else. Its flags mean what they mean to kubectl.
+with your own rights, and needs nothing else. Its flags mean what they mean to kubectl, and are written the same ways:
+`--wait=false`, `--watch=true`, `--dry-run=none`.
 
 - **Output.** Standard output is what was found, standard error what is under way, so a pipe gets data alone. `-o` has
   `wide`, `json`, `yaml`, `name` and kubectl's `jsonpath=` where a command names them.

@@ -298,6 +298,31 @@ def test_a_cluster_that_is_not_there_and_one_that_does_not_permit_it(
         assert "Traceback" not in ran.err
 
 
+def test_who_may_read_and_not_write_is_told_which_right_an_installation_takes(  # noqa: PLR0917 - fixtures
+    control_plane: ControlPlaneInfo, kubectl: Kubectl, hub: Hub, api: Api, namespace: str, tmp_path: Path
+) -> None:
+    api.apply(older(description="Ours."))
+    kubectl("create", "serviceaccount", "reader", "-n", namespace)
+    kubectl("create", "clusterrole", namespace, "--verb=get,list", "--resource=idef,iinst")
+    kubectl("create", "clusterrolebinding", namespace, f"--clusterrole={namespace}",
+            f"--serviceaccount={namespace}:reader")  # fmt: skip
+    token = kubectl("create", "token", "reader", "-n", namespace).stdout.strip()
+    file = user_kubeconfig(
+        tmp_path / "reader",
+        server=control_plane.server, ca_file=control_plane.ca_file, namespace=namespace, token=token,
+    )  # fmt: skip
+    new, there = (
+        Hub(tmp_path, file, token).run("catalog", "install", name, "--force")
+        for name in ("stripe", "salesforce")
+    )
+    kubectl("delete", "clusterrolebinding,clusterrole", namespace)
+    assert (new.code, there.code) == (3, 3)
+    assert "You may not create IntegrationDefinition 'stripe'." in new.err
+    assert "Ask for the right to 'create' and 'patch' it, or" in new.err
+    assert "You may not change IntegrationDefinition 'salesforce'." in there.err
+    assert "Ask for the right to 'patch' it, or" in there.err
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -222,6 +222,19 @@ def test_a_diff_shows_what_an_apply_would_change_and_changes_nothing(
 
 
 @pytest.mark.parametrize(
+    ("name", "verb", "rights"),
+    [("billing", "change", "'patch' it"), ("new", "create", "'create' and 'patch' it")],
+)
+def test_who_may_not_apply_is_told_which_right_a_diff_takes(  # noqa: PLR0917 - fixtures
+    reader: Hub, namespace: str, bound: Object, name: str, verb: str, rights: str
+) -> None:
+    ran = reader.run("diff", "-f", "-", stdin=yaml.safe_dump(instance(namespace, name, namespace)))
+    assert ran.code == 3
+    assert f"You may not {verb} IntegrationInstance '{name}'." in ran.err
+    assert f"Ask for the right to {rights}, or choose another --context." in ran.err
+
+
+@pytest.mark.parametrize(
     ("text", "words"),
     [
         ("{kind: [", "standard input is no YAML at line 2"),

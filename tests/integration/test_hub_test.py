@@ -88,7 +88,11 @@ def test_a_draft_is_tested_without_any_cluster(alone: HubTest, target: TargetSer
     bad = written(
         tmp_path / "bad.yaml", *draft(target, "whole"), instance("ns", "wrong", "whole", secret=None)
     )
-    ran, failed = alone.run_all(("--draft", "-f", good), ("--draft", "-f", bad, "-o", "json"))
+    ran, failed, as_yaml = alone.run_all(
+        ("--draft", "-f", good),
+        ("--draft", "-f", bad, "-o", "json"),
+        ("--draft", "-f", bad, "-o", "yaml"),
+    )
     assert ran.code == 0, ran.err
     shown = re.findall(r"(?m)^  (\w+) +(passed|skipped|failed)", ran.out)
     assert [name for name, _ in shown] == ["config", "dns", "connect", "tls", "request", "identity"]
@@ -100,6 +104,11 @@ def test_a_draft_is_tested_without_any_cluster(alone: HubTest, target: TargetSer
     assert failed.code == 1
     assert [found["reason"] for found in failed.data["instances"]] == ["Connected", "SecretRefMissing"]
     assert failed.data["exitCode"] == 1
+    assert as_yaml.code == 1
+    assert [found["reason"] for found in yaml.safe_load(as_yaml.out)["instances"]] == [
+        "Connected",
+        "SecretRefMissing",
+    ]
 
 
 def test_a_draft_from_standard_input_by_name(alone: HubTest, target: TargetServer) -> None:
@@ -332,7 +341,7 @@ def test_a_saved_test_is_applied_beside_those_that_others_own(
     managers = {entry["manager"] for entry in found["metadata"]["managedFields"]}
     assert managers == {"a-user", "kubectl-hub"}
     conflict = hub.run("x", "--path", f"/v1/{account(namespace, 'x')}/other", "--save", "own", "--apply")
-    assert conflict.code == 3
+    assert conflict.code == 1
     assert "somebody else manages a test of this name" in conflict.err
 
 

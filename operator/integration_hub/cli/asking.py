@@ -12,7 +12,7 @@ from integration_hub.cli.cluster import MANAGER, Cluster
 from integration_hub.cli.errors import Exit, HubError, NotFoundError, UnreachableError
 from integration_hub.cli.output import Raw
 from integration_hub.cli.terminal import Screen
-from integration_hub.shell.explaining import FORBIDDEN
+from integration_hub.shell.explaining import CHANGE, FORBIDDEN
 
 LOOK_SECONDS = 0.25
 """Between two looks whether the operator has answered."""
@@ -46,7 +46,7 @@ def change(cluster: Cluster, name: str, patch: Mapping[str, Any], *, dry_run: st
             ) from error
         if error.status and error.status < 500:  # noqa: PLR2004
             raise HubError(f"{what} was not changed.", why=f"The API server says: {error}") from error
-        raise cluster.explained(error, what) from error
+        raise cluster.explained(error, what, CHANGE) from error
 
 
 def wait_until(  # noqa: PLR0913

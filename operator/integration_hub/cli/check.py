@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from integration_hub import __version__
-from integration_hub.cli.flags import HELP, output_flag, place_flags
+from integration_hub.cli.flags import HELP, Command, output_flag, place_flags
 from integration_hub.cli.output import Form, write
 from integration_hub.cli.terminal import Screen, State
 
@@ -61,7 +61,7 @@ _IN_NO_NAMESPACE = frozenset(
 _OPERATOR_LABEL = "app.kubernetes.io/name=integration-hub"
 
 
-@click.command("check", context_settings=HELP)
+@click.command("check", cls=Command, context_settings=HELP)
 @click.option("--pre", is_flag=True, help="Before the hub is installed: only whether it can be.")
 @place_flags()
 @click.option(
@@ -249,7 +249,7 @@ class _Examination:
         return Finding(name, OK, f"The {place} is there. 'hub keys list' says more.")
 
 
-@click.command("version", context_settings=HELP)
+@click.command("version", cls=Command, context_settings=HELP)
 @click.option("--client", is_flag=True, help="Only this command's own version; asks no cluster.")
 @place_flags()
 @output_flag(("table", "json", "yaml"))

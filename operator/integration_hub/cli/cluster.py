@@ -17,7 +17,7 @@ from integration_hub.adapters.kube_blocking import BlockingKube
 from integration_hub.cli.connecting import connection_of
 from integration_hub.cli.errors import Exit, HubError, NotFoundError, UnreachableError
 from integration_hub.config.values import choices, did_you_mean
-from integration_hub.shell.explaining import FORBIDDEN, explanation
+from integration_hub.shell.explaining import FORBIDDEN, READ, Deed, explanation
 
 Raw = dict[str, Any]
 
@@ -74,9 +74,9 @@ class Cluster:
         except ApiError as error:
             raise self.explained(error, what) from error
 
-    def explained(self, error: ApiError, what: str) -> HubError:
-        """Return why the API server did not give `what`."""
-        found = explanation(error, what, self.kube.server)
+    def explained(self, error: ApiError, what: str, deed: Deed = READ) -> HubError:
+        """Return why the API server did not read `what`, or do with it what it was asked to."""
+        found = explanation(error, what, self.kube.server, deed)
         if error.status in _NOT_UNDERSTOOD:
             return HubError(found.what, code=Exit.USAGE)
         return UnreachableError(found.what, todo=found.todo)

@@ -7,12 +7,12 @@ from pathlib import PurePath
 
 import click
 
-from integration_hub.cli.flags import HELP
+from integration_hub.cli.flags import HELP, Command
 
 SHELLS = ("bash", "zsh", "fish")
 
 
-@click.command("completion", context_settings=HELP)
+@click.command("completion", cls=Command, context_settings=HELP)
 @click.argument("shell", type=click.Choice(SHELLS))
 def completion(shell: str) -> None:
     """Print a script that lets a shell complete commands, flags and names of the cluster.

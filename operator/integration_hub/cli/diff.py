@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from integration_hub.cli import completing
-from integration_hub.cli.flags import HELP, place_flags
+from integration_hub.cli.flags import HELP, Command, place_flags
 from integration_hub.cli.terminal import Screen, State
 from integration_hub.config.plain_text import clean
 
@@ -32,7 +32,7 @@ class _Document(NamedTuple):
     place: str
 
 
-@click.command("diff", context_settings=HELP)
+@click.command("diff", cls=Command, context_settings=HELP)
 @click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=completing.instances)
 @click.option(
     "-f",
@@ -168,6 +168,7 @@ def _compared(cluster: Cluster, document: _Document, manager: str) -> Iterator[s
     from integration_hub.cli.cluster import refuse_no_name  # noqa: PLC0415
     from integration_hub.cli.errors import Exit, HubError  # noqa: PLC0415
     from integration_hub.cli.output import as_yaml  # noqa: PLC0415
+    from integration_hub.shell.explaining import CHANGE, CREATE  # noqa: PLC0415
 
     obj, name = document.obj, document.obj["metadata"]["name"]
     resource = next((own for own in (INSTANCES, DEFINITIONS) if own.kind == obj.get("kind")), None)
@@ -199,7 +200,7 @@ def _compared(cluster: Cluster, document: _Document, manager: str) -> Iterator[s
                 why=f"The API server says: {error}",
                 code=Exit.USAGE,
             ) from error
-        raise cluster.explained(error, what) from error
+        raise cluster.explained(error, what, CREATE if live is None else CHANGE) from error
     path = f"{namespace}/{name}" if namespace else name
     now, then = (as_yaml(_comparable(state)).splitlines() if state else [] for state in (live, after))
     label = f"{resource.kind} {path}"

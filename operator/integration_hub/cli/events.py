@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from integration_hub.cli import completing
-from integration_hub.cli.flags import HELP, headers_flag, output_flag, place_flags, watch_flag
+from integration_hub.cli.flags import HELP, Command, headers_flag, output_flag, place_flags, watch_flag
 from integration_hub.cli.output import Form, Raw, as_list, without_bookkeeping, write
 from integration_hub.cli.table import Aligned, Table
 from integration_hub.cli.terminal import Screen, State
@@ -20,7 +20,7 @@ from integration_hub.reconcile.times import parse_timestamp
 _TYPES: Mapping[str, State] = {"Normal": State.GOOD, "Warning": State.BAD}
 
 
-@click.command("events", context_settings=HELP)
+@click.command("events", cls=Command, context_settings=HELP)
 @click.argument("name", required=False, shell_complete=completing.instances)
 @place_flags(all_namespaces=True)
 @watch_flag

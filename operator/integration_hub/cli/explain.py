@@ -8,13 +8,13 @@ from typing import Any
 import click
 
 from integration_hub.cli import completing
-from integration_hub.cli.flags import HELP, look_flags, output_flag
+from integration_hub.cli.flags import HELP, Command, look_flags, output_flag
 from integration_hub.cli.output import Form, Raw, write
 from integration_hub.cli.table import Table
 from integration_hub.cli.terminal import Screen
 
 
-@click.command("explain", context_settings=HELP)
+@click.command("explain", cls=Command, context_settings=HELP)
 @click.argument("reason", required=False, shell_complete=completing.reasons)
 @output_flag(("table", "json", "yaml", "name"))
 @look_flags

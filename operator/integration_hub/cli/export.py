@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from integration_hub.cli import completing
-from integration_hub.cli.flags import HELP, output_flag, place_flags
+from integration_hub.cli.flags import HELP, Command, output_flag, place_flags
 from integration_hub.cli.output import Form, write
 from integration_hub.cli.terminal import Screen
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from integration_hub.cli.cluster import Cluster
 
 
-@click.command("export", context_settings=HELP)
+@click.command("export", cls=Command, context_settings=HELP)
 @click.argument("subject", metavar="NAME | definition/NAME", shell_complete=completing.instances)
 @place_flags()
 @output_flag(("yaml", "json"))

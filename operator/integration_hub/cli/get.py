@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from integration_hub.cli import completing
-from integration_hub.cli.flags import HELP, headers_flag, output_flag, place_flags, selector_flag, watch_flag
+from integration_hub.cli.flags import (
+    HELP,
+    Command,
+    headers_flag,
+    output_flag,
+    place_flags,
+    selector_flag,
+    watch_flag,
+)
 from integration_hub.cli.output import Form, Raw, as_list, without_bookkeeping, write
 from integration_hub.cli.table import Aligned, Table
 from integration_hub.cli.terminal import Screen
@@ -22,7 +30,7 @@ INSTANCE_WORDS = ("instances", "instance", "integrationinstances", "integrationi
 DEFINITION_WORDS = ("definitions", "definition", "integrationdefinitions", "integrationdefinition", "idef")
 
 
-@click.command("get", context_settings=HELP)
+@click.command("get", cls=Command, context_settings=HELP)
 @click.argument(
     "words", metavar="[instances|definitions] [NAME]...", nargs=-1, shell_complete=completing.for_get
 )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from integration_hub.cli import completing
-from integration_hub.cli.flags import HELP, dry_run_flag, output_flag, place_flags, wait_flags
+from integration_hub.cli.flags import HELP, Command, dry_run_flag, output_flag, place_flags, wait_flags
 from integration_hub.cli.output import Form, Raw, write
 from integration_hub.cli.terminal import Screen
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from integration_hub.cli.cluster import Cluster
 
 
-@click.command("reconcile", context_settings=HELP)
+@click.command("reconcile", cls=Command, context_settings=HELP)
 @click.argument("name", shell_complete=completing.instances)
 @place_flags()
 @wait_flags("1m", what="the operator has tested")
@@ -77,7 +77,7 @@ def reconcile(name: str, output: Form, **flags: Any) -> None:
     sys.exit(_show(raw if asked else before, screen, output))
 
 
-@click.command("suspend", context_settings=HELP)
+@click.command("suspend", cls=Command, context_settings=HELP)
 @click.argument("name", shell_complete=completing.instances)
 @place_flags()
 @dry_run_flag
@@ -94,7 +94,7 @@ def suspend(name: str, **flags: Any) -> None:
     _hold(name, flags, suspended=True, is_aside=False)
 
 
-@click.command("resume", context_settings=HELP)
+@click.command("resume", cls=Command, context_settings=HELP)
 @click.argument("name", shell_complete=completing.instances)
 @place_flags()
 @wait_flags("1m", what="the operator has tested")

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from integration_hub.cli import completing
-from integration_hub.cli.flags import HELP, output_flag, place_flags
+from integration_hub.cli.flags import HELP, Command, output_flag, place_flags
 from integration_hub.cli.output import Form, Raw, write
 from integration_hub.cli.terminal import OF_READY, Screen, State
 from integration_hub.cli.words import typed, when
@@ -19,7 +19,7 @@ from integration_hub.config.plain_text import clean, one_line
 _HEADS = {"True": "Ready", "False": "Not ready", "Unknown": "Cannot tell"}
 
 
-@click.command("status", context_settings=HELP)
+@click.command("status", cls=Command, context_settings=HELP)
 @click.argument("name", shell_complete=completing.instances)
 @place_flags()
 @output_flag(("table", "json", "yaml"))

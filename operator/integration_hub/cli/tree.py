@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from integration_hub.cli import completing
-from integration_hub.cli.flags import HELP, headers_flag, output_flag, place_flags
+from integration_hub.cli.flags import HELP, Command, headers_flag, output_flag, place_flags
 from integration_hub.cli.output import Form, Raw, write
 from integration_hub.cli.table import Table
 from integration_hub.cli.terminal import OF_READY, Screen, State
@@ -47,7 +47,7 @@ class Node:
         }
 
 
-@click.command("tree", context_settings=HELP)
+@click.command("tree", cls=Command, context_settings=HELP)
 @click.argument("name", shell_complete=completing.instances)
 @place_flags()
 @output_flag(("table", "json", "yaml"))
@@ -181,7 +181,7 @@ def _consumers(cluster: Cluster, secret: str, instance: str) -> Consumers:
         return consumers_of(cluster.kube, cluster.namespace, secret, instance)
 
 
-@click.command("usage", context_settings=HELP)
+@click.command("usage", cls=Command, context_settings=HELP)
 @click.argument("subject", metavar="DEFINITION | instance/NAME", shell_complete=completing.definitions)
 @place_flags()
 @output_flag(("table", "json", "yaml"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from integration_hub.adapters.kube_api import ApiError
 from integration_hub.model.names import API_VERSION
@@ -30,8 +30,23 @@ class Explanation(NamedTuple):
         return f"{self.what} {self.todo}".strip()
 
 
-def explanation(error: ApiError, what: str, server: str) -> Explanation:
-    """Return why the API server at `server` did not give `what`, such as "the list of instances"."""
+class Deed(NamedTuple):
+    """What an API server was asked to do, and the rights that this takes."""
+
+    verb: str
+    """As in "You may not change it"."""
+    rights: str
+    """As in "Ask for the right to 'patch' it"."""
+
+
+READ: Final = Deed("read", "'get' and 'list' integrationinstances and integrationdefinitions")
+CHANGE: Final = Deed("change", "'patch' it")
+CREATE: Final = Deed("create", "'create' and 'patch' it")
+"""By an apply, which is a PATCH of what there is not yet."""
+
+
+def explanation(error: ApiError, what: str, server: str, deed: Deed = READ) -> Explanation:
+    """Return why the API server at `server` did not read, change or create `what`, such as "the list of instances"."""
     if error.gone:
         return Explanation(
             f"The cluster at {server} does not know our kinds ({API_VERSION}).",
@@ -39,9 +54,8 @@ def explanation(error: ApiError, what: str, server: str) -> Explanation:
         )
     if error.status == FORBIDDEN:
         return Explanation(
-            f"You may not read {what}.",
-            "Ask for the right to 'get' and 'list' integrationinstances and integrationdefinitions, or choose another"
-            f" --context. The API server says: {error}",
+            f"You may not {deed.verb} {what}.",
+            f"Ask for the right to {deed.rights}, or choose another --context. The API server says: {error}",
         )
     if error.status == UNAUTHORIZED:
         return Explanation(
@@ -53,4 +67,4 @@ def explanation(error: ApiError, what: str, server: str) -> Explanation:
             f"The API server at {server} cannot be reached ({error}).",
             "Check that it runs and that the kubeconfig's context is the right one.",
         )
-    return Explanation(f"The API server at {server} could not give {what}: {error}")
+    return Explanation(f"The API server at {server} could not {deed.verb} {what}: {error}")

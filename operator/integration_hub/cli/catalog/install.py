@@ -16,6 +16,7 @@ from integration_hub.cli.output import Form, Raw, as_list, write
 from integration_hub.cli.terminal import Screen
 from integration_hub.config.plain_text import clean
 from integration_hub.reconcile.definition import CheckedDefinition, check_definition
+from integration_hub.shell.explaining import CHANGE, CREATE
 from integration_hub.shell.upgrade import Broken, broken
 
 MANAGER = "integration-hub-catalog"
@@ -78,7 +79,7 @@ def _done(cluster: Cluster, step: Step, *, dry: bool, force: bool) -> tuple[Raw,
     if step.there is not None and step.is_same:
         return step.there, f"unchanged{mark}"
     word = "created" if step.there is None else "configured"
-    return _apply(cluster, step.raw, dry=dry, force=force), f"{word}{mark}"
+    return _apply(cluster, step, dry=dry, force=force), f"{word}{mark}"
 
 
 def _step(cluster: Cluster, raw: Raw) -> Step:
@@ -141,16 +142,16 @@ def _refuse(steps: Sequence[Step]) -> None:
         )
 
 
-def _apply(cluster: Cluster, raw: Raw, *, dry: bool, force: bool) -> Raw:
+def _apply(cluster: Cluster, step: Step, *, dry: bool, force: bool) -> Raw:
     """Apply one definition, in a name of the catalog's own."""
-    name = raw["metadata"]["name"]
+    name = step.name
     query = {"fieldManager": MANAGER, "fieldValidation": "Strict", "force": "true" if force else "false"}
     try:
         return cluster.kube.call(
             "PATCH",
             DEFINITIONS.path("", name),
             query=query | ({"dryRun": "All"} if dry else {}),
-            body=raw,
+            body=step.raw,
             content_type=_APPLY,
         )
     except ApiError as error:
@@ -159,7 +160,8 @@ def _apply(cluster: Cluster, raw: Raw, *, dry: bool, force: bool) -> Raw:
                 f"Nothing was installed: somebody else manages a part of '{name}' ({error}).",
                 todo="If it comes from Git, change it there. --force takes it over.",
             ) from error
-        raise cluster.explained(error, f"IntegrationDefinition '{name}'") from error
+        deed = CREATE if step.there is None else CHANGE
+        raise cluster.explained(error, f"IntegrationDefinition '{name}'", deed) from error
 
 
 def _essence(raw: Raw) -> tuple[Any, dict[str, str]]:

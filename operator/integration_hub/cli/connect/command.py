@@ -9,10 +9,10 @@ import click
 
 from integration_hub.cli import completing
 from integration_hub.cli.connect.flags import answer_flags, doing_flags
-from integration_hub.cli.flags import HELP
+from integration_hub.cli.flags import HELP, Command
 
 
-@click.command("connect", context_settings=HELP)
+@click.command("connect", cls=Command, context_settings=HELP)
 @click.argument("definition", required=False, shell_complete=completing.definitions)
 @click.option(
     "--name", metavar="NAME", help="Name of the IntegrationInstance. [default: from the display name]"

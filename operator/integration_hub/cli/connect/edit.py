@@ -9,10 +9,10 @@ import click
 
 from integration_hub.cli import completing
 from integration_hub.cli.connect.flags import answer_flags, doing_flags
-from integration_hub.cli.flags import HELP
+from integration_hub.cli.flags import HELP, Command
 
 
-@click.command("edit", context_settings=HELP)
+@click.command("edit", cls=Command, context_settings=HELP)
 @click.argument("name", shell_complete=completing.instances)
 @answer_flags
 @doing_flags

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -13,11 +15,28 @@ import click
 
 from integration_hub.cli import completing
 from integration_hub.cli.errors import Exit
-from integration_hub.cli.flags import HELP, look_flags
-from integration_hub.flags import cluster_flags, egress_flags
+from integration_hub.cli.flags import HELP, Command, look_flags
+from integration_hub.cli.output import TABLE, Form, FormType
+from integration_hub.flags import DurationType, cluster_flags, egress_flags
 
 CUSTOM = ("method", "query", "headers", "body", "expect", "assertions", "identity", "save")
 """Parameters that have a meaning only with --path."""
+
+
+class _Patience(DurationType):
+    """A duration as in other commands, or a bare number: the seconds that this flag has always taken."""
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        if re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", str(value), re.ASCII):
+            return timedelta(seconds=float(str(value)))
+        return super().convert(value, param, ctx)
+
+
+class _TrialForm(FormType):
+    """`-o` as in other commands. 'text' is another word for what is printed without it."""
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Form:
+        return super().convert(TABLE if value == "text" else value, param, ctx)
 
 
 class _Pair(click.ParamType[tuple[str, str]]):
@@ -58,7 +77,7 @@ class _Json(click.ParamType[Any]):
             self.fail(f"is not JSON{place}; text needs double quotes, like '\"text\"'", param, ctx)
 
 
-@click.command("test", context_settings=HELP)
+@click.command("test", cls=Command, context_settings=HELP)
 @click.argument("name", required=False, shell_complete=completing.instances)
 @click.option(
     "-n",
@@ -78,17 +97,22 @@ class _Json(click.ParamType[Any]):
 )
 @click.option("--show-body", is_flag=True, help="Show the first 2 KiB of each body, masked.")
 @click.option(
-    "-o", "--output", type=click.Choice(["text", "json"]), default="text", help="How to print what was found."
+    "-o",
+    "--output",
+    type=_TrialForm((TABLE, "json", "yaml")),
+    default=Form(TABLE),
+    help="How to print what was found.",
+    show_default=False,
 )
 @click.option(
     "--no-operator", is_flag=True, help="Do not compare with the operator's verdict, and ask it for nothing."
 )
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0),
-    default=30.0,
+    type=_Patience(),
+    default="30s",
     show_default=True,
-    help="Seconds that the operator may take to answer.",
+    help="How long the operator may take to answer, like 30s or 5m.",
 )
 @egress_flags
 @click.option("--draft", is_flag=True, help="Test manifests of a file that need not be applied; takes -f.")
@@ -190,8 +214,8 @@ def _check(flags: dict[str, Any]) -> None:
             "No test can be applied to what is not applied itself: leave --apply out.",
         ),
         (
-            flags["save"] and not flags["apply_"] and flags["output"] == "json",
-            "--save prints a manifest: leave '-o json' out, or add --apply.",
+            flags["save"] and not flags["apply_"] and not flags["output"].is_table,
+            f"--save prints a manifest: leave '-o {flags['output'].kind}' out, or add --apply.",
         ),
     )
     for is_wrong, words in problems:

@@ -14,6 +14,7 @@ from integration_hub.adapters.kube import ApiError
 from integration_hub.adapters.traffic import Traffic
 from integration_hub.cli.connecting import farewell
 from integration_hub.cli.errors import Exit, HubError
+from integration_hub.cli.output import Form, as_yaml
 from integration_hub.cli.trial.operator import OtherSide, why_not
 from integration_hub.cli.trial.subjects import Access, Subject, Subjects
 from integration_hub.cli.trial.view import View, trial_data
@@ -37,10 +38,17 @@ def run(wish: Wish) -> int:
         return asyncio.run(_run(wish))
     except (HubError, NoSuchObjectError, CannotAskError, DraftError) as error:
         code = _code_of(error)
-        if wish.as_json:
-            click.echo(json.dumps({"error": str(error), "exitCode": code}, indent=2))
+        if not wish.form.is_table:
+            _print({"error": str(error), "exitCode": code}, wish.form)
         click.echo(f"Error: {clean(str(error))}", err=True)
         return code
+
+
+def _print(data: Raw, form: Form) -> None:
+    """Print data for a program; as JSON in the order in which things happened."""
+    text = json.dumps(data, indent=2, ensure_ascii=False)
+    # By way of JSON, since results and exit codes are more than the plain values that YAML knows.
+    click.echo(text + "\n" if form.kind == "json" else as_yaml(json.loads(text)), nl=False)
 
 
 def _code_of(error: Exception) -> int:
@@ -69,7 +77,7 @@ class Session:
     def __init__(self, wish: Wish) -> None:
         """Open nothing yet."""
         self.wish = wish
-        is_data = wish.as_json or wish.prints_manifest
+        is_data = not wish.form.is_table or wish.prints_manifest
         self.view = View(sys.stderr if is_data else sys.stdout, sys.stderr)
         self._http = HttpClient(wish.policy)
         self._traffic = Traffic(self._http)
@@ -92,9 +100,8 @@ class Session:
             found.append(await self._test(subject))
             self.view.say()
         code: int = max((data["exitCode"] for data in found), key=SEVERITY.index)
-        if self.wish.as_json:
-            document = found[0] if len(found) == 1 else {"instances": found, "exitCode": code}
-            click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        if not self.wish.form.is_table:
+            _print(found[0] if len(found) == 1 else {"instances": found, "exitCode": code}, self.wish.form)
         return code
 
     async def _test(self, subject: Subject) -> Raw:
@@ -189,9 +196,10 @@ class Session:
         except ApiError as error:
             if error.status == FIELD_CONFLICT:
                 why = f"somebody else manages a test of this name, so change it there: {error}"
+                code = Exit.FAILED
             else:
-                why = why_not(error)
-            raise HubError(f"The test could not be saved: {why}", code=Exit.UNREACHABLE) from error
+                why, code = why_not(error), Exit.UNREACHABLE
+            raise HubError(f"The test could not be saved: {why}", code=code) from error
         self.view.say(
             f"\nSaved as '{name}' in spec.tests. If the instance comes from Git, commit it there too."
         )

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from integration_hub.adapters.egress import EgressPolicy
 from integration_hub.cli.errors import Exit
+from integration_hub.cli.output import Form
 from integration_hub.flags import egress_policy
 from integration_hub.model.instance import TestResult
 
@@ -36,9 +37,10 @@ class Wish:
     policy: EgressPolicy
     tests: tuple[str, ...]
     bodies: bool
-    as_json: bool
+    form: Form
     operator: bool
     timeout: float
+    """In seconds."""
     file: Path | None
     """Of a draft."""
     entry: Raw | None
@@ -60,9 +62,9 @@ class Wish:
             ),
             tests=tuple(flags["tests"]),
             bodies=flags["show_body"],
-            as_json=flags["output"] == "json",
+            form=flags["output"],
             operator=not flags["no_operator"] and entry is None and flags["file"] is None,
-            timeout=flags["timeout"],
+            timeout=flags["timeout"].total_seconds(),
             file=flags["file"],
             entry=entry,
             save=flags["save"],
