@@ -35,7 +35,7 @@ from integration_hub.forms.manifests import answers_of, edited, instance_manifes
 from integration_hub.forms.ownership import keeper_of
 from integration_hub.forms.question import Answers
 from integration_hub.reconcile.definition import CheckedDefinition
-from integration_hub.shell.git_folder import FORMATS
+from integration_hub.shell.git_folder import EXAMPLE_SECRET, FORMATS, INSTANCE, KUSTOMIZATION, README
 
 NOTHING: Final = "Nothing was written."
 
@@ -417,10 +417,17 @@ class Session:
             if not overwrite:
                 self._screen.note(NOTHING)
                 return Exit.FAILED
-        elif taken and result.interview.current is not None:
-            overwrite = True  # an edit of what stands there is what was asked for
-        write_folder(self._screen, folder, result, wish.secret_format, overwrite=overwrite)
-        self._screen.note(f"Next steps are in {folder / 'README.md'}.")
+        elif result.interview.current is not None:
+            overwrite = taken == [INSTANCE]  # an edit of what stands there is what was asked for
+        written = write_folder(self._screen, folder, result, wish.secret_format, overwrite=overwrite)
+        if KUSTOMIZATION not in written:
+            applied = " and ".join(name for name in written if name not in {EXAMPLE_SECRET, README})
+            self._screen.note(
+                f"All else in '{folder}' is left as it is. Where a {KUSTOMIZATION} lists what is applied, it has to"
+                f" name {applied}."
+            )
+        if README in written:
+            self._screen.note(f"Next steps are in {folder / README}.")
         return Exit.OK
 
     def _consent(self, result: Result, wish: Wish) -> Exit:
