@@ -220,6 +220,42 @@ def test_an_edit_with_a_new_secret_overwrites_nothing_but_the_instance(
     assert yaml.safe_load((folder / "external-secret.yaml").read_text())["spec"]["target"]["name"] == "new"
 
 
+def test_a_new_value_for_a_stored_one_is_refused_where_a_folder_is_to_be_written(  # noqa: PLR0917 - fixtures
+    hub: Hub, billing: Object, api: Api, namespace: str, target: TargetServer, tmp_path: Path
+) -> None:
+    folder = tmp_path / "git"
+    words = ("edit", "billing", "--secret-from-file", "apiKey=-", "-o", str(folder), *LOOPBACK)
+    refused = hub.run(*words, "--no-input", stdin=NEW)
+    assert refused.code == 2
+    assert "A folder for Git cannot change a value of the Secret that the connection has." in refused.err
+    assert "--secret-name NAME" in refused.err
+    assert not folder.exists()
+    assert target.seen(account(namespace, "billing")) == []
+    assert values(api, namespace) == {"apiKey": OLD, "other": "kept"}
+
+
+@pytest.mark.parametrize("has_folder", [True, False])
+def test_the_form_offers_no_folder_for_a_value_that_would_not_be_in_it(  # noqa: PLR0917 - fixtures
+    hub: Hub, billing: Object, api: Api, namespace: str, tmp_path: Path, has_folder: bool
+) -> None:
+    where = ("-o", str(tmp_path / "git")) if has_folder else ()
+    run = Terminal(hub, "edit", "billing", "--no-test", "--plain", *where, secrets=(OLD, NEW))
+    run.sees("What now?")
+    run.types("credentials")
+    run.answers("Where are the credentials?", "")
+    run.answers("which is stored (Enter for Keep it): ", "replace")
+    run.answers("API key that is sent in the header Authorization: ", NEW)
+    seen = run.sees("What now?")
+    assert "A folder for Git cannot change a value of the Secret that the connection has" in seen
+    assert "choose a new Secret, which can be sealed" in seen
+    assert "Write manifests for Git" not in seen
+    assert "Go on" not in seen
+    assert ("Apply it to the cluster" in seen) is not has_folder
+    run.types("stop")
+    assert run.ends()[0] == 0
+    assert values(api, namespace) == {"apiKey": OLD, "other": "kept"}
+
+
 def test_what_somebody_else_changes_meanwhile_is_not_overwritten(
     hub: Hub, billing: Object, api: Api, namespace: str
 ) -> None:
