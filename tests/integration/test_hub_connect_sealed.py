@@ -86,7 +86,8 @@ def test_what_was_entered_is_sealed_and_only_the_controllers_key_opens_it(  # no
     monkeypatch.setenv("PATH", f"{kubeseal.parent}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("SEALED_SECRETS_CERT", str(certificate))
     folder = tmp_path / "git"
-    ran = Hub(tmp_path, file, CANARY).run(
+    hub = Hub(tmp_path, file, CANARY)
+    ran = hub.run(
         "connect", acme, "--no-input", "--no-test", "--set", "account=sealed", "--secret-from-file", "apiKey=-",
         "-o", str(folder), "--secret-format", "sealed-secret", stdin=CANARY,
     )  # fmt: skip
@@ -106,3 +107,10 @@ def test_what_was_entered_is_sealed_and_only_the_controllers_key_opens_it(  # no
     reference = yaml.safe_load((folder / "instance.yaml").read_text())["spec"]["auth"]["secretRef"]
     assert secret["metadata"]["name"] == reference["name"]
     assert base64.b64decode(secret["data"]["apiKey"]).decode() == CANARY
+    (made,) = yaml.safe_load_all((folder / "instance.yaml").read_text())
+    api.apply(made)
+    words = ("edit", made["metadata"]["name"], "--no-input", "--no-test", "--set", "account=moved")
+    edited = hub.run(*words, "-o", str(folder))
+    assert edited.code == 0, edited.err
+    assert yaml.safe_load((folder / "instance.yaml").read_text())["spec"]["config"] == {"account": "moved"}
+    assert yaml.safe_load((folder / "kustomization.yaml").read_text())["resources"] == listed

@@ -157,6 +157,105 @@ def test_what_another_tool_keeps_is_said_and_goes_into_a_folder(
         assert all(form not in path.read_text() for form in forms(OLD))
 
 
+def test_an_edit_in_the_folder_of_a_connection_changes_the_instance_alone(
+    hub: Hub, billing: Object, api: Api, namespace: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "git"
+    made = hub.run(
+        "connect", f"{namespace}-acme", "--no-input", "--no-test", "--set", "account=shop", "--name", "shop",
+        "--secret-from-file", "apiKey=-", "-o", str(folder), "--secret-format", "external-secret", stdin=OLD,
+    )  # fmt: skip
+    assert made.code == 0, made.err
+    listed = (folder / "kustomization.yaml").read_text()
+    (folder / "kustomization.yaml").write_text(f"# Ours.\n{listed}")
+    (folder / "README.md").write_text("Ask the team of the shop.\n")
+    api.apply(*yaml.safe_load_all((folder / "instance.yaml").read_text()))
+    api.merge(
+        {"kind": "IntegrationInstance", "metadata": {"name": "shop", "namespace": namespace}},
+        {
+            "metadata": {
+                "labels": {"argocd.argoproj.io/instance": "shop", "team": "shop"},
+                "annotations": {"team.example/owner": "shop", "argocd.argoproj.io/tracking-id": "shop:x"},
+            }
+        },
+    )
+    before = {path.name: path.read_text() for path in folder.iterdir()}
+    ran = hub.run("edit", "shop", "--no-input", "--no-test", "--set", "account=moved", "-o", str(folder))
+    assert (ran.code, ran.out) == (0, f"{folder / 'instance.yaml'}\n"), ran.err
+    after = {path.name: path.read_text() for path in folder.iterdir()}
+    changed = yaml.safe_load(after.pop("instance.yaml"))
+    assert changed["spec"]["config"] == {"account": "moved"}
+    assert changed["metadata"] == {
+        "name": "shop", "namespace": namespace, "labels": {"team": "shop"},
+        "annotations": {"team.example/owner": "shop"},
+    }  # fmt: skip
+    del before["instance.yaml"]
+    assert after == before
+    assert yaml.safe_load(after["kustomization.yaml"])["resources"] == [
+        "external-secret.yaml",
+        "instance.yaml",
+    ]
+
+
+def test_an_edit_with_a_new_secret_overwrites_nothing_but_the_instance(
+    hub: Hub, billing: Object, tmp_path: Path
+) -> None:
+    folder = tmp_path / "git"
+    folder.mkdir()
+    for name in ("instance.yaml", "kustomization.yaml", "external-secret.yaml"):
+        (folder / name).write_text("# Ours.\n")
+    words = (
+        "edit", "billing", "--no-input", "--no-test", "--secret-name", "new", "--secret-from-file", "apiKey=-",
+        "--secret-format", "external-secret", "-o", str(folder),
+    )  # fmt: skip
+    refused = hub.run(*words, stdin=NEW)
+    assert refused.code == 2
+    assert "external-secret.yaml in" in refused.err
+    assert {path.read_text() for path in folder.iterdir()} == {"# Ours.\n"}
+    (folder / "external-secret.yaml").unlink()
+    ran = hub.run(*words, stdin=NEW)
+    assert ran.code == 0, ran.err
+    assert "it has to name instance.yaml and external-secret.yaml." in ran.err
+    assert (folder / "kustomization.yaml").read_text() == "# Ours.\n"
+    assert yaml.safe_load((folder / "external-secret.yaml").read_text())["spec"]["target"]["name"] == "new"
+
+
+def test_a_new_value_for_a_stored_one_is_refused_where_a_folder_is_to_be_written(  # noqa: PLR0917 - fixtures
+    hub: Hub, billing: Object, api: Api, namespace: str, target: TargetServer, tmp_path: Path
+) -> None:
+    folder = tmp_path / "git"
+    words = ("edit", "billing", "--secret-from-file", "apiKey=-", "-o", str(folder), *LOOPBACK)
+    refused = hub.run(*words, "--no-input", stdin=NEW)
+    assert refused.code == 2
+    assert "A folder for Git cannot change a value of the Secret that the connection has." in refused.err
+    assert "--secret-name NAME" in refused.err
+    assert not folder.exists()
+    assert target.seen(account(namespace, "billing")) == []
+    assert values(api, namespace) == {"apiKey": OLD, "other": "kept"}
+
+
+@pytest.mark.parametrize("has_folder", [True, False])
+def test_the_form_offers_no_folder_for_a_value_that_would_not_be_in_it(  # noqa: PLR0917 - fixtures
+    hub: Hub, billing: Object, api: Api, namespace: str, tmp_path: Path, has_folder: bool
+) -> None:
+    where = ("-o", str(tmp_path / "git")) if has_folder else ()
+    run = Terminal(hub, "edit", "billing", "--no-test", "--plain", *where, secrets=(OLD, NEW))
+    run.sees("What now?")
+    run.types("credentials")
+    run.answers("Where are the credentials?", "")
+    run.answers("which is stored (Enter for Keep it): ", "replace")
+    run.answers("API key that is sent in the header Authorization: ", NEW)
+    seen = run.sees("What now?")
+    assert "A folder for Git cannot change a value of the Secret that the connection has" in seen
+    assert "choose a new Secret, which can be sealed" in seen
+    assert "Write manifests for Git" not in seen
+    assert "Go on" not in seen
+    assert ("Apply it to the cluster" in seen) is not has_folder
+    run.types("stop")
+    assert run.ends()[0] == 0
+    assert values(api, namespace) == {"apiKey": OLD, "other": "kept"}
+
+
 def test_what_somebody_else_changes_meanwhile_is_not_overwritten(
     hub: Hub, billing: Object, api: Api, namespace: str
 ) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import base64
+import os
 import re
+import shlex
+import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from conftest import Kubectl
-from integration_hub.devcluster import ControlPlaneInfo
+from integration_hub.devcluster import ControlPlane, ControlPlaneInfo
 from support.hub_command import Hub, user_kubeconfig
 from support.instances import Api, Object, definition, instance, secret
 from support.target_server import TargetServer
@@ -181,23 +184,53 @@ def test_what_is_exported_can_be_applied_again_and_changes_nothing(  # noqa: PLR
     }  # fmt: skip
     assert manifest["spec"] == api.get(bound)["spec"]
     assert f"#   kubectl create secret generic key --namespace {namespace} \\" in ran.out
-    assert "#     --from-file=apiKey=FILE  # " in ran.out
+    assert "#     --from-file=apiKey=FILE\n" in ran.out
     same = hub.run("diff", "-f", "-", stdin=ran.out)
     assert (same.code, same.out, same.err) == (0, "", "")
     assert yaml.safe_load(hub.run("export", f"definition/{namespace}").out)["kind"] == "IntegrationDefinition"
 
 
-def test_the_example_of_the_secret_is_a_command_that_makes_it(
-    hub: Hub, kubectl: Kubectl, bound: Object, tmp_path: Path
+@pytest.mark.parametrize(
+    ("method", "type_", "keys"),
+    [
+        ({"type": "apiKey"}, "Opaque", ["apiKey"]),
+        ({"type": "basicAuth"}, "Opaque", ["password", "username"]),
+        ({"type": "custom", "settings": {"mtls": {}}}, "kubernetes.io/tls", ["tls.crt", "tls.key"]),
+    ],
+)
+def test_the_example_of_the_secret_makes_it_when_a_shell_reads_it_without_its_comment_signs(  # noqa: PLR0917 - fixtures
+    hub: Hub,
+    api: Api,
+    cluster: ControlPlane,
+    namespace: str,
+    target: TargetServer,
+    tmp_path: Path,
+    method: dict[str, Any],
+    type_: str,
+    keys: list[str],
 ) -> None:
-    comment = [
-        line.removeprefix("#") for line in hub.run("export", "billing").out.splitlines() if line[:4] == "#   "
-    ]
-    words = re.sub(r"#.*", "", " ".join(comment).replace("\\", "")).split()
-    (tmp_path / "FILE").write_text("a-key")
-    made = [str(tmp_path / "FILE").join(word.split("FILE")) for word in words[1:]]
-    shown = yaml.safe_load(kubectl(*made, "--dry-run=client", "-o", "yaml").stdout)
-    assert shown["data"] == {"apiKey": base64.b64encode(b"a-key").decode()}
+    api.apply(
+        definition(namespace, target, authMethods=[{"name": "key", **method}]),
+        instance(namespace, "shop", namespace, secret="made"),
+    )
+    program = tmp_path / "bin" / "kubectl"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec {shlex.join(map(str, cluster.kubectl_command()))} "$@"\n')
+    program.chmod(0o755)
+    example = "\n".join(
+        line.removeprefix("#") for line in hub.run("export", "shop").out.splitlines() if line[:4] == "#   "
+    )
+    for key in keys:
+        (tmp_path / f"{key}.value").write_text("a-value")
+        example = example.replace(f"={key}=FILE", f"={key}={key}.value")
+    path = f"{program.parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["/bin/sh", "-e"],
+        input=example, cwd=tmp_path, env={"PATH": path}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, f"{example}\n{done.stderr}"
+    made = api.get({"kind": "Secret", "metadata": {"name": "made", "namespace": namespace}})
+    assert (made["type"], sorted(made["data"])) == (type_, keys)
 
 
 def test_a_diff_shows_what_an_apply_would_change_and_changes_nothing(

@@ -82,6 +82,19 @@ def test_what_could_not_be_sealed_is_said_with_the_command_that_seals_it() -> No
 
 
 @pytest.mark.parametrize(
+    ("changes", "names"),
+    [
+        ({"has_secret": False}, ["instance.yaml"]),
+        ({"format": "external-secret"}, ["README.md", "external-secret.yaml", "instance.yaml"]),
+    ],
+)
+def test_a_folder_that_is_there_keeps_its_list_and_gets_just_what_has_changed(
+    changes: dict[str, Any], names: list[str]
+) -> None:
+    assert sorted(folder(is_there=True, **changes)) == names
+
+
+@pytest.mark.parametrize(
     ("changes", "words"),
     [
         ({"has_secret": False}, "It reads the Secret `billing-key`, which is not in this folder"),

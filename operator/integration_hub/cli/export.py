@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -57,20 +57,27 @@ def _secret_example(cluster: Cluster, raw: Mapping[str, Any]) -> Iterator[str]:
     name = ((raw["spec"].get("auth") or {}).get("secretRef") or {}).get("name")
     if not name:
         return
-    keys = _keys(cluster, raw["spec"])
+    type_, keys = _asked_for(cluster, raw["spec"])
     yield "# Its credentials are not here. Never commit them in clear: use a SealedSecret, an ExternalSecret, or make"
     yield "# the Secret by hand, with values from files that stay outside of Git:"
     yield "#"
-    yield f"#   kubectl create secret generic {name} --namespace {raw['metadata']['namespace']} \\"
-    for number, (key, words) in enumerate(keys):
-        more = " \\" if number < len(keys) - 1 else ""
-        yield f"#     --from-file={key}=FILE{more}  # {words}"
-    if not keys:
-        yield "#     --from-file=KEY=FILE  # the keys that the auth method asks for"
+    # The words stand above the command: behind a '\', a comment would end it.
+    for key, words in keys:
+        yield f"#   # {key}: {' '.join(words.split())}"
+    of_type = f" --type={type_}" if type_ else ""
+    command = f"kubectl create secret generic {name} --namespace {raw['metadata']['namespace']}{of_type}"
+    parts = [command, *(f"  --from-file={key}=FILE" for key, _ in keys)]
+    yield "#   " + " \\\n#   ".join(parts)
 
 
-def _keys(cluster: Cluster, spec: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return the keys that the auth method asks for, each with what it holds; none where that cannot be told."""
+_ANY_KEY: Final = (("KEY", "the keys that the auth method asks for"),)
+
+
+def _asked_for(cluster: Cluster, spec: Mapping[str, Any]) -> tuple[str | None, Sequence[tuple[str, str]]]:
+    """Return the type that the Secret must have, None for any, and its keys, each with what it holds.
+
+    One stands for them where the definition does not tell.
+    """
     # Here, since the auth methods take long to load.
     from integration_hub.adapters.kube_api import DEFINITIONS, ApiError  # noqa: PLC0415
     from integration_hub.auth.methods import METHODS, settings_violations  # noqa: PLC0415
@@ -78,13 +85,13 @@ def _keys(cluster: Cluster, spec: Mapping[str, Any]) -> list[tuple[str, str]]:
     try:
         definition = cluster.kube.read(DEFINITIONS, "", spec["definitionRef"]["name"])
     except ApiError:
-        return []
+        return None, _ANY_KEY
     methods = definition["spec"].get("authMethods") or []
     wanted = (spec.get("auth") or {}).get("method")
     chosen = next((method for method in methods if wanted in {None, method["name"]}), None)
     settings = (chosen or {}).get("settings") or {}
     if chosen is None or settings_violations(chosen["type"], settings):
-        return []
-    return [
-        (key.name, key.description) for key in METHODS[chosen["type"]].secret_keys(settings) if key.required
-    ]
+        return None, _ANY_KEY
+    method = METHODS[chosen["type"]]
+    keys = [(key.name, key.description) for key in method.secret_keys(settings) if key.required]
+    return method.secret_type(settings), keys or _ANY_KEY

@@ -18,6 +18,9 @@ EXAMPLE_SECRET: Final = "secret.example.yaml"
 SEALED_SECRET: Final = "sealed-secret.yaml"
 EXTERNAL_SECRET: Final = "external-secret.yaml"
 
+LISTS: Final = (KUSTOMIZATION, "kustomization.yml", "Kustomization")
+"""Names that kustomize knows for the list of what is applied."""
+
 FORMATS: Final = ("example", "sealed-secret", "external-secret")
 
 Raw = Mapping[str, Any]
@@ -40,6 +43,8 @@ class Folder:
     """The SealedSecret, where one could be made."""
     why_not_sealed: str = ""
     needs_consent: bool = False
+    is_there: bool = False
+    """Whether there is a folder already: then its list and all else that its owner has put there stay as they are."""
 
     @property
     def namespace(self) -> str:
@@ -66,9 +71,12 @@ def files(folder: Folder) -> dict[str, str]:
         found[name] = text
         # An example in the list would be applied in place of the real Secret.
         resources += [] if name == EXAMPLE_SECRET else [name]
+    changed = {INSTANCE: manifest(folder.instance), **found}
+    if folder.is_there:
+        # A new list would leave out what the old one has: Argo CD and Flux then delete that, such as a SealedSecret.
+        return {**changed, README: _readme(folder, tuple(found))} if found else changed
     return {
-        INSTANCE: manifest(folder.instance),
-        **found,
+        **changed,
         KUSTOMIZATION: _yaml(
             {
                 "apiVersion": "kustomize.config.k8s.io/v1beta1",

@@ -8,13 +8,10 @@ from typing import Any
 
 from integration_hub.adapters.kube import INSTANCES, KubeClient
 from integration_hub.model.base import API_VERSION
-from integration_hub.shell.manifests import as_manifest
+from integration_hub.shell.manifests import as_manifest, for_git
 from integration_hub.shell.operator_view import MANAGER
 
 Raw = dict[str, Any]
-
-_KEPT = ("name", "namespace", "labels")
-"""Of metadata, what a person commits."""
 
 
 def with_test(raw: Mapping[str, Any], entry: Mapping[str, Any]) -> Raw:
@@ -31,14 +28,7 @@ def with_test(raw: Mapping[str, Any], entry: Mapping[str, Any]) -> Raw:
 
 def manifest(raw: Mapping[str, Any]) -> str:
     """Return an instance as YAML to commit: without what the API server and other tools have added."""
-    metadata = {name: raw["metadata"][name] for name in _KEPT if raw["metadata"].get(name)}
-    kept = {
-        "apiVersion": API_VERSION,
-        "kind": INSTANCES.kind,
-        "metadata": metadata,
-        "spec": raw["spec"],
-    }
-    return as_manifest(kept)
+    return as_manifest(for_git(raw))
 
 
 async def apply_test(kube: KubeClient, raw: Mapping[str, Any], entry: Mapping[str, Any]) -> None:

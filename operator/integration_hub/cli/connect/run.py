@@ -31,13 +31,14 @@ from integration_hub.cli.terminal import Screen
 from integration_hub.flags import egress_policy
 from integration_hub.forms.credentials import needs_consent
 from integration_hub.forms.interview import Current, Interview
-from integration_hub.forms.manifests import answers_of, edited, instance_manifest
+from integration_hub.forms.manifests import answers_of, edited, instance_manifest, secret_changes
 from integration_hub.forms.ownership import keeper_of
 from integration_hub.forms.question import Answers
 from integration_hub.reconcile.definition import CheckedDefinition
-from integration_hub.shell.git_folder import FORMATS
+from integration_hub.shell.git_folder import EXAMPLE_SECRET, FORMATS, INSTANCE, KUSTOMIZATION, README
 
 NOTHING: Final = "Nothing was written."
+NOT_FOR_GIT: Final = "A folder for Git cannot change a value of the Secret that the connection has"
 
 
 class Verdict(Enum):
@@ -219,6 +220,7 @@ class Session:
             )
         before = answers_of(interview, current)
         answers, _ = self._given(interview, before)
+        self._refuse_lost_values(interview, answers)
         if self._dialogue is None:
             self._refuse_incomplete(interview, answers)
         return self._finish(checked, interview, answers, before=before, managed=keeper is not None)
@@ -254,6 +256,16 @@ class Session:
             for problem in problems
         ]
         raise HubError("Some answers are missing or wrong:\n" + "\n".join(lines), code=Exit.USAGE)
+
+    def _refuse_lost_values(self, interview: Interview, answers: Answers) -> None:
+        """Refuse values that were given for nothing, before they are tested or a question is asked."""
+        if self.wish.folder is not None and secret_changes(interview, answers) is not None:
+            raise HubError(
+                f"{NOT_FOR_GIT}.",
+                todo="Replace it where the Secret comes from, or in the cluster with --apply in place of -o. Or put"
+                " all values into a new Secret with --secret-name NAME, which --secret-format sealed-secret seals.",
+                code=Exit.USAGE,
+            )
 
     # From answers to the end
 
@@ -298,6 +310,11 @@ class Session:
                 verdict = self._test(trials, result)
             talk.is_due = True  # whatever is chosen now, it comes back here to be tested
             failed = verdict is Verdict.FAILED
+            if result.secret_patch is not None and not (self.wish.apply or self.wish.dry_run):
+                self._screen.note(
+                    f"{NOT_FOR_GIT}: replace it where the Secret comes from, or choose a new Secret, which can be"
+                    " sealed."
+                )
             chosen = dialogue.choose("What now?", self._options(result, talk, failed=failed))
             match chosen:
                 case "answer":
@@ -347,11 +364,13 @@ class Session:
         edits = talk.before is not None
         is_nothing = edits and not _writes(result)
         on = " all the same" if failed else ""
+        loses_values = result.secret_patch is not None  # in a folder
         go: list[tuple[str, str]] = []
         if not is_nothing and self.wish.has_target:
-            go = [("target", f"Go on{on}")]
+            go = [] if loses_values and self.wish.folder is not None else [("target", f"Go on{on}")]
         elif not is_nothing:
-            go = [("apply", f"Apply it to the cluster{on}"), ("folder", f"Write manifests for Git{on}")]
+            go = [("apply", f"Apply it to the cluster{on}")]
+            go += [] if loses_values else [("folder", f"Write manifests for Git{on}")]
             go = go[::-1] if talk.managed else go
         change = [("answer", "Change an answer")]
         change += [("all", "Go through all questions")] if edits else []
@@ -417,10 +436,17 @@ class Session:
             if not overwrite:
                 self._screen.note(NOTHING)
                 return Exit.FAILED
-        elif taken and result.interview.current is not None:
-            overwrite = True  # an edit of what stands there is what was asked for
-        write_folder(self._screen, folder, result, wish.secret_format, overwrite=overwrite)
-        self._screen.note(f"Next steps are in {folder / 'README.md'}.")
+        elif result.interview.current is not None:
+            overwrite = taken == [INSTANCE]  # an edit of what stands there is what was asked for
+        written = write_folder(self._screen, folder, result, wish.secret_format, overwrite=overwrite)
+        if KUSTOMIZATION not in written:
+            applied = " and ".join(name for name in written if name not in {EXAMPLE_SECRET, README})
+            self._screen.note(
+                f"All else in '{folder}' is left as it is. Where a {KUSTOMIZATION} lists what is applied, it has to"
+                f" name {applied}."
+            )
+        if README in written:
+            self._screen.note(f"Next steps are in {folder / README}.")
         return Exit.OK
 
     def _consent(self, result: Result, wish: Wish) -> Exit:

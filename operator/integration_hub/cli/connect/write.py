@@ -24,7 +24,7 @@ from integration_hub.forms.manifests import secret_changes, secret_manifest
 from integration_hub.forms.question import Answers
 from integration_hub.model.instance import IntegrationInstance
 from integration_hub.model.reasons import REASONS, Course, Reason
-from integration_hub.shell.git_folder import Folder, files
+from integration_hub.shell.git_folder import INSTANCE, LISTS, Folder, files
 from integration_hub.shell.merge_patch import merge_patch
 from integration_hub.shell.saving import manifest
 
@@ -168,14 +168,14 @@ def show_manifests(screen: Screen, result: Result) -> None:
 
 def write_folder(
     screen: Screen, folder: Path, result: Result, secret_format: str, *, overwrite: bool
-) -> None:
-    """Write the folder's files.
+) -> tuple[str, ...]:
+    """Write the folder's files and return their names.
 
     Raises:
         HubError: a file is there already, or cannot be written.
 
     """
-    texts = files(_folder(result, secret_format))
+    texts = files(_folder(folder, result, secret_format))
     taken = existing(folder, texts)
     if taken and not overwrite:
         raise HubError(
@@ -190,6 +190,7 @@ def write_folder(
             screen.say(str(folder / name))
     except OSError as error:
         raise HubError(f"'{folder}' cannot be written: {error.strerror}.", code=Exit.USAGE) from error
+    return tuple(texts)
 
 
 def existing(folder: Path, names: Mapping[str, str]) -> list[str]:
@@ -199,10 +200,10 @@ def existing(folder: Path, names: Mapping[str, str]) -> list[str]:
 
 def taken_in(folder: Path, result: Result, secret_format: str) -> list[str]:
     """Return which files of the folder would be overwritten."""
-    return existing(folder, files(_folder(result, secret_format, seal=False)))
+    return existing(folder, files(_folder(folder, result, secret_format, seal=False)))
 
 
-def _folder(result: Result, secret_format: str, *, seal: bool = True) -> Folder:
+def _folder(where: Path, result: Result, secret_format: str, *, seal: bool = True) -> Folder:
     interview, answers = result.interview, result.answers
     secret = result.new_secret
     sealed, why = (None, "")
@@ -218,6 +219,8 @@ def _folder(result: Result, secret_format: str, *, seal: bool = True) -> Folder:
         sealed=sealed,
         why_not_sealed=why,
         needs_consent=result.needs_consent,
+        is_there=interview.current is not None
+        and any((where / name).exists() for name in (INSTANCE, *LISTS)),
     )
 
 
