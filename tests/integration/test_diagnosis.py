@@ -29,8 +29,9 @@ from integration_hub.auth.methods import METHODS
 from integration_hub.model.http import ClientCertificate, HttpRequest, HttpResponse, Outcome
 from integration_hub.model.reasons import COULD_NOT_TELL, Reason
 from integration_hub.probe.diagnose import Diagnosis, diagnose
-from integration_hub.probe.diagnosis_table import TABLE, Finding, find
+from integration_hub.probe.diagnosis_table import TABLE
 from integration_hub.probe.facts import Facts
+from integration_hub.probe.finding import Finding, find
 from integration_hub.probe.plan import ProbePlan
 from support import fault_server
 from support.auth import CONTEXT

@@ -17,8 +17,8 @@ from integration_hub.model.conditions import Condition
 from integration_hub.model.http import HttpRequest, Outcome
 from integration_hub.model.instance import Stage, TestResult
 from integration_hub.model.reasons import REASONS, Reason
-from integration_hub.probe.diagnosis_table import find
 from integration_hub.probe.facts import Facts
+from integration_hub.probe.finding import find
 from integration_hub.probe.plan import ProbePlan
 from integration_hub.probe.stages import fitted, stages
 

@@ -1,20 +1,19 @@
 """The diagnosis: one table, from top to bottom; the first row that matches is told. docs/troubleshooting.md prints it.
 
 A row says in `when` how we know, for people, and in `matches` the same, for us. Messages are templates over the words
-that `_words` makes; what of the other side stands among these is its error code, masked and of limited form.
+that `finding` makes; what of the other side stands among these is its error code, masked and of limited form.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Final, NamedTuple
 
 from integration_hub.auth.custom.certificate_pair import pair_end
 from integration_hub.model.http import ClientCertificate, FailureKind
-from integration_hub.model.instance import StageName, TestResult
-from integration_hub.model.reasons import COULD_NOT_TELL, REASONS, SELECTABLE, Reason
+from integration_hub.model.instance import StageName
+from integration_hub.model.reasons import Reason
 from integration_hub.probe import answer_codes as codes
 from integration_hub.probe.credential_forms import Form
 from integration_hub.probe.facts import Facts
@@ -28,17 +27,6 @@ class Row(NamedTuple):
     when: str
     matches: Callable[[Facts], bool]
     message: str
-
-
-class Finding(NamedTuple):
-    """What was found. `row` is None where a failure rule of the definition has found it."""
-
-    row: Row | None
-    stage: StageName
-    reason: Reason
-    result: TestResult
-    message: str
-    hint: str | None
 
 
 def _fails(kind: FailureKind) -> Callable[[Facts], bool]:
@@ -80,8 +68,8 @@ def _shown(facts: Facts) -> ClientCertificate | None:
     return facts.sent.client_certificate if facts.sent else None
 
 
-_ANSWERED: Final = "{host} answered {request} with {status}"
-_REFUSED: Final = _ANSWERED + ", and the value of the key '{key}' in the Secret "
+ANSWERED: Final = "{host} answered {request} with {status}"
+_REFUSED: Final = ANSWERED + ", and the value of the key '{key}' in the Secret "
 _TOKEN: Final = "{token_url} answered with {status}"  # noqa: S105 - a sentence
 
 BEFORE_AN_ANSWER: Final[Sequence[Row]] = (
@@ -326,7 +314,7 @@ RECOGNISED: Final[Sequence[Row]] = (
         Reason.ACCOUNT_LOCKED,
         "the error code says that the account is locked, suspended or switched off; or HTTP 423",
         lambda facts: facts.says(codes.LOCKED) or _has_status(423)(facts),
-        _ANSWERED + ": the account is locked or switched off.",
+        ANSWERED + ": the account is locked or switched off.",
     ),
     Row(
         "request",
@@ -335,7 +323,7 @@ RECOGNISED: Final[Sequence[Row]] = (
         lambda facts: (
             facts.says(codes.SCOPE) or (facts.is_error and facts.challenge_error == "insufficient_scope")
         ),
-        _ANSWERED + ": the credentials lack a scope that this request needs.",
+        ANSWERED + ": the credentials lack a scope that this request needs.",
     ),
     Row(
         "request",
@@ -344,7 +332,7 @@ RECOGNISED: Final[Sequence[Row]] = (
         lambda facts: (
             facts.says(codes.ADDRESS) or (_has_status(403)(facts) and codes.says_address_blocked(facts.words))
         ),
-        _ANSWERED + ": requests from the cluster's address are not allowed.",
+        ANSWERED + ": requests from the cluster's address are not allowed.",
     ),
     Row(
         "request",
@@ -358,7 +346,7 @@ RECOGNISED: Final[Sequence[Row]] = (
                 or (_has_status(403)(facts) and (facts.is_quota_used_up or codes.says_quota(facts.words)))
             )
         ),
-        _ANSWERED + ": the account's quota is used up.",
+        ANSWERED + ": the account's quota is used up.",
     ),
 )
 """The external system knows whose the credentials are, and has another cause to refuse."""
@@ -479,7 +467,7 @@ _SKEWED: Final = Row(
     Reason.CLOCK_SKEW,
     "the credentials are rejected, and the answer's Date is more than five minutes away from our time",
     lambda facts: facts.is_rejected and facts.is_skewed,
-    _ANSWERED + ": it does not accept the credentials, and its clock is {skew} ours.",
+    ANSWERED + ": it does not accept the credentials, and its clock is {skew} ours.",
 )
 
 REFUSALS: Final[Sequence[Row]] = (
@@ -488,14 +476,14 @@ REFUSALS: Final[Sequence[Row]] = (
         Reason.CREDENTIALS_REJECTED,
         "HTTP 400, and nginx's page that says that it could not verify the certificate that we show it",
         _says_page(b"<title>400 The SSL certificate error</title>"),
-        _ANSWERED + ": it does not accept the client certificate.",
+        ANSWERED + ": it does not accept the client certificate.",
     ),
     Row(
         "request",
         Reason.CLIENT_CERTIFICATE_REQUIRED,
         "HTTP 400, and nginx's page that says that it was shown no certificate",
         _says_page(b"<title>400 No required SSL certificate was sent</title>"),
-        _ANSWERED + ": it wants a client certificate.",
+        ANSWERED + ": it wants a client certificate.",
     ),
     _SKEWED,
     Row(
@@ -503,14 +491,14 @@ REFUSALS: Final[Sequence[Row]] = (
         Reason.CLOCK_SKEW,
         "the error code says that the time of a signed request and the external system's own are too far apart",
         lambda facts: facts.says(codes.CLOCK),
-        _ANSWERED + ": its clock and ours are too far apart for signed requests.",
+        ANSWERED + ": its clock and ours are too far apart for signed requests.",
     ),
     Row(
         "request",
         Reason.CREDENTIALS_EXPIRED,
         "the error code says expired or revoked; or HTTP 401, and its words do",
         lambda facts: facts.says(codes.EXPIRED) or (facts.is_rejected and codes.says_expired(facts.words)),
-        _ANSWERED + ": the credentials have expired or were revoked.",
+        ANSWERED + ": the credentials have expired or were revoked.",
     ),
     Row(
         "request",
@@ -521,21 +509,21 @@ REFUSALS: Final[Sequence[Row]] = (
             and bool(facts.sent_scheme and facts.wanted_schemes)
             and facts.sent_scheme not in facts.wanted_schemes
         ),
-        _ANSWERED + ": it wants credentials as {wanted}, and {sent} was sent.",
+        ANSWERED + ": it wants credentials as {wanted}, and {sent} was sent.",
     ),
     Row(
         "request",
         Reason.CREDENTIALS_REJECTED,
         "HTTP 401 without further words, or an error code that says as much",
         lambda facts: facts.is_rejected,
-        _ANSWERED + ": it does not accept the credentials.",
+        ANSWERED + ": it does not accept the credentials.",
     ),
     Row(
         "request",
         Reason.PERMISSION_DENIED,
         "HTTP 403 without further words, or an error code that says as much",
         lambda facts: _has_status(403)(facts) or facts.says(codes.PERMISSION),
-        _ANSWERED + ": the credentials do not permit it.",
+        ANSWERED + ": the credentials do not permit it.",
     ),
 )
 """The credentials were refused, with whatever status: some systems say so with 200."""
@@ -564,154 +552,154 @@ STATUSES: Final[Sequence[Row]] = (
             or facts.says(codes.REGION)
             or (not facts.is_expected and facts.is_sent_to_sibling and not facts.is_sent_to_login)
         ),
-        _ANSWERED + ": the account lives at another of the system's hosts.",
+        ANSWERED + ": the account lives at another of the system's hosts.",
     ),
     Row(
         "request",
         Reason.REDIRECTED_TO_LOGIN,
         "a redirect to an address with a word like `login`, `signin`, `sso` or `oauth/authorize` in it",
         lambda facts: not facts.is_expected and facts.is_sent_to_login,
-        _ANSWERED + ": it points to a page where people sign in, which is not followed.",
+        ANSWERED + ": it points to a page where people sign in, which is not followed.",
     ),
     Row(
         "request",
         Reason.REDIRECTED,
         "any other HTTP 3xx",
         lambda facts: not facts.is_expected and 300 <= facts.status <= 399,  # noqa: PLR2004
-        _ANSWERED + ": it points to another address, which is not followed.",
+        ANSWERED + ": it points to another address, which is not followed.",
     ),
     Row(
         "request",
         Reason.REQUEST_INVALID,
         "HTTP 400 or 422",
         _has_status(400, 422),
-        _ANSWERED + ": it cannot make sense of the request.",
+        ANSWERED + ": it cannot make sense of the request.",
     ),
     Row(
         "request",
         Reason.PAYMENT_REQUIRED,
         "HTTP 402",
         _has_status(402),
-        _ANSWERED + ": it wants to be paid.",
+        ANSWERED + ": it wants to be paid.",
     ),
     Row(
         "request",
         Reason.OBJECT_NOT_FOUND,
         "HTTP 404 with JSON, as an API says it",
         lambda facts: _has_status(404)(facts) and facts.content == "json",
-        _ANSWERED + ": the API is there, and what was asked for is not.",
+        ANSWERED + ": the API is there, and what was asked for is not.",
     ),
     Row(
         "request",
         Reason.ENDPOINT_NOT_FOUND,
         "HTTP 404 with a web page, text or nothing, as a web server says it",
         _has_status(404),
-        _ANSWERED + ": there is no API at that address.",
+        ANSWERED + ": there is no API at that address.",
     ),
     Row(
         "request",
         Reason.METHOD_NOT_ALLOWED,
         "HTTP 405",
         _has_status(405),
-        _ANSWERED + ": what is there does not take this kind of request.",
+        ANSWERED + ": what is there does not take this kind of request.",
     ),
     Row(
         "request",
         Reason.MEDIA_TYPE_NOT_SUPPORTED,
         "HTTP 406 or 415",
         _has_status(406, 415),
-        _ANSWERED + ": it does not speak the form of data that the test uses.",
+        ANSWERED + ": it does not speak the form of data that the test uses.",
     ),
     Row(
         "request",
         Reason.REQUEST_TIMEOUT,
         "HTTP 408",
         _has_status(408),
-        _ANSWERED + ": it waited in vain for the rest of the request.",
+        ANSWERED + ": it waited in vain for the rest of the request.",
     ),
     Row(
         "request",
         Reason.CONFLICT,
         "HTTP 409",
         _has_status(409),
-        _ANSWERED + ": the request contradicts its present state.",
+        ANSWERED + ": the request contradicts its present state.",
     ),
     Row(
         "request",
         Reason.ENDPOINT_RETIRED,
         "HTTP 410",
         _has_status(410),
-        _ANSWERED + ": that was switched off for good.",
+        ANSWERED + ": that was switched off for good.",
     ),
     Row(
         "request",
         Reason.REQUEST_TOO_LARGE,
         "HTTP 413, 414 or 431",
         _has_status(413, 414, 431),
-        _ANSWERED + ": the request is too large for it.",
+        ANSWERED + ": the request is too large for it.",
     ),
     Row(
         "request",
         Reason.UPGRADE_REQUIRED,
         "HTTP 426",
         _has_status(426),
-        _ANSWERED + ": it wants another protocol or a newer client.",
+        ANSWERED + ": it wants another protocol or a newer client.",
     ),
     Row(
         "request",
         Reason.LEGALLY_BLOCKED,
         "HTTP 451",
         _has_status(451),
-        _ANSWERED + ": it refuses for legal reasons.",
+        ANSWERED + ": it refuses for legal reasons.",
     ),
     Row(
         "request",
         Reason.RATE_LIMITED,
         "HTTP 429 with Retry-After or the time at which a rate limit ends",
         lambda facts: _has_status(429)(facts) and facts.again_in is not None,
-        _ANSWERED + ": it asks for a pause before the next request.",
+        ANSWERED + ": it asks for a pause before the next request.",
     ),
     Row(
         "request",
         Reason.TOO_MANY_REQUESTS,
         "HTTP 429 without a time",
         _has_status(429),
-        _ANSWERED + ": it asks for fewer requests.",
+        ANSWERED + ": it asks for fewer requests.",
     ),
     Row(
         "request",
         Reason.GATEWAY_ERROR,
         "HTTP 502 or 504",
         _has_status(502, 504),
-        _ANSWERED + ": a gateway gets no proper answer from the system behind it.",
+        ANSWERED + ": a gateway gets no proper answer from the system behind it.",
     ),
     Row(
         "request",
         Reason.MAINTENANCE,
         "HTTP 503 with Retry-After",
         lambda facts: _has_status(503)(facts) and facts.again_in is not None,
-        _ANSWERED + ": it is out of service for a while, and says when to try again.",
+        ANSWERED + ": it is out of service for a while, and says when to try again.",
     ),
     Row(
         "request",
         Reason.SERVICE_UNAVAILABLE,
         "HTTP 503 without a time",
         _has_status(503),
-        _ANSWERED + ": it is overloaded or out of service.",
+        ANSWERED + ": it is overloaded or out of service.",
     ),
     Row(
         "request",
         Reason.SERVER_ERROR,
         "any other HTTP 5xx",
         lambda facts: not facts.is_expected and facts.status >= 500,  # noqa: PLR2004
-        _ANSWERED + ": it reports a fault of its own.",
+        ANSWERED + ": it reports a fault of its own.",
     ),
     Row(
         "request",
         Reason.LOGIN_PAGE,
         "a web page with a field for a password, where the test does not ask for web pages",
         lambda facts: facts.is_success and facts.has_password_field and not facts.wants_html,
-        _ANSWERED + " and a page where people sign in.",
+        ANSWERED + " and a page where people sign in.",
     ),
     Row(
         "request",
@@ -723,14 +711,14 @@ STATUSES: Final[Sequence[Row]] = (
             and not facts.wants_html
             and (facts.is_page or facts.reads_json or not facts.is_expected)
         ),
-        _ANSWERED + " and a web page in place of data.",
+        ANSWERED + " and a web page in place of data.",
     ),
     Row(
         "request",
         Reason.UNEXPECTED_STATUS,
         "any other HTTP status that the test does not list in `expect.status`",
         lambda facts: not facts.is_expected,
-        _ANSWERED + "; the test expects {expected}.",
+        ANSWERED + "; the test expects {expected}.",
     ),
 )
 """The status is not one that the test expects."""
@@ -741,63 +729,63 @@ BODIES: Final[Sequence[Row]] = (
         Reason.ANSWER_EMPTY,
         "the status is as expected, the answer is empty, and the test has to read JSON",
         lambda facts: facts.reads_json and facts.content == "empty",
-        _ANSWERED + " and nothing in it to read.",
+        ANSWERED + " and nothing in it to read.",
     ),
     Row(
         "request",
         Reason.JSON_TRUNCATED,
         "the status is as expected, and the JSON that the test has to read ends before its last bracket",
         lambda facts: facts.reads_json and facts.is_cut_json,
-        _ANSWERED + " and JSON that ends in the middle.",
+        ANSWERED + " and JSON that ends in the middle.",
     ),
     Row(
         "request",
         Reason.ANSWER_NOT_JSON,
         "the status is as expected, and what the test has to read as JSON is none",
         lambda facts: facts.reads_json and facts.content != "json",
-        _ANSWERED + " and something that is no JSON.",
+        ANSWERED + " and something that is no JSON.",
     ),
     Row(
         "request",
         Reason.GRAPHQL_ERRORS,
         "the status is as expected, and the answer has `errors`, and no `data` or nothing but nulls in it",
         lambda facts: facts.is_graphql_failure,
-        _ANSWERED + " and errors in place of data.",
+        ANSWERED + " and errors in place of data.",
     ),
     Row(
         "request",
         Reason.ANSWER_NOT_OK,
         "the status is as expected, and the answer has `ok: false` or `success: false`",
         lambda facts: facts.is_not_ok,
-        _ANSWERED + " and says in the answer that the request failed.",
+        ANSWERED + " and says in the answer that the request failed.",
     ),
     Row(
         "assertions",
         Reason.ASSERTION_UNDECIDABLE,
         "a rule of the test cannot be evaluated on the answer",
         lambda facts: facts.broken_rule is not None and bool(facts.broken_rule.undecidable),
-        _ANSWERED + ", but rule {number} cannot be decided: {why}.",
+        ANSWERED + ", but rule {number} cannot be decided: {why}.",
     ),
     Row(
         "assertions",
         Reason.ASSERTION_UNDECIDABLE,
         "one of the test's `failures` is too much work to be evaluated on the answer",
         lambda facts: bool(facts.undecided_failure),
-        _ANSWERED + ", but whether that is a failure cannot be decided: {undecided}.",
+        ANSWERED + ", but whether that is a failure cannot be decided: {undecided}.",
     ),
     Row(
         "assertions",
         Reason.ASSERTION_FAILED,
         "a rule of the test does not hold for the answer",
         lambda facts: facts.broken_rule is not None,
-        _ANSWERED + ", but rule {number} does not hold: {rule}.",
+        ANSWERED + ", but rule {number} does not hold: {rule}.",
     ),
     Row(
         "identity",
         Reason.IDENTITY_MISSING,
         "the answer has no text or number where the test's `identity` looks for one",
         lambda facts: facts.plan.test.identity is not None and facts.identity is None,
-        _ANSWERED + ", but without {path}.",
+        ANSWERED + ", but without {path}.",
     ),
     Row(
         "identity",
@@ -821,137 +809,9 @@ TABLE: Final[Sequence[Row]] = (
 """Every row, in order. A test's own `failures[]` go before all that is told of its answer, but for what explains why
 credentials were rejected, where they only say that they were."""
 
-_AT_TOKEN_URL: Final = (*SECRET_FORMS, *TOKEN)
-_AT_TEST: Final = (*RECOGNISED, *SECRET_FORMS, *REFUSALS, *STATUSES, *BODIES)
-
-_EXPLAINS_A_REJECTION: Final = (*SECRET_FORMS, _SKEWED)
-
-_NAMED_STATUS: Final = re.compile(r" \(HTTP [^)]*\)")
-"""What a reason's meaning says of the status does not hold where a rule has given that reason to another one."""
-
-MAX_PATH: Final = 120
-MAX_RULE: Final = 300
-MAX_HINT: Final = 500
-"""As `FailureRule.hint` allows: what to do is of no use without its end."""
-
-
-def find(facts: Facts) -> Finding:
-    """Return what the facts mean."""
-    rows = BEFORE_AN_ANSWER if facts.failure else _AT_TOKEN_URL if facts.is_token else _AT_TEST
-    if facts.rule is not None:
-        rows = _EXPLAINS_A_REJECTION if facts.rule.reason == Reason.CREDENTIALS_REJECTED else ()
-    row = next((row for row in rows if row.matches(facts)), None)
-    if row is None:
-        return _told_by_rule(facts)
-    message = row.message.format_map(_words(facts))
-    if row.reason is not Reason.CONNECTED:
-        message = _with_more(facts, message)
-    return Finding(
-        row=row,
-        stage="token" if facts.is_token else row.stage,
-        reason=row.reason,
-        result=_result(row.reason),
-        message=message,
-        hint=REASONS[row.reason].remedy or None,
-    )
-
-
-def _told_by_rule(facts: Facts) -> Finding:
-    """Let the definition's own words go before ours. A reason that no test can end with is a mistake there."""
-    rule = facts.rule
-    if rule is None:
-        raise ValueError("no failure rule has recognised the answer")
-    reason = Reason(rule.reason) if rule.reason in SELECTABLE else Reason.ANSWER_NOT_OK
-    words = _words(facts)
-    if rule.message:
-        message = f"{words['host']}: {_sentence(rule.message)}"
-    else:
-        meaning = _NAMED_STATUS.sub("", REASONS[reason].meaning)
-        message = _with_more(facts, f"{_ANSWERED.format_map(words)}. {meaning}")
-    return Finding(
-        row=None,
-        stage="request",
-        reason=reason,
-        result=_result(reason),
-        message=message,
-        hint=(_line(rule.hint, MAX_HINT) if rule.hint else REASONS[reason].remedy) or None,
-    )
-
-
-def _result(reason: Reason) -> TestResult:
-    if reason is Reason.CONNECTED:
-        return "Success"
-    return "Unknown" if reason in COULD_NOT_TELL else "Failure"
-
-
-def _with_more(facts: Facts, message: str) -> str:
-    """Append what is told with every row: where it happened, and the external system's own code."""
-    if facts.failure:
-        return f"{message[:-1]} (while asking for a token)." if facts.is_token else message
-    return f"{message} Its error code is {facts.error_code}." if facts.error_code else message
-
-
-def _words(facts: Facts) -> dict[str, object]:
-    """Return what messages may say. All of it is ours or the definition's.
-
-    What is another at each test, like the seconds of a pause, is evidence and no word: a message that changes is news,
-    and news are written.
-    """
-    plan, broken = facts.plan, facts.broken_rule if facts.response and not facts.is_token else None
-    token_url = f"The token URL at {facts.host}" if facts.host else "The token URL"
-    return {
-        "host": token_url if facts.is_token and facts.response else facts.masked(facts.host) or "The address",
-        "token_url": token_url,
-        "request": "the request for a token" if facts.is_token else _request_words(facts),
-        "status": _status_words(facts.status),
-        "expected": " or ".join(map(str, plan.test.expect.status)),
-        "detail": facts.shown(facts.failure.detail if facts.failure else "", MAX_RULE) or "no further detail",
-        "key": facts.suspicion.key if facts.suspicion else "",
-        "skew": _skew_words(facts.skew or 0.0),
-        "wanted": " or ".join(facts.wanted_schemes),
-        "sent": facts.sent_scheme,
-        "number": broken.number if broken else 0,
-        "rule": _line(broken.text).rstrip(".") if broken else "",
-        "why": broken.undecidable.rstrip(".") if broken else "",
-        "undecided": facts.undecided_failure,
-        "path": plan.test.identity or "",
-        "identity": f" as {facts.identity}" if facts.identity else "",
-    }
-
-
-def _request_words(facts: Facts) -> str:
-    # Masked before it is cut: people do paste a credential into their configuration, and so into the path.
-    path = facts.masked(facts.plan.request.url.partition("://")[2].partition("/")[2].partition("?")[0])
-    shown = path if len(path) < MAX_PATH else path[: MAX_PATH - 1] + "…"
-    return f"{facts.plan.request.method} /{shown}"
-
-
-def _line(text: str, most: int = MAX_RULE) -> str:
-    """Return words of whoever wrote the test as one line."""
-    line = " ".join(text.split())
-    return line if len(line) <= most else line[: most - 1] + "…"
-
-
-def _sentence(text: str) -> str:
-    """Return such words with a full stop at their end: the hint comes right behind them."""
-    line = _line(text)
-    return line if line.endswith((".", "!", "?", "…")) else f"{line}."
-
-
-def _status_words(status: int) -> str:
-    try:
-        return f"{status} {HTTPStatus(status).phrase}"
-    except ValueError:
-        return str(status)
-
-
-def _skew_words(seconds: float) -> str:
-    return f"{_span(abs(seconds))} {'ahead of' if seconds > 0 else 'behind'}"
-
-
-def _span(seconds: float) -> str:
-    """Return a duration in the unit that people would use."""
-    for size, unit in ((86400, "days"), (3600, "hours"), (60, "minutes")):
-        if seconds >= 2 * size:
-            return f"{round(seconds / size)} {unit}"
-    return f"{max(round(seconds), 1)} seconds"
+AT_TOKEN_URL: Final[Sequence[Row]] = (*SECRET_FORMS, *TOKEN)
+"""Rows for what a token URL has answered."""
+AT_TEST: Final[Sequence[Row]] = (*RECOGNISED, *SECRET_FORMS, *REFUSALS, *STATUSES, *BODIES)
+"""Rows for what a test's request was answered."""
+EXPLAINS_A_REJECTION: Final[Sequence[Row]] = (*SECRET_FORMS, _SKEWED)
+"""Rows that say why credentials were rejected, where a failure rule only says that they were."""

@@ -12,8 +12,8 @@ from typing import Final
 
 from integration_hub.model.http import Transport
 from integration_hub.model.instance import Stage, StageName, StageResult, TestResult
-from integration_hub.probe.diagnosis_table import Finding
 from integration_hub.probe.facts import Facts
+from integration_hub.probe.finding import Finding
 
 MAX_EVIDENCE: Final = 1500
 """Bytes of all evidence of a test, as JSON. A test's whole status stays under 4 KiB."""

@@ -21,8 +21,8 @@ from integration_hub.model.instance import IntegrationInstance, Stage, TestResul
 from integration_hub.model.reasons import REASONS, Reason
 from integration_hub.model.tokens import Tokens
 from integration_hub.probe.diagnose import diagnose
-from integration_hub.probe.diagnosis_table import Finding
 from integration_hub.probe.facts import Facts
+from integration_hub.probe.finding import Finding
 from integration_hub.probe.stages import stages
 from integration_hub.reconcile.execute import Exchanges, make_test, read_secret, use_secret
 from integration_hub.reconcile.gates import PlannedTest, Ready, pass_gates
