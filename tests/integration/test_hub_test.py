@@ -410,7 +410,7 @@ def test_what_is_in_the_way_is_said_with_what_to_do(  # noqa: PLR0917 - fixtures
         (("x", "--path", "/a", "--save", ""), "--save needs a name for the test"),
         (("x", "--path", "/a?b=1", "--query", "b=2"), "--query b is given twice"),
         (("x", "--path", "/a", "--header", "X-A=1", "--header", "x-a=2"), "--header x-a is given twice"),
-        (("x", "--path", "/a", "--query", "nothing"), "must be written as name=value"),
+        (("x", "--path", "/a", "--query", "nothing"), "must be written like limit=1"),
         (("x", "--path", "/a", "--expect", "ok"), "is no list of HTTP statuses"),
         (("x", "--path", "/a", "--body", "{a: 1}"), "is not JSON from character 2 on"),
         (("x", "--allow-cidr", "10.0.0"), "is not a network"),

@@ -17,6 +17,7 @@ from integration_hub.cli import completing
 from integration_hub.cli.errors import Exit
 from integration_hub.cli.flags import HELP, Command, look_flags
 from integration_hub.cli.output import TABLE, Form, FormType
+from integration_hub.cli.pair import Pair
 from integration_hub.flags import DurationType, cluster_flags, egress_flags
 
 CUSTOM = ("method", "query", "headers", "body", "expect", "assertions", "identity", "save")
@@ -37,21 +38,6 @@ class _TrialForm(FormType):
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Form:
         return super().convert(TABLE if value == "text" else value, param, ctx)
-
-
-class _Pair(click.ParamType[tuple[str, str]]):
-    name = "name=value"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, str]:
-        if isinstance(value, tuple):
-            return value
-        name, separator, text = str(value).partition("=")
-        if not separator or not name.strip():
-            # Without the text: it may be a secret that was pasted into the wrong place.
-            self.fail("must be written as name=value", param, ctx)
-        return name.strip(), text
 
 
 class _Statuses(click.ParamType[list[int]]):
@@ -130,9 +116,15 @@ class _Json(click.ParamType[Any]):
     type=click.Choice(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"], case_sensitive=False),
     help="With --path: its method. [default: GET]",
 )
-@click.option("--query", multiple=True, type=_Pair(), help="With --path: a query parameter. May be repeated.")
 @click.option(
-    "--header", "headers", multiple=True, type=_Pair(), help="With --path: a header. May be repeated."
+    "--query", multiple=True, type=Pair("limit=1"), help="With --path: a query parameter. May be repeated."
+)
+@click.option(
+    "--header",
+    "headers",
+    multiple=True,
+    type=Pair("X-Version=2"),
+    help="With --path: a header. May be repeated.",
 )
 @click.option("--body", type=_Json(), help="With --path: JSON value to send.")
 @click.option("--expect", type=_Statuses(), help="With --path: statuses that mean success. [default: 200]")
