@@ -6,8 +6,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from integration_hub.forms.interview import Current, Interview, SecretSeen, Surroundings
+from integration_hub.forms.interview import Interview
 from integration_hub.forms.question import Answers, Kind, Question, read_answer, typed
+from integration_hub.forms.surroundings import Current, SecretSeen, Surroundings
 from integration_hub.model.base import API_VERSION
 from integration_hub.reconcile.definition import CheckedDefinition, check_definition
 

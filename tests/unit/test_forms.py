@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from integration_hub.forms.interview import Current, Interview, SecretSeen
+from integration_hub.forms.interview import Interview
 from integration_hub.forms.manifests import (
     answers_of,
     edited,
@@ -24,6 +24,7 @@ from integration_hub.forms.question import (
     read_answer,
     shown,
 )
+from integration_hub.forms.surroundings import Current, SecretSeen
 from integration_hub.reconcile.definition import check_definition
 from support.form_schemas import connection, interview_of
 

@@ -5,14 +5,14 @@ Which questions there are follows from the answers alone, so that going back and
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
-from integration_hub.auth.flow import SecretKey
 from integration_hub.config.validation import ConfigValidator
 from integration_hub.config.values import choices
+from integration_hub.forms.checks import each, key_value, one_line, one_of, scope_problem
 from integration_hub.forms.config import ConfigForm
 from integration_hub.forms.credentials import (
     NeededKey,
@@ -21,10 +21,10 @@ from integration_hub.forms.credentials import (
     method_type,
     needed_keys,
     rendered_settings,
-    value_problem,
 )
 from integration_hub.forms.naming import display_name_problem, free_name, object_name, object_name_problem
-from integration_hub.forms.question import Answers, Check, Choice, Kind, Page, Question
+from integration_hub.forms.question import Answers, Choice, Kind, Page, Question
+from integration_hub.forms.surroundings import Current, SecretSeen, Surroundings
 from integration_hub.model.definition import AuthMethod, ConfigTemplate, DefinitionSpec
 
 TEMPLATE: Final = "template"
@@ -46,62 +46,6 @@ NEW_SECRET: Final = "new Secret"
 KEEP: Final = "keep"
 REPLACE: Final = "replace"
 REMOVE: Final = "remove"
-
-MAX_ENTRIES: Final = 50
-
-
-@dataclass(frozen=True, slots=True)
-class SecretSeen:
-    """A Secret, less its values."""
-
-    name: str
-    keys: frozenset[str]
-    type: str = "Opaque"
-    changed: str = ""
-    """When, as a person reads it; '' where that is not known."""
-    keeper: str | None = None
-    """The tool that keeps it as it is in its own source, in words."""
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What there is in the namespace already."""
-
-    namespace: str
-    names: Mapping[str, str] = field(default_factory=dict)
-    """Display names of the instances, by their names."""
-    secrets: Mapping[str, SecretSeen] | None = field(default_factory=dict)
-    """None where they may not be listed."""
-    users: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Names of the instances that name a Secret, by its name."""
-
-
-@dataclass(frozen=True, slots=True)
-class Current:
-    """The connection that is edited."""
-
-    raw: Mapping[str, Any]
-    secret: SecretSeen | None = None
-    """The Secret that it names; None where it names none, or what it has cannot be seen."""
-    is_secret_gone: bool = False
-    """Whether there is no Secret of the name."""
-
-    @property
-    def name(self) -> str:
-        """The object's name."""
-        return str(self.raw["metadata"]["name"])
-
-    @property
-    def spec(self) -> Mapping[str, Any]:
-        """Its spec."""
-        spec: Mapping[str, Any] = self.raw["spec"]
-        return spec
-
-    @property
-    def secret_name(self) -> str | None:
-        """Name of the Secret that it names."""
-        found = ((self.spec.get("auth") or {}).get("secretRef") or {}).get("name")
-        return None if found is None else str(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,7 +221,7 @@ class Interview:
             help="Leave it empty to answer everything yourself.",
             flag=f"--template {options[0].value}",
             choices=options,
-            check=_in(options),
+            check=one_of(options),
         )
 
     def _drop_questions(self, answers: Answers) -> Iterator[Question]:
@@ -310,7 +254,7 @@ class Interview:
                 required=True,
                 fallback=options[0].value,
                 choices=options,
-                check=_in(options),
+                check=one_of(options),
             )
         if self.method(answers).type == "oauth2":
             yield Question(
@@ -320,7 +264,7 @@ class Interview:
                 kind=Kind.LIST,
                 flag="--oauth-scope ...",
                 is_asked=False,
-                check=_each(_scope_problem),
+                check=each(scope_problem),
             )
 
     def _name_questions(self, answers: Answers) -> Iterator[Question]:
@@ -453,7 +397,7 @@ class Interview:
             examples=(needed.example,) if needed.example else (),
             multiline=key.multiline,
             secret=True,
-            check=_key_check(key, secret),
+            check=key_value(key, secret),
         )
 
     def _secret_name_problem(self, value: Any) -> str | None:
@@ -476,7 +420,7 @@ class Interview:
             flag="--scope client",
             choices=options,
             help="Leave it empty for everybody in the namespace.",
-            check=_in(options),
+            check=one_of(options),
         )
         chosen = answers.get(SCOPE_TYPE)
         if chosen in {"client", "user"}:
@@ -487,7 +431,7 @@ class Interview:
                 help="Its identifier in your own systems.",
                 flag="--scope-id ...",
                 required=True,
-                check=_line_problem(253),
+                check=one_line(253),
             )
         yield Question(
             ROLES,
@@ -496,7 +440,7 @@ class Interview:
             kind=Kind.LIST,
             flag="--role ...",
             help="Leave it empty to exclude nobody.",
-            check=_each(_line_problem(100)),
+            check=each(one_line(100)),
         )
 
     # What is wrong
@@ -585,38 +529,3 @@ def _about_stored(stored: SecretSeen | None, others: tuple[str, ...]) -> Iterato
         yield f"What is changed here is changed for others, too: {choices(others)}."
     if stored is not None and stored.keeper is not None:
         yield f"{stored.keeper} keeps the Secret: what is replaced here alone does not last."
-
-
-def _key_check(key: SecretKey, secret: str) -> Check:
-    return lambda value: value_problem(key, str(value), secret_name=secret)
-
-
-def _in(options: tuple[Choice, ...]) -> Check:
-    known = [str(choice.value) for choice in options]
-    return lambda value: None if value in known else f"must be one of: {', '.join(known)}"
-
-
-def _each(check: Check) -> Check:
-    """Return the check of a list, each entry of which is checked so."""
-
-    def problem(values: Any) -> str | None:
-        if len(values) > MAX_ENTRIES:
-            return f"must have at most {MAX_ENTRIES} entries (it has {len(values)})"
-        found = ((number, check(value)) for number, value in enumerate(values, start=1))
-        return next((f"entry {number} {said}" for number, said in found if said is not None), None)
-
-    return problem
-
-
-def _line_problem(most: int) -> Check:
-    def problem(value: Any) -> str | None:
-        if not 0 < len(value) <= most:
-            return f"must have 1 to {most} characters (it has {len(value)})"
-        return None if value.isprintable() else "must be one line without control characters"
-
-    return problem
-
-
-def _scope_problem(value: Any) -> str | None:
-    is_scope = 0 < len(value) <= 300 and all("!" <= sign <= "~" and sign not in '"\\' for sign in value)  # noqa: PLR2004
-    return None if is_scope else "must be one scope, like 'read:user': no spaces, quotes or backslashes"

@@ -16,10 +16,10 @@ from integration_hub.forms.interview import (
     SCOPES,
     SECRET_USE,
     TEMPLATE,
-    Current,
     Interview,
 )
 from integration_hub.forms.question import Answers
+from integration_hub.forms.surroundings import Current
 from integration_hub.model.base import API_VERSION, GROUP
 
 Raw = dict[str, Any]

@@ -12,8 +12,8 @@ from integration_hub.adapters.shipped import definition_text
 from integration_hub.cli.cluster import MANAGER, Cluster
 from integration_hub.cli.errors import Exit, HubError, NotFoundError, UnreachableError
 from integration_hub.forms.finding import Entry, entry_of
-from integration_hub.forms.interview import Current, SecretSeen, Surroundings
 from integration_hub.forms.ownership import keeper_of
+from integration_hub.forms.surroundings import Current, SecretSeen, Surroundings
 from integration_hub.reconcile.definition import CheckedDefinition, check_definition, listed
 from integration_hub.reconcile.inputs import SecretAnswer, SecretState
 from integration_hub.shell.explaining import FORBIDDEN

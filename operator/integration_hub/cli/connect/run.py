@@ -30,10 +30,11 @@ from integration_hub.cli.errors import Exit, HubError
 from integration_hub.cli.terminal import Screen
 from integration_hub.flags import egress_policy
 from integration_hub.forms.credentials import needs_consent
-from integration_hub.forms.interview import Current, Interview
+from integration_hub.forms.interview import Interview
 from integration_hub.forms.manifests import answers_of, edited, instance_manifest, secret_changes
 from integration_hub.forms.ownership import keeper_of
 from integration_hub.forms.question import Answers
+from integration_hub.forms.surroundings import Current
 from integration_hub.reconcile.definition import CheckedDefinition
 from integration_hub.shell.git_folder import EXAMPLE_SECRET, FORMATS, INSTANCE, KUSTOMIZATION, README
 
