@@ -14,7 +14,7 @@ from uuid import uuid4
 import pytest
 
 from integration_hub.devcluster import ControlPlane, ControlPlaneInfo, ProgressPrinter
-from support.hub_command import Hub, user_kubeconfig
+from support.hub_command import Hub, admin_kubeconfig
 from support.instances import Api
 from support.operator_process import OperatorProcess
 from support.target_server import TargetServer
@@ -115,13 +115,7 @@ def hub(
 
     Nothing that it writes may hold the CANARY of the test's module, where there is one.
     """
-    file = user_kubeconfig(
-        tmp_path / "kubeconfig",
-        server=control_plane.server,
-        ca_file=control_plane.ca_file,
-        namespace=namespace,
-        like=control_plane.kubeconfig,
-    )
+    file = admin_kubeconfig(tmp_path, control_plane, namespace)
     canary = getattr(request.module, "CANARY", None)
     return Hub(tmp_path, file, *([canary] if canary else []))
 

@@ -21,7 +21,7 @@ import pytest
 
 from conftest import run_kubectl
 from integration_hub.devcluster import ControlPlane
-from support.hub_command import Hub, forms, user_kubeconfig
+from support.hub_command import Hub, admin_kubeconfig, forms
 from support.instances import Api, Object
 from support.operator_process import OperatorProcess
 from support.ports import free_port
@@ -93,13 +93,7 @@ def namespace(world: World) -> Iterator[str]:
 def hub(world: World, namespace: str, tmp_path: Path) -> Hub:
     """The command of somebody in the team. What a Secret holds is nowhere in what it writes."""
     info = world.plane.up()
-    file = user_kubeconfig(
-        tmp_path / "kubeconfig",
-        server=info.server,
-        ca_file=info.ca_file,
-        namespace=namespace,
-        like=info.kubeconfig,
-    )
+    file = admin_kubeconfig(tmp_path, info, namespace)
     return Hub(tmp_path, file)
 
 

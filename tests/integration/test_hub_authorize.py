@@ -21,7 +21,7 @@ import pytest
 from integration_hub.devcluster import ControlPlane, ControlPlaneInfo
 from integration_hub.model.base import AUTHORIZE_ANNOTATION
 from integration_hub.reconcile.times import timestamp
-from support.hub_command import user_kubeconfig
+from support.hub_command import admin_kubeconfig
 from support.instances import Api, Object, instance
 from support.ports import free_port
 from support.waiting import wait_until
@@ -165,13 +165,7 @@ class Person:
 def person(
     tmp_path: Path, control_plane: ControlPlaneInfo, crds_installed: None, namespace: str
 ) -> Iterator[Person]:
-    kubeconfig = user_kubeconfig(
-        tmp_path / "kubeconfig",
-        server=control_plane.server,
-        ca_file=control_plane.ca_file,
-        namespace=namespace,
-        like=control_plane.kubeconfig,
-    )
+    kubeconfig = admin_kubeconfig(tmp_path, control_plane, namespace)
     person = Person(tmp_path, kubeconfig, namespace)
     yield person
     for run in person.runs:

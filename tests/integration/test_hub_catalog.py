@@ -15,7 +15,7 @@ from conftest import ROOT, Kubectl
 from integration_hub.adapters import shipped
 from integration_hub.catalog.loader import read_object
 from integration_hub.devcluster import ControlPlaneInfo
-from support.hub_command import Hub, user_kubeconfig
+from support.hub_command import Hub, admin_kubeconfig, user_kubeconfig
 from support.instances import Api, Object, instance
 
 pytestmark = pytest.mark.cluster
@@ -28,13 +28,7 @@ def hub(
     control_plane: ControlPlaneInfo, crds_installed: None, namespace: str, api: Api, tmp_path: Path
 ) -> Iterator[Hub]:
     """The command with an administrator's kubeconfig, in a cluster that has none of the catalog before and after."""
-    file = user_kubeconfig(
-        tmp_path / "kubeconfig",
-        server=control_plane.server,
-        ca_file=control_plane.ca_file,
-        namespace=namespace,
-        like=control_plane.kubeconfig,
-    )
+    file = admin_kubeconfig(tmp_path, control_plane, namespace)
     yield Hub(tmp_path, file)
     # The namespace goes by and by, and what is in it until then would be in the way of the next test.
     api.delete(*api.instances(namespace).values())

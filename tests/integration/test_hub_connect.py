@@ -28,19 +28,6 @@ LOOPBACK = ("--allow-cidr", "127.0.0.0/8")
 
 
 @pytest.fixture
-def hub(control_plane: ControlPlaneInfo, crds_installed: None, namespace: str, tmp_path: Path) -> Hub:
-    """The command with an administrator's kubeconfig, whose namespace is the test's."""
-    file = user_kubeconfig(
-        tmp_path / "kubeconfig",
-        server=control_plane.server,
-        ca_file=control_plane.ca_file,
-        namespace=namespace,
-        like=control_plane.kubeconfig,
-    )
-    return Hub(tmp_path, file, CANARY)
-
-
-@pytest.fixture
 def acme(api: Api, target: TargetServer, namespace: str) -> str:
     """A definition with a template, a choice, a group, and two ways to authenticate."""
     name = f"{namespace}-acme"

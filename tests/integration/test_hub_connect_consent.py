@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from integration_hub.devcluster import ControlPlane
-from support.hub_command import Hub, user_kubeconfig
+from support.hub_command import Hub, admin_kubeconfig
 from support.instances import Api
 from support.oauth_party import CLIENT_SECRET, OAuthParty
 from support.operator_process import OperatorProcess
@@ -36,13 +36,7 @@ def test_the_link_is_shown_once_it_is_applied_and_waited_for(
 ) -> None:
     tokens.start()
     info = spare_cluster.up()
-    file = user_kubeconfig(
-        tmp_path / "kubeconfig",
-        server=info.server,
-        ca_file=info.ca_file,
-        namespace=tokens.namespace,
-        like=info.kubeconfig,
-    )
+    file = admin_kubeconfig(tmp_path, info, tokens.namespace)
     account = f"{tokens.namespace}-people"
     tokens.tenants["people"] = tokens.party.tenant(account)
     run = Terminal(

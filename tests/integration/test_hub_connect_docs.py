@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from integration_hub.devcluster import ControlPlaneInfo
-from support.hub_command import Hub, user_kubeconfig
+from support.hub_command import Hub, admin_kubeconfig
 from support.instances import Api, Object, definition
 from support.operator_process import OperatorProcess
+from support.shown_pages import shows
 from support.target_server import GOOD_KEY, TargetServer
 from support.wizard import Terminal
 
@@ -29,30 +30,6 @@ def screens() -> Iterator[tuple[str, str]]:
         command, _, output = block.removeprefix("$ ").replace("\\\n", "").partition("\n")
         if output.strip():
             yield command, output
-
-
-def normalised(text: str) -> list[str]:
-    """Return lines in which times and ports are the same everywhere."""
-    for pattern, same in (
-        (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "TIME"),
-        (r"127\.0\.0\.1:\d+", "ADDRESS"),
-        (r" +\d+ ms", " MS"),
-        (r"bytes=\d+", "bytes=N"),
-    ):
-        text = re.sub(pattern, same, text)
-    return [line.rstrip() for line in text.splitlines()]
-
-
-def shows(promised: str, shown: str) -> bool:
-    """Tell whether the lines are as promised; '...' stands for any lines."""
-    lines, start = normalised(shown), 0
-    for part in re.split(r"(?m)^\.\.\.\n", promised):
-        wanted = normalised(part)
-        found = next((n for n in range(start, len(lines) + 1) if lines[n : n + len(wanted)] == wanted), None)
-        if found is None:
-            return False
-        start = found + len(wanted)
-    return True
 
 
 def acme(namespace: str, target: TargetServer) -> Object:
@@ -152,13 +129,7 @@ def test_the_page_shows_what_is_so(  # noqa: PLR0917 - fixtures
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     api.apply(acme(namespace, target))
-    kubeconfig = user_kubeconfig(
-        tmp_path / "kubeconfig",
-        server=control_plane.server,
-        ca_file=control_plane.ca_file,
-        namespace=namespace,
-        like=control_plane.kubeconfig,
-    )
+    kubeconfig = admin_kubeconfig(tmp_path, control_plane, namespace)
     hub = Hub(tmp_path, kubeconfig)
     monkeypatch.chdir(tmp_path)
     found = list(screens())

@@ -18,7 +18,7 @@ from cryptography.x509.oid import NameOID
 
 from conftest import ROOT
 from integration_hub.devcluster import ControlPlaneInfo
-from support.hub_command import Hub, forms, user_kubeconfig
+from support.hub_command import Hub, admin_kubeconfig, forms
 from support.instances import Api, definition
 from support.target_server import TargetServer
 
@@ -75,13 +75,7 @@ def test_what_was_entered_is_sealed_and_only_the_controllers_key_opens_it(  # no
 ) -> None:
     acme = f"{namespace}-acme"
     api.apply(definition(acme, target))
-    file = user_kubeconfig(
-        tmp_path / "kubeconfig",
-        server=control_plane.server,
-        ca_file=control_plane.ca_file,
-        namespace=namespace,
-        like=control_plane.kubeconfig,
-    )
+    file = admin_kubeconfig(tmp_path, control_plane, namespace)
     certificate, key = write_keys(tmp_path)
     monkeypatch.setenv("PATH", f"{kubeseal.parent}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("SEALED_SECRETS_CERT", str(certificate))

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from integration_hub.devcluster import ControlPlaneInfo
-from support.hub_command import Hub, forms, user_kubeconfig
+from support.hub_command import Hub, admin_kubeconfig, forms
 from support.instances import Api, Object, account, definition, instance, secret
 from support.operator_process import OperatorProcess
 from support.target_server import Answer, Seen, TargetServer
@@ -25,13 +25,7 @@ LOOPBACK = ("--allow-cidr", "127.0.0.0/8")
 @pytest.fixture
 def hub(control_plane: ControlPlaneInfo, crds_installed: None, namespace: str, tmp_path: Path) -> Hub:
     """The command with an administrator's kubeconfig, whose namespace is the test's."""
-    file = user_kubeconfig(
-        tmp_path / "kubeconfig",
-        server=control_plane.server,
-        ca_file=control_plane.ca_file,
-        namespace=namespace,
-        like=control_plane.kubeconfig,
-    )
+    file = admin_kubeconfig(tmp_path, control_plane, namespace)
     return Hub(tmp_path, file, OLD, NEW)
 
 

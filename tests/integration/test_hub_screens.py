@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from integration_hub.devcluster import ControlPlane
-from support.hub_command import Hub, user_kubeconfig
+from support.hub_command import Hub, admin_kubeconfig
 from support.instances import Api, Object, definition, instance, secret
 from support.operator_process import OperatorProcess
 from support.target_server import GOOD_KEY, TargetServer
@@ -121,15 +121,8 @@ def shop(
 def test_the_screens_of_the_documentation_are_what_is_shown(
     shop: None, spare_cluster: ControlPlane, spare_api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    home = spare_cluster.home
     info = spare_cluster.up()
-    file = user_kubeconfig(
-        tmp_path / "kubeconfig",
-        server=info.server,
-        ca_file=info.ca_file,
-        namespace="shop",
-        like=home.kubeconfig,
-    )
+    file = admin_kubeconfig(tmp_path, info, "shop")
     hub = Hub(tmp_path, file, GOOD_KEY)
     changed = instance(
         "shop", "billing", "acme", secret="billing-2", binding={"secretName": "billing-access"}

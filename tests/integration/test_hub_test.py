@@ -21,7 +21,7 @@ from click.testing import CliRunner
 from conftest import Kubectl
 from integration_hub.cli.main import main
 from integration_hub.devcluster import ControlPlaneInfo
-from support.hub_command import HubTest, Ran, user_kubeconfig
+from support.hub_command import HubTest, Ran, admin_kubeconfig, user_kubeconfig
 from support.instances import Api, Object, account, definition, instance, secret
 from support.operator_process import OperatorProcess
 from support.ports import free_port
@@ -36,13 +36,7 @@ CANARY = "cAnaryQ7-53e1f0/+9b=2c4d"
 @pytest.fixture
 def hub(control_plane: ControlPlaneInfo, crds_installed: None, namespace: str, tmp_path: Path) -> HubTest:
     """The command with an administrator's kubeconfig, whose namespace is the test's."""
-    file = user_kubeconfig(
-        tmp_path / "kubeconfig",
-        server=control_plane.server,
-        ca_file=control_plane.ca_file,
-        namespace=namespace,
-        like=control_plane.kubeconfig,
-    )
+    file = admin_kubeconfig(tmp_path, control_plane, namespace)
     return HubTest(tmp_path, file, CANARY)
 
 

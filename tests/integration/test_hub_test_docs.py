@@ -14,9 +14,10 @@ import pytest
 import yaml
 
 from integration_hub.devcluster import ControlPlaneInfo
-from support.hub_command import user_kubeconfig
+from support.hub_command import admin_kubeconfig
 from support.instances import Api, account, definition, instance, secret
 from support.operator_process import OperatorProcess
+from support.shown_pages import shows
 from support.target_server import TargetServer
 
 pytestmark = pytest.mark.cluster
@@ -29,30 +30,6 @@ def steps() -> Iterator[tuple[str, str]]:
     for block in re.findall(r"(?ms)^```console\n(.*?)^```$", PAGE.read_text(encoding="utf-8")):
         command, _, output = block.removeprefix("$ ").partition("\n")
         yield command, output
-
-
-def normalised(text: str) -> list[str]:
-    """Return lines in which times, ports and sizes are the same everywhere."""
-    for pattern, same in (
-        (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "TIME"),
-        (r"127\.0\.0\.1:\d+", "ADDRESS"),
-        (r" +\d+ ms", " MS"),
-        (r"bytes=\d+", "bytes=N"),
-    ):
-        text = re.sub(pattern, same, text)
-    return [line.rstrip() for line in text.splitlines()]
-
-
-def shows(promised: str, shown: str) -> bool:
-    """Tell whether the lines are as promised; '...' stands for any lines."""
-    lines, start = normalised(shown), 0
-    for part in re.split(r"(?m)^\.\.\.\n", promised):
-        wanted = normalised(part)
-        found = next((n for n in range(start, len(lines) + 1) if lines[n : n + len(wanted)] == wanted), None)
-        if found is None:
-            return False
-        start = found + len(wanted)
-    return True
 
 
 def test_the_page_shows_what_is_so(  # noqa: PLR0917 - fixtures
@@ -76,13 +53,7 @@ def test_the_page_shows_what_is_so(  # noqa: PLR0917 - fixtures
         instance("shop", "draft", "acme", displyName="Draft"),
     ]
     (tmp_path / "draft.yaml").write_text(yaml.safe_dump_all(draft))
-    kubeconfig = user_kubeconfig(
-        tmp_path / "kubeconfig",
-        server=control_plane.server,
-        ca_file=control_plane.ca_file,
-        namespace=namespace,
-        like=control_plane.kubeconfig,
-    )
+    kubeconfig = admin_kubeconfig(tmp_path, control_plane, namespace)
     hub = shlex.join([sys.executable, "-m", "integration_hub", "test", "--allow-cidr", "127.0.0.0/8"])
     found = list(steps())
     assert len(found) == 4

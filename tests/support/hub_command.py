@@ -21,6 +21,8 @@ from urllib.parse import quote
 
 import yaml
 
+from integration_hub.devcluster import ControlPlaneInfo
+
 SECONDS = 60
 """In which a run ends unless it hangs."""
 
@@ -180,3 +182,14 @@ def user_kubeconfig(
     file.touch(mode=0o600)
     file.write_text(json.dumps(config))
     return file
+
+
+def admin_kubeconfig(folder: Path, info: ControlPlaneInfo, namespace: str) -> Path:
+    """Write an administrator's kubeconfig, whose namespace is that one."""
+    return user_kubeconfig(
+        folder / "kubeconfig",
+        server=info.server,
+        ca_file=info.ca_file,
+        namespace=namespace,
+        like=info.kubeconfig,
+    )
