@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from integration_hub.catalog.index import Entry, line_of, read_index, search
+from integration_hub.catalog.index import Entry, entry_of, line_of, read_index, search
 
 
 def entry(name: str, display_name: str = "", **parts: str) -> Entry:
@@ -81,6 +81,8 @@ def names(words: str) -> list[str]:
         ("realm", ["quickbooks"]),
         ("invoices", ["stripe", "xero"]),
         ("issues gitlab", ["gitlab"]),
+        ("drive", ["google-drive"]),
+        ("google files", ["google-drive"]),
     ],
 )
 def test_it_finds_by_names_vendors_categories_fields_and_words(words: str, found: list[str]) -> None:
@@ -99,13 +101,16 @@ def test_it_finds_by_names_vendors_categories_fields_and_words(words: str, found
         ("quickboks", "quickbooks"),
         ("acounting", "quickbooks"),
         ("gogle", "google-drive"),
+        ("selasforce", "salesforce"),
     ],
 )
 def test_a_letter_or_two_may_be_wrong(typed: str, meant: str) -> None:
     assert meant in names(typed)
 
 
-@pytest.mark.parametrize("words", ["zendesk", "stripe zendesk", "xyz", "sti pe"])
+@pytest.mark.parametrize(
+    "words", ["zendesk", "stripe zendesk", "xyz", "sti pe", "google payments", "nothing-like-it"]
+)
 def test_what_is_not_there_is_not_found(words: str) -> None:
     assert names(words) == []
 
@@ -137,3 +142,20 @@ def test_every_definition_is_found_first_by_its_own_name(one: Entry) -> None:
 
 def test_an_index_is_read_as_it_was_written() -> None:
     assert read_index("".join(f"{line_of(one)}\n" for one in CATALOG)) == CATALOG
+
+
+def test_an_entry_is_made_of_a_definition_as_a_cluster_may_have_it() -> None:
+    """What stands in configSchema is checked by the hub alone, and a definition may be older than its CRD."""
+    raw = {
+        "metadata": {"name": "acme"},
+        "spec": {
+            "vendor": "Acme",
+            "categories": ["crm"],
+            "configSchema": {
+                "properties": {"account": {"title": "Account"}, "region": True, "plan": {"title": 3}}
+            },
+        },
+    }
+    fields = ("account", "Account", "region", "plan")
+    assert entry_of(raw) == Entry("acme", "acme", "Acme", ("crm",), "", "", fields, ())
+    assert entry_of({"metadata": {"name": "bare"}}) == Entry("bare", "bare", "", (), "", "", (), ())

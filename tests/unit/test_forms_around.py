@@ -1,4 +1,4 @@
-"""What stands around a form: finding what to connect to, and seeing whose an object is."""
+"""What stands around a form: seeing whose an object is."""
 
 from __future__ import annotations
 
@@ -6,38 +6,7 @@ from typing import Any
 
 import pytest
 
-from integration_hub.forms.finding import Entry, entry_of, found
 from integration_hub.forms.ownership import keeper_of
-
-ENTRIES = [
-    Entry("salesforce", "Salesforce", "Salesforce, Inc.", ("crm",), "Customers and sales."),
-    Entry("stripe", "Stripe", "Stripe, Inc.", ("payments",), "Payments and invoices."),
-    Entry("google-drive", "Google Drive", "Google", ("files",), "Files of a team."),
-    Entry("http-api", "HTTP API", "", ("generic",), "Any API, such as that of a salesman."),
-]
-
-
-@pytest.mark.parametrize(
-    ("words", "names"),
-    [
-        ("", ["google-drive", "http-api", "salesforce", "stripe"]),
-        ("salesforce", ["salesforce"]),
-        ("SALES", ["salesforce", "http-api"]),
-        ("selasforce", ["salesforce"]),
-        ("payments", ["stripe"]),
-        ("drive", ["google-drive"]),
-        ("google files", ["google-drive"]),
-        ("google payments", []),
-        ("nothing-like-it", []),
-    ],
-)
-def test_definitions_are_found_by_what_people_remember(words: str, names: list[str]) -> None:
-    assert [entry.name for entry in found(ENTRIES, words)] == names
-
-
-def test_an_entry_is_made_of_a_definition_as_the_cluster_has_it() -> None:
-    raw = {"metadata": {"name": "acme"}, "spec": {"vendor": "Acme", "categories": ["crm"]}}
-    assert entry_of(raw) == Entry("acme", "acme", "Acme", ("crm",))
 
 
 def written_by(manager: str, **entry: Any) -> dict[str, Any]:

@@ -64,22 +64,22 @@ _BY_WEIGHT: Final = sorted(_WEIGHTS.items(), key=lambda pair: pair[1])
 
 
 def entry_of(raw: Raw) -> Entry:
-    """Return a definition in short."""
-    spec = raw["spec"]
+    """Return a definition in short, as the catalog or a cluster has it; of one with mistakes, what is right."""
+    name, spec = raw["metadata"]["name"], raw.get("spec") or {}
     properties = (spec.get("configSchema") or {}).get("properties") or {}
-    fields = [text for name, field in properties.items() for text in (name, field.get("title", ""))]
+    fields = [text for key, field in properties.items() for text in (key, _title_of(field))]
     methods = [
         text
-        for method in spec["authMethods"]
+        for method in spec.get("authMethods") or ()
         for text in (
-            method["name"],
+            method.get("name", ""),
             method.get("displayName", ""),
             *(entry.get("displayName", "") for entry in method.get("credentials") or ()),
         )
     ]
     return Entry(
-        raw["metadata"]["name"],
-        spec["displayName"],
+        name,
+        spec.get("displayName") or name,
         spec.get("vendor", ""),
         tuple(spec.get("categories") or ()),
         " ".join(str(spec.get("description", "")).split()),
@@ -87,6 +87,12 @@ def entry_of(raw: Raw) -> Entry:
         tuple(filter(None, fields)),
         tuple(filter(None, methods)),
     )
+
+
+def _title_of(field: object) -> str:
+    """Return the title of a field of the configSchema, in which the API server lets anything stand."""
+    title = field.get("title") if isinstance(field, Mapping) else None
+    return title if isinstance(title, str) else ""
 
 
 def line_of(entry: Entry) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Final
 
+from integration_hub.catalog.index import Entry, search
 from integration_hub.cli.connect.ask import Asker, BackError, menu
 from integration_hub.cli.errors import HubError
 from integration_hub.cli.terminal import Screen, cut
 from integration_hub.config.plain_text import clean, one_line
-from integration_hub.forms.finding import Entry, found
 from integration_hub.forms.interview import SECRET_DO, SECRET_KEY, SECRET_NAME, SECRET_USE, Interview
 from integration_hub.forms.question import Answers, Kind, Page, Question, shown
 
@@ -38,18 +38,18 @@ class Dialogue:
 
     # Which definition
 
-    def pick(self, entries: Collection[Entry]) -> str:
+    def pick(self, entries: Sequence[Entry]) -> str:
         """Return the name of the definition that a person finds."""
-        matches: list[Entry] = found(entries, "")
+        matches = list(entries)
         while True:
             self._list(matches)
             answer = self._search()
             chosen = _chosen(answer, matches)
             if chosen is not None:
                 return chosen.name
-            hits = found(entries, answer)
+            hits = [hit.entry for hit in search(entries, answer)]
             if len(hits) == 1:
-                self._screen.note(f"  {one_line(hits[0].title)}")
+                self._screen.note(f"  {one_line(hits[0].display_name)}")
                 return hits[0].name
             if hits:
                 matches = hits
@@ -73,7 +73,7 @@ class Dialogue:
         for number, entry in enumerate(entries[:SHOWN_ENTRIES], start=1):
             told = f": {one_line(entry.description)}" if entry.description else ""
             self._screen.note(
-                cut(f"  {number}  {one_line(entry.title)}{told}", self._screen.width or MAX_LINE)
+                cut(f"  {number}  {one_line(entry.display_name)}{told}", self._screen.width or MAX_LINE)
             )
         more = len(entries) - SHOWN_ENTRIES
         if more > 0:
@@ -206,7 +206,9 @@ class Dialogue:
 def _chosen(answer: str, entries: list[Entry]) -> Entry | None:
     if answer.isascii() and answer.isdigit() and 0 < int(answer) <= min(len(entries), SHOWN_ENTRIES):
         return entries[int(answer) - 1]
-    return next((entry for entry in entries if answer.lower() in {entry.name, entry.title.lower()}), None)
+    return next(
+        (entry for entry in entries if answer.lower() in {entry.name, entry.display_name.lower()}), None
+    )
 
 
 def _skip(

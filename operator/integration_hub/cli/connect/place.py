@@ -9,9 +9,9 @@ from typing import Any, Final, NamedTuple
 from integration_hub.adapters.kube_api import DEFINITIONS, INSTANCES, ApiError, Resource
 from integration_hub.adapters.kube_blocking import APPLY, MERGE
 from integration_hub.adapters.shipped import definition_text
+from integration_hub.catalog.index import Entry, entry_of
 from integration_hub.cli.cluster import MANAGER, Cluster
 from integration_hub.cli.errors import Exit, HubError, NotFoundError, UnreachableError
-from integration_hub.forms.finding import Entry, entry_of
 from integration_hub.forms.ownership import keeper_of
 from integration_hub.forms.surroundings import Current, SecretSeen, Surroundings
 from integration_hub.reconcile.definition import CheckedDefinition, check_definition, listed
@@ -44,9 +44,10 @@ class Place:
     # Reading
 
     def entries(self) -> list[Entry]:
-        """Return the definitions that there are."""
+        """Return the definitions that there are, by the names that people know."""
         with self.cluster.asked("the list of definitions"):
-            return [entry_of(raw) for raw in self.cluster.kube.items(DEFINITIONS)]
+            found = [entry_of(raw) for raw in self.cluster.kube.items(DEFINITIONS)]
+        return sorted(found, key=lambda entry: (entry.display_name.lower(), entry.name))
 
     def definition(self, name: str) -> CheckedDefinition:
         """Return a definition that can be used.
