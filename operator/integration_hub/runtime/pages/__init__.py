@@ -181,6 +181,11 @@ def _seen(outcome: ConsentOutcome) -> _Seen:
     )
 
 
+def _said(*sentences: str) -> tuple[str, ...]:
+    """Return the sentences that there are."""
+    return tuple(filter(None, sentences))
+
+
 def _sentence(words: str) -> str:
     """Return the words as a sentence begins with them."""
     return words[:1].upper() + words[1:]
@@ -211,22 +216,14 @@ def _not_connected(seen: _Seen) -> Page:
         200,
         "wait" if waits else "bad",
         f"You have signed in, but the connection does not work{yet}",
-        tuple(
-            sentence
-            for sentence in (
-                "Your consent has arrived and is kept.",
-                "" if waits else f"The test of {seen.called} that followed did not succeed.",
-                seen.message,
-            )
-            if sentence
+        _said(
+            "Your consent has arrived and is kept.",
+            "" if waits else f"The test of {seen.called} that followed did not succeed.",
+            seen.message,
         ),
-        tuple(
-            sentence
-            for sentence in (
-                seen.remedy,
-                "You can close this window: the operator tests the connection again when something has changed.",
-            )
-            if sentence
+        _said(
+            seen.remedy,
+            "You can close this window: the operator tests the connection again when something has changed.",
         ),
         seen.facts(("Reason", seen.reason)),
         seen.look(),
@@ -240,17 +237,13 @@ def _stored(seen: _Seen) -> Page:
         200,
         "wait",
         "You have signed in, and the connection is still to be tested",
-        tuple(
-            sentence
-            for sentence in (
-                "Your consent has arrived and is kept.",
-                (
-                    f"{_sentence(seen.called)} could not be tested with it yet: {seen.system} does not answer as it"
-                    " should, or asks for patience."
-                ),
-                works,
-            )
-            if sentence
+        _said(
+            "Your consent has arrived and is kept.",
+            (
+                f"{_sentence(seen.called)} could not be tested with it yet: {seen.system} does not answer as it"
+                " should, or asks for patience."
+            ),
+            works,
         ),
         (
             (
@@ -269,21 +262,13 @@ def _not_taken(seen: _Seen) -> Page:
         409,
         "bad",
         "Your sign-in could not be used",
-        tuple(
-            sentence
-            for sentence in (
-                f"Something about {seen.called} must be put right first.",
-                seen.message,
-            )
-            if sentence
+        _said(
+            f"Something about {seen.called} must be put right first.",
+            seen.message,
         ),
-        tuple(
-            sentence
-            for sentence in (
-                seen.remedy,
-                "Then load this page again, or sign in once more: your consent was not used.",
-            )
-            if sentence
+        _said(
+            seen.remedy,
+            "Then load this page again, or sign in once more: your consent was not used.",
         ),
         seen.facts(("Reason", seen.reason)),
         seen.again(),
@@ -297,14 +282,10 @@ def _refused(seen: _Seen) -> Page:
         200,
         "bad",
         "Not authorised",
-        tuple(sentence for sentence in _what_was_refused(seen) if sentence),
-        tuple(
-            sentence
-            for sentence in (
-                "" if works else seen.remedy,
-                "If this was a mistake, or another account may allow it, sign in again with a new link.",
-            )
-            if sentence
+        _said(*_what_was_refused(seen)),
+        _said(
+            "" if works else seen.remedy,
+            "If this was a mistake, or another account may allow it, sign in again with a new link.",
         ),
         seen.facts(("Reason", "" if works else seen.reason)),
         seen.again(),
