@@ -64,6 +64,19 @@ def cluster_flags(command: F) -> F:
     )(command)
 
 
+def log_flags(command: F) -> F:
+    """Add --log-format and --log-level."""
+    command = click.option(
+        "--log-level",
+        type=click.Choice(["debug", "info", "warning", "error"]),
+        default="info",
+        show_default=True,
+    )(command)
+    return click.option(
+        "--log-format", type=click.Choice(["json", "console"]), default="console", show_default=True
+    )(command)
+
+
 def egress_flags(command: F) -> F:
     """Add --allow-cidr, as `allow_cidrs`, --allow-http, and --connect-to, as `connect_to`."""
     command = click.option(

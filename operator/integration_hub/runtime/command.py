@@ -13,7 +13,14 @@ import click
 
 from integration_hub.adapters.budget import Limits
 from integration_hub.adapters.kubeconfig import KubeconfigError, load
-from integration_hub.flags import AddressType, DurationType, cluster_flags, egress_flags, egress_policy
+from integration_hub.flags import (
+    AddressType,
+    DurationType,
+    cluster_flags,
+    egress_flags,
+    egress_policy,
+    log_flags,
+)
 from integration_hub.reconcile.inputs import Timing
 from integration_hub.runtime.callback_url import EXAMPLE, default_url, url_problem
 
@@ -134,10 +141,7 @@ _PERIOD = DurationType(least=timedelta(seconds=10))
     help="Folder in which sealed tokens wait while the API server does not answer, so that a restart loses none."
     " [default: they wait in memory]",
 )
-@click.option("--log-format", type=click.Choice(["json", "console"]), default="console", show_default=True)
-@click.option(
-    "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
-)
+@log_flags
 def run(  # noqa: PLR0913, PLR0917
     kubeconfig: Path | None,
     context: str | None,

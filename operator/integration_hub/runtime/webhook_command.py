@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from integration_hub.adapters.kubeconfig import KubeconfigError, KubeConnection, load
-from integration_hub.flags import AddressType, cluster_flags
+from integration_hub.flags import AddressType, cluster_flags, log_flags
 
 if TYPE_CHECKING:
     from integration_hub.runtime.webhook import CertificateFiles
@@ -40,10 +40,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     is_flag=True,
     help="Do not ask whether who names a Secret in an instance may read it.",
 )
-@click.option("--log-format", type=click.Choice(["json", "console"]), default="console", show_default=True)
-@click.option(
-    "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
-)
+@log_flags
 def webhook(  # noqa: PLR0913, PLR0917
     kubeconfig: Path | None,
     context: str | None,
