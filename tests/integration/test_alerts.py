@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from integration_hub.runtime.metrics import Metrics
 from integration_hub.runtime.queue import WorkQueue
 from integration_hub.shell.store import Store
 from support.builders import instance
+from support.programs import fetched
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -41,14 +41,7 @@ every_alert = pytest.mark.parametrize("name", ALERTS)
 @pytest.fixture(scope="session")
 def promtool() -> Path:
     """Return what `make test` has fetched, or what is on PATH; CI must have one."""
-    tool: Command = [sys.executable, ROOT / "tools" / "bootstrap_promtool.py", "--find"]
-    found = subprocess.run(tool, capture_output=True, text=True, check=False, timeout=60)
-    if found.returncode == 0:
-        return Path(found.stdout.strip())
-    words = "promtool is neither in the cache nor on PATH: run tools/bootstrap_promtool.py"
-    if os.environ.get("CI", "").lower() in {"1", "true"}:
-        pytest.fail(words)
-    pytest.skip(words)
+    return fetched("bootstrap_promtool.py", "promtool")
 
 
 def run(promtool: Path, *arguments: str) -> None:

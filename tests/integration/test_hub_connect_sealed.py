@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import os
 import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,10 +15,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
-from conftest import ROOT
 from integration_hub.devcluster import ControlPlaneInfo
 from support.hub_command import Hub, admin_kubeconfig, forms
 from support.instances import Api, definition
+from support.programs import fetched
 from support.target_server import TargetServer
 
 pytestmark = pytest.mark.cluster
@@ -30,11 +29,7 @@ CANARY = "cAnaryS-31d7/+9b=0e4a"
 @pytest.fixture
 def kubeseal() -> Path:
     """The real program."""
-    tool = [sys.executable, str(ROOT / "tools" / "bootstrap_kubeseal.py"), "--find"]
-    found = subprocess.run(tool, capture_output=True, text=True, check=False).stdout.strip()
-    if not found:
-        pytest.skip("kubeseal is neither in the cache nor on PATH: run tools/bootstrap_kubeseal.py")
-    return Path(found)
+    return fetched("bootstrap_kubeseal.py", "kubeseal")
 
 
 def write_keys(folder: Path) -> tuple[Path, Path]:

@@ -33,10 +33,10 @@ from integration_hub.probe.diagnose import Diagnosis, diagnose
 from integration_hub.probe.plan import plan_probe
 from integration_hub.reconcile.definition import check_definition
 from support.certificates import Authority
+from support.programs import TOOLS
 from support.s3_server import (
     ACCESS_KEY,
     REGION,
-    ROOT,
     TEMPORARY,
     S3Server,
     iam_server,
@@ -328,7 +328,7 @@ class TestWithoutTheServer:
             "GOPROXY": "off",
             "PIP_NO_INDEX": "1",
         }
-        tool: list[str | Path] = [sys.executable, ROOT / "tools" / "bootstrap_s3.py", *words]
+        tool: list[str | Path] = [sys.executable, TOOLS / "bootstrap_s3.py", *words]
         return subprocess.run(tool, capture_output=True, text=True, check=False, timeout=60, env=environment)
 
     def test_a_person_is_told_and_goes_on(self, tmp_path: Path) -> None:

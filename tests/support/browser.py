@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,12 +16,11 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
-import pytest
 from playwright.sync_api import Page, sync_playwright
 
+from support.programs import fetched
 from support.waiting import wait_until
 
-ROOT = Path(__file__).parents[2]
 SECONDS = 30
 """In which a page shows what is expected, unless it never will."""
 
@@ -34,22 +32,10 @@ ARGUMENTS = (
 )
 
 
-def chromium() -> Path | None:
-    """Return the browser that `make test` has installed, or the one on PATH."""
-    tool = [sys.executable, str(ROOT / "tools" / "bootstrap_chromium.py"), "--find"]
-    found = subprocess.run(tool, capture_output=True, text=True, check=False, timeout=60)
-    return Path(found.stdout.strip()) if found.returncode == 0 else None
-
-
 @contextmanager
 def open_page(home: Path, *authorities: str) -> Iterator[Page]:
     """Yield a page of a browser whose user trusts these authorities (PEM), besides the public ones."""
-    program = chromium()
-    if program is None:
-        words = "Chromium or certutil is not on PATH: run tools/bootstrap_chromium.py"
-        if os.environ.get("CI", "").lower() in {"1", "true"}:
-            pytest.fail(words)
-        pytest.skip(words)
+    program = fetched("bootstrap_chromium.py", "Chromium or certutil")
     _trust(home, authorities)
     with sync_playwright() as playwright:
         environment: dict[str, str | float | bool] = {**os.environ, "HOME": str(home)}

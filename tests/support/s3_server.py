@@ -6,20 +6,17 @@ import json
 import os
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import pytest
-
 from support.certificates import Identity
 from support.ports import free_port
+from support.programs import fetched
 from support.waiting import wait_until
 
-ROOT = Path(__file__).parents[2]
 REGION = "eu-central-1"
 ACCESS_KEY = {
     "accessKeyId": "AKIAIOSFODNN7EXAMPLE",
@@ -49,14 +46,7 @@ class S3Server:
 
 def require_program() -> Path:
     """Return what `make test` has built; CI must have it."""
-    tool: list[str | Path] = [sys.executable, ROOT / "tools" / "bootstrap_s3.py", "--find"]
-    found = subprocess.run(tool, capture_output=True, text=True, check=False, timeout=60)
-    if found.returncode == 0:
-        return Path(found.stdout.strip())
-    words = "the S3 server is not in the cache: run tools/bootstrap_s3.py"
-    if os.environ.get("CI", "").lower() in {"1", "true"}:
-        pytest.fail(words)
-    pytest.skip(words)
+    return fetched("bootstrap_s3.py", "The S3 server")
 
 
 @contextmanager
