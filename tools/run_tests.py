@@ -1,8 +1,8 @@
 """`make test`: every test, in two processes at the same time, since tests wait more than they work.
 
-One has the tests against API servers; the other has all that need none, and those in which people sign in, which share
-one Keycloak. Each keeps the order that pytest gives it, and has control planes of its own. The output of the second is
-shown once the first has ended. Exit code 0 where both are green.
+One has the tests against API servers; the other has all that need none, those of the command `hub`, and those in which
+people sign in, which share one Keycloak. So both take about as long. Each keeps the order that pytest gives it, and has
+control planes of its own. The output of the second is shown once the first has ended. Exit code 0 where both are green.
 """
 
 from __future__ import annotations
@@ -23,7 +23,11 @@ SIGNING_IN = "support.signing_in"
 def main() -> int:
     """Run both; return the exit code."""
     files = sorted(TESTS.rglob("test_*.py"))
-    machines = [path for path in files if "integration" in path.parts and not _signs_in(path)]
+    machines = [
+        path
+        for path in files
+        if "integration" in path.parts and not path.name.startswith("test_hub_") and not _signs_in(path)
+    ]
     rest = [path for path in files if path not in machines]
     with tempfile.TemporaryFile() as output:
         other = subprocess.Popen(
