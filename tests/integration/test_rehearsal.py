@@ -235,7 +235,7 @@ async def test_a_test_that_anybody_may_make_is_found() -> None:
     raw = deepcopy(VENDOR)
     raw["routes"]["me"]["open"] = True
     ended = await played(KEY, a_vendor(raw), "good", "key")
-    assert ended.faults == ("Every request was one that anybody may make, so that it proves no credential",)
+    assert ended.faults == ("The test 'me' asks for what anybody may ask, so that it proves no credential",)
 
 
 async def test_a_case_may_be_about_what_there_is_not() -> None:

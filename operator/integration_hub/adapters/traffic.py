@@ -21,7 +21,7 @@ from integration_hub.adapters.http import HttpClient
 from integration_hub.adapters.progress import OnProgress
 from integration_hub.model.http import Failure, HttpRequest, Outcome
 
-SHARED_PURPOSE = "test"
+UNSHARED_PURPOSE = "token"
 """What a test asks is a question, by whatever method: GraphQL asks by POST, and who declares a test declares that it
 may be repeated at any time. A token is somebody's own: requests for it are never shared, not even identical ones."""
 
@@ -72,7 +72,7 @@ class Traffic:
         self._key = secrets.token_bytes(32)
         self._running: set[asyncio.Task[Outcome]] = set()
         self.sent: Counter[str] = Counter()
-        """Requests that were sent: 'test', 'token'."""
+        """Requests that were sent: 'test', 'token', 'control'."""
         self.shared: Counter[str] = Counter()
         """Requests that had the outcome of another: 'running' when they came, or just 'ended'."""
         self.delayed: Counter[str] = Counter()
@@ -152,7 +152,7 @@ class Traffic:
         now = asyncio.get_running_loop().time()
         answer = self._budgets.of(origin, now).turn(now, who, urgent=urgent)
         if isinstance(answer, Refused):
-            return self._refuse(answer, origin, SHARED_PURPOSE)
+            return self._refuse(answer, origin, "test")
         if isinstance(answer, Later) and answer.seconds > (URGENT_PATIENCE if urgent else PATIENCE):
             self.delayed[answer.why] += 1
             return answer
@@ -185,10 +185,10 @@ class Traffic:
         self, key: bytes, exchange: _Exchange, purpose: str, budget: HostBudget, admitted: Admitted
     ) -> None:
         """Count a request. That it has ended is told by its task: one that is cancelled at once never begins."""
-        self.sent["test" if purpose == SHARED_PURPOSE else "token"] += 1
+        self.sent[purpose] += 1
         self._running.add(exchange.task)
         exchange.task.add_done_callback(partial(self._ended, budget, admitted))
-        if purpose == SHARED_PURPOSE:
+        if purpose != UNSHARED_PURPOSE:
             self._exchanges[key] = exchange
             exchange.task.add_done_callback(lambda _: self._keep_a_little(key, exchange))
 

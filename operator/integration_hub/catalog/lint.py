@@ -91,6 +91,11 @@ class Subject:
         return (self.raw.get("metadata") or {}).get("annotations") or {}
 
     @property
+    def is_self_hosted(self) -> bool:
+        """Whether people run the system themselves."""
+        return self.annotations.get(SELF_HOSTED) == "true"
+
+    @property
     def fields(self) -> Mapping[str, Any]:
         """The fields of its configSchema."""
         found: Mapping[str, Any] = self.spec.config_schema.get("properties") or {}
@@ -214,7 +219,7 @@ def _needs(spec: DefinitionSpec, method: AuthMethod) -> dict[str, str]:
 
 def hosts_are_closed(subject: Subject) -> Iterator[Finding]:
     """Nobody who writes an instance can choose the host that credentials go to, unless the system is self-hosted."""
-    is_self_hosted = subject.annotations.get(SELF_HOSTED) == "true"
+    is_self_hosted = subject.is_self_hosted
     is_open = False
     for index, host in enumerate(subject.spec.allowed_hosts):
         name = _open_field(subject, host)
@@ -270,8 +275,11 @@ def auth_methods_are_explained(subject: Subject) -> Iterator[Finding]:
             )
         kind = METHODS.get(method.type)
         keys = [key.name for key in kind.secret_keys(method.settings)] if kind is not None else []
-        if not keys:
-            yield _warning(f"{path}.settings", "need no Secret, so whoever connects proves nothing")
+        if not keys and method is subject.spec.auth_methods[0]:
+            yield _warning(
+                f"{path}.settings",
+                "need no Secret, so whoever connects proves nothing: let another method come first",
+            )
         words = {entry.key: entry for entry in method.credentials}
         for key in keys:
             if key not in words:
@@ -311,6 +319,21 @@ def tests_tell_who(subject: Subject) -> Iterator[Finding]:
             yield _warning(
                 f"{path}.failures",
                 "is empty: say what only the vendor's documentation explains, like a missing permission",
+            )
+
+
+def tests_prove_something(subject: Subject) -> Iterator[Finding]:
+    """Where nobody knows what a system lets anybody ask for, a success without an identity is held against another."""
+    if not subject.is_self_hosted:
+        return
+    # A signature is looked at wherever there is one, also where anybody may ask.
+    unsigned = (method for method in subject.spec.auth_methods if "awsSigV4" not in method.settings)
+    for name, test in {test.name: test for test in map(subject.spec.test_of, unsigned)}.items():
+        if test.identity is None and not test.prove_credential:
+            yield _warning(
+                f"spec.tests[{name}].proveCredential",
+                "is not set: whoever runs such a system may let anybody ask for this, and without an identity nothing"
+                " would tell; with 'true' the same is asked for without the credential, too",
             )
 
 
@@ -379,6 +402,7 @@ RULES: Final[tuple[Callable[[Subject], Iterator[Finding]], ...]] = (
     hosts_are_closed,
     auth_methods_are_explained,
     tests_tell_who,
+    tests_prove_something,
     presets_are_explained,
     unverified_is_listed,
 )

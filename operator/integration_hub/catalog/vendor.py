@@ -335,6 +335,8 @@ class Case(_Part):
     """Whether the access token that was given out is refused when it is used, as after somebody took it back."""
     answers: dict[Name, Answer] = {}
     """Answers of routes to the credential that was good until then, instead of their own."""
+    open_to_all: list[Name] = []
+    """Routes that let anybody in, as a server does that nobody has protected."""
     refusals: dict[Name, Answer] = {}
     """How routes refuse a bad credential, or none at all, instead of their own way."""
     token_answers: dict[str, Answer] = {}

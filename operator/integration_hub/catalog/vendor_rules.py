@@ -77,6 +77,8 @@ def _method_gaps(vendor: Vendor, name: str) -> Iterator[Violation]:
         return
     tried = {case.kind for case in vendor.cases if name in methods_of(vendor, case)}
     for kind, words in _OF_EVERY_METHOD.items():
+        if kind is Kind.BAD_CREDENTIAL and not vendor.methods[name].secret:
+            continue  # it sends none
         if kind not in tried:
             yield Violation(
                 "cases", f"has none of kind '{kind}' for the auth method '{name}': add one with {words}"
@@ -100,8 +102,10 @@ def _parts(vendor: Vendor) -> Iterator[Violation]:
     for name, method in vendor.methods.items():
         if method.oauth is not None and method.oauth not in vendor.oauth:
             yield _unknown(f"methods.{name}.oauth", method.oauth, vendor.oauth)
-        if method.arrives is None and any(
-            route.arrives is None and not route.is_open for route in vendor.routes.values()
+        if (
+            method.arrives is None
+            and method.secret
+            and any(route.arrives is None and not route.is_open for route in vendor.routes.values())
         ):
             yield Violation(f"methods.{name}.arrives", "is required, since not every route has its own")
     for name, server in vendor.oauth.items():
@@ -137,6 +141,7 @@ def _case(where: str, case: Case, vendor: Vendor) -> Iterator[Violation]:
     for part, names, known in (
         ("methods", case.methods, vendor.methods),
         ("answers", case.answers, vendor.routes),
+        ("openToAll", case.open_to_all, vendor.routes),
         ("refusals", case.refusals, vendor.routes),
         ("lie", [case.lie] if case.lie is not None else [], vendor.lies),
     ):

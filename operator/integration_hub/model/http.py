@@ -33,7 +33,8 @@ class HttpRequest:
     query: tuple[tuple[str, str], ...] = ()
     body: bytes | None = None
     purpose: str = "test"
-    """'test' for the request that is asked for, 'token' for one that an auth flow needs before it."""
+    """'test' for the request that is asked for, 'token' for one that an auth flow needs before it, 'control' for the
+    first once more, without a credential."""
     client_certificate: ClientCertificate | None = None
 
     def __repr__(self) -> str:

@@ -216,7 +216,9 @@ class TestedInputs(Model):
     """resourceVersion of the Secret that was tested, empty where none was needed."""
 
 
-StageName = Literal["config", "token", "dns", "connect", "tls", "request", "assertions", "identity"]
+StageName = Literal[
+    "config", "token", "dns", "connect", "tls", "request", "assertions", "identity", "control"
+]
 StageResult = Literal["Passed", "Failed", "Unknown", "Skipped"]
 
 

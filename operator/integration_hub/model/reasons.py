@@ -49,6 +49,7 @@ class Reason(StrEnum):
     ACCEPTED = "Accepted"
     PASSED = "Passed"
     CONNECTED = "Connected"
+    NOT_NEEDED = "NotNeeded"
 
     # Held
     SUSPENDED = "Suspended"
@@ -131,6 +132,7 @@ class Reason(StrEnum):
     # Whether the external system accepts the credentials
     CREDENTIALS_REJECTED = "CredentialsRejected"
     CREDENTIALS_EXPIRED = "CredentialsExpired"
+    CREDENTIAL_UNPROVEN = "CredentialUnproven"
     AUTH_SCHEME_WRONG = "AuthSchemeWrong"
     SECRET_PLACEHOLDER = "SecretPlaceholder"
     SECRET_QUOTED = "SecretQuoted"
@@ -222,6 +224,11 @@ REASONS: dict[Reason, ReasonInfo] = {
     Reason.ACCEPTED: ReasonInfo(_G, (c.AUTHENTICATED,), "The external system accepted the credentials."),
     Reason.PASSED: ReasonInfo(_G, (c.HEALTHY,), "The answer is what the test expects."),
     Reason.CONNECTED: ReasonInfo(_G, (c.READY,), "The connection works."),
+    Reason.NOT_NEEDED: ReasonInfo(
+        _G,
+        (c.CREDENTIALS_AVAILABLE, c.AUTHENTICATED),
+        "The auth method sends no credential, so there is none to look for, or to be accepted.",
+    ),
     Reason.SUSPENDED: ReasonInfo(
         _P,
         (c.READY,),
@@ -642,6 +649,14 @@ REASONS: dict[Reason, ReasonInfo] = {
         " revoked them.",
         "Make a new credential at the external system and store it in the Secret; it is tested as"
         " soon as the Secret changes. Choose a longer life for it, where that can be chosen.",
+    ),
+    Reason.CREDENTIAL_UNPROVEN: ReasonInfo(
+        _S,
+        (c.AUTHENTICATED,),
+        "The external system answers the same request without a credential just as well, so nothing shows that the"
+        " credential is good.",
+        "Let the test ask for what only those get who have a credential, or have the system protected. Where it is"
+        " open on purpose, choose an auth method that sends no credential, if the definition has one.",
     ),
     Reason.AUTH_SCHEME_WRONG: ReasonInfo(
         _S,

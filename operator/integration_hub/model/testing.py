@@ -136,6 +136,9 @@ class TestSettings(Model):
     are known without it."""
     failures: Annotated[list[FailureRule], Field(json_schema_extra=atomic_list(max_items=30))] = []
     """Failures that are recognised by their answer, whatever its status; the first that holds is told."""
+    prove_credential: bool = False
+    """Whether a success counts only where the same request, made once more without the credential, does not succeed:
+    for systems of which nobody knows what they let anybody ask for. Both requests are made at each test."""
     monitor: TestMonitor | None = None
     """How the test is repeated, and what changes its verdict."""
 

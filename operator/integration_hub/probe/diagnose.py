@@ -39,13 +39,14 @@ class Diagnosis:
     """Seconds that must pass before another try, where the other side or its budget has said so."""
 
 
-def diagnose(
+def diagnose(  # noqa: PLR0913 - what was planned, what came of it, and when
     plan: ProbePlan,
     outcomes: Sequence[Outcome],
     *,
     now: datetime,
     credentials: Credentials = Credentials({}),  # noqa: B008 - holds nothing and never changes
     sent: HttpRequest | None = None,
+    control: Outcome | None = None,
 ) -> Diagnosis:
     """Return what the outcomes of a planned test mean.
 
@@ -58,9 +59,10 @@ def diagnose(
             make with Secrets when they are rejected.
         sent: the last request as it was sent, where that is known: it tells the form of the credentials, and the host
             of a token URL.
+        control: how the same request ended without a credential, where that was tried: a success of both proves none.
 
     """
-    facts = Facts(plan, outcomes, now=now, credentials=credentials, sent=sent)
+    facts = Facts(plan, outcomes, now=now, credentials=credentials, sent=sent, control=control)
     finding = find(facts)
     return Diagnosis(
         result=finding.result,

@@ -68,6 +68,14 @@ def _shown(facts: Facts) -> ClientCertificate | None:
     return facts.sent.client_certificate if facts.sent else None
 
 
+def _succeeds_as_well(facts: Facts, control: Facts) -> bool:
+    """Tell whether another answer to the same request is a success, too, and says the same of who is connected."""
+    if control.response is None or control.rule is not None:
+        return False
+    found = next(row for row in AT_TEST if row.matches(control))
+    return found.reason is Reason.CONNECTED and control.identity == facts.identity
+
+
 ANSWERED: Final = "{host} answered {request} with {status}"
 _REFUSED: Final = ANSWERED + ", and the value of the key '{key}' in the Secret "
 _TOKEN: Final = "{token_url} answered with {status}"  # noqa: S105 - a sentence
@@ -786,6 +794,13 @@ BODIES: Final[Sequence[Row]] = (
         "the answer has no text or number where the test's `identity` looks for one",
         lambda facts: facts.plan.test.identity is not None and facts.identity is None,
         ANSWERED + ", but without {path}.",
+    ),
+    Row(
+        "control",
+        Reason.CREDENTIAL_UNPROVEN,
+        "the test has `proveCredential`, and the same request without the credential succeeds with the same identity",
+        lambda facts: facts.control is not None and _succeeds_as_well(facts, facts.control),
+        ANSWERED + ", and so it does where no credential is sent.",
     ),
     Row(
         "identity",

@@ -95,7 +95,7 @@ class BrokenRule(NamedTuple):
 class Facts:
     """What is known after a test. Pure: the clock and the credentials are passed in."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what was planned, what came of it, and when
         self,
         plan: ProbePlan,
         outcomes: Sequence[Outcome],
@@ -103,6 +103,7 @@ class Facts:
         now: datetime,
         credentials: Credentials,
         sent: HttpRequest | None = None,
+        control: Outcome | None = None,
     ) -> None:
         if not outcomes or (outcomes[-1].response is None) == (outcomes[-1].failure is None):
             raise ValueError("an outcome has either a response or a failure")
@@ -118,6 +119,10 @@ class Facts:
         self.status = self.response.status if self.response else 0
         self.headers = self.response.headers if self.response else {}
         self.body = self.response.body if self.response else b""
+        self.control = (
+            Facts(plan, (control,), now=now, credentials=credentials) if control is not None else None
+        )
+        """The same of the request that was made once more without the credential, None where it was not."""
         self._undecided = ""
 
     # -- Showing ---------------------------------------------------------------------------------------

@@ -70,6 +70,7 @@ def _order(facts: Facts) -> Iterator[tuple[StageName, Callable[..., Stage | None
         yield "request", _request
         yield "assertions", _assertions
         yield "identity", _identity
+        yield "control", _control
 
 
 def _config(facts: Facts, *, ended: bool) -> Stage:
@@ -148,6 +149,15 @@ def _assertions(facts: Facts, *, ended: bool) -> Stage | None:
 
 def _identity(facts: Facts, *, ended: bool) -> Stage | None:
     return Stage(name="identity", result="Passed") if facts.plan.test.identity else None
+
+
+def _control(facts: Facts, *, ended: bool) -> Stage | None:
+    control = facts.control
+    if control is None:
+        return None
+    evidence = {"status": str(control.status)} if control.response is not None else _fault(control)
+    seconds = _milliseconds(control.last.seconds)
+    return Stage(name="control", result="Passed", duration_ms=seconds, evidence=evidence)
 
 
 def _is_reused(facts: Facts) -> bool:

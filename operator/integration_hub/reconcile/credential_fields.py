@@ -7,6 +7,7 @@ from typing import Any
 from integration_hub.model import conditions as c
 from integration_hub.model.conditions import Condition
 from integration_hub.model.instance import CredentialStatus
+from integration_hub.model.reasons import Reason
 from integration_hub.reconcile.ends import told, written
 from integration_hub.reconcile.run import Run
 
@@ -15,6 +16,34 @@ MAX_SHOWN_SCOPES = 100
 
 
 WAITS = "A new consent is stored and not tested yet; until a test has succeeded with it, the one before stays in use."
+
+
+def available(run: Run) -> Condition:
+    """Return the condition that everything is there which the auth method needs."""
+    if _sends_none(run):
+        return _not_needed(c.CREDENTIALS_AVAILABLE)
+    return Condition(
+        type=c.CREDENTIALS_AVAILABLE,
+        status="True",
+        reason=Reason.FOUND,
+        message="The credentials are complete.",
+    )
+
+
+def accepted(run: Run, condition: Condition) -> Condition:
+    """Return a condition as it is, but for one that credentials were accepted of which none were sent."""
+    is_said = condition.type == c.AUTHENTICATED and condition.status == "True"
+    return _not_needed(c.AUTHENTICATED) if is_said and _sends_none(run) else condition
+
+
+def _sends_none(run: Run) -> bool:
+    return not run.passed.method_type.secret_keys(run.passed.settings)
+
+
+def _not_needed(type_: str) -> Condition:
+    return Condition(
+        type=type_, status="True", reason=Reason.NOT_NEEDED, message="The auth method sends no credential."
+    )
 
 
 def with_news(run: Run, ready: Condition) -> Condition:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import replace
 from typing import NamedTuple
 
 from integration_hub.auth.credentials import read_credentials, sensitive_values
@@ -10,6 +11,7 @@ from integration_hub.auth.flow import AuthContext, CredentialProblem, Credential
 from integration_hub.model.http import HttpRequest, Outcome
 from integration_hub.model.instance import IntegrationInstance
 from integration_hub.model.reasons import Reason
+from integration_hub.probe.plan import ProbePlan
 from integration_hub.reconcile.gates import PlannedTest, Ready
 from integration_hub.reconcile.inputs import (
     Answer,
@@ -27,6 +29,13 @@ class Exchanges(NamedTuple):
 
     outcomes: tuple[Outcome, ...]
     sent: HttpRequest
+    control: Outcome | None = None
+    """How the same request was answered without the credential, where that was tried."""
+
+    @property
+    def seconds(self) -> float:
+        """How long all of it has taken."""
+        return sum(outcome.seconds for outcome in (*self.outcomes, self.control) if outcome is not None)
 
 
 def read_secret(instance: IntegrationInstance) -> Generator[Effect, Answer, SecretAnswer | None]:
@@ -104,34 +113,57 @@ def make_test(  # noqa: PLR0913 - what a test needs, and its manner by name
 ) -> Generator[Effect, Answer, Exchanges | Postponed]:
     """Drive the auth method's flow to its last request, the test itself; stop at the first that gets no answer.
 
+    Where a test is to prove the credential and may have succeeded, the request is made once more without it.
+
     Return Postponed where the host's budget allows no request now.
     """
     plan = planned.plan
     sensitive = sensitive_values(credentials)
+
+    def send(request: HttpRequest) -> Generator[Effect, Answer, Outcome | Postponed]:
+        outcome = yield Send(
+            request,
+            plan.allowed_hosts,
+            plan.ca_bundle,
+            sensitive,
+            test=planned.test.name,
+            urgent=urgent,
+            fresh=fresh,
+        )
+        if not isinstance(outcome, Outcome | Postponed):
+            raise TypeError("an outcome was asked for")
+        return outcome
+
     flow = passed.method_type.flow(passed.settings, credentials, plan.request, context)
     outcomes: list[Outcome] = []
     request = next(flow)
     try:
         while True:
-            outcome = yield Send(
-                request,
-                plan.allowed_hosts,
-                plan.ca_bundle,
-                sensitive,
-                test=planned.test.name,
-                urgent=urgent,
-                fresh=fresh,
-            )
+            outcome = yield from send(request)
             if isinstance(outcome, Postponed):
                 return outcome
-            if not isinstance(outcome, Outcome):
-                raise TypeError("an outcome was asked for")
             outcomes.append(outcome)
             if outcome.response is None:
                 return Exchanges(tuple(outcomes), request)
             try:
                 request = flow.send(outcome.response)
             except StopIteration:
-                return Exchanges(tuple(outcomes), request)
+                break
     finally:
         flow.close()
+    made = Exchanges(tuple(outcomes), request)
+    if not _is_to_be_proven(plan, made):
+        return made
+    control = yield from send(replace(plan.request, purpose="control"))
+    return control if isinstance(control, Postponed) else made._replace(control=control)
+
+
+def _is_to_be_proven(plan: ProbePlan, made: Exchanges) -> bool:
+    """Tell whether a test may have succeeded just because anybody may ask. One that sends no credential claims none."""
+    answer = made.outcomes[-1].response
+    return (
+        plan.test.prove_credential
+        and answer is not None
+        and answer.status in plan.test.expect.status
+        and made.sent != plan.request
+    )

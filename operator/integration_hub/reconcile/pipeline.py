@@ -21,6 +21,8 @@ from integration_hub.model.reasons import REASONS, Course, Reason
 from integration_hub.reconcile.authentication import Kept, has_token_work, keep_tokens
 from integration_hub.reconcile.consent import Consent
 from integration_hub.reconcile.credential_fields import (
+    accepted,
+    available,
     credential_fields,
     credentials_known,
     token_fields,
@@ -323,15 +325,9 @@ def _tested(run: Run, gates: GateResult) -> Story:
     inputs, standing, secret = run.inputs, run.standing, run.secret
     if inputs.definition is None:
         raise ValueError("a test is made only of what passed the gates")
-    available = Condition(
-        type=c.CREDENTIALS_AVAILABLE,
-        status="True",
-        reason=Reason.FOUND,
-        message="The credentials are complete.",
-    )
-    credentials = (available,) if credentials_known(run) else ()
+    credentials = (available(run),) if credentials_known(run) else ()
     ready, *domain = standing.conditions()
-    ready = with_news(run, ready)
+    ready, domain = with_news(run, ready), [accepted(run, condition) for condition in domain]
     delivered, binding = yield from deliver(run, ready)
     if delivered is not None:
         domain.append(delivered)

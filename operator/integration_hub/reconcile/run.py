@@ -122,7 +122,7 @@ class Run:
     ) -> None:
         """Take in how a test ended. `said` takes the place of what the diagnosis says of it."""
         test, standing = planned.test, self.standing
-        seconds = sum(outcome.seconds for outcome in exchanges.outcomes)
+        seconds = exchanges.seconds
         self._seconds += seconds
         now = self.inputs.now + timedelta(seconds=self._seconds)
         diagnosis = self.diagnose(planned, exchanges, credentials, now)
@@ -147,7 +147,12 @@ class Run:
     ) -> Diagnosis:
         """Return what a test's exchanges mean. One that succeeds without a scope that is required fails for that."""
         diagnosis = diagnose(
-            planned.plan, exchanges.outcomes, now=now, credentials=credentials, sent=exchanges.sent
+            planned.plan,
+            exchanges.outcomes,
+            now=now,
+            credentials=credentials,
+            sent=exchanges.sent,
+            control=exchanges.control,
         )
         if credentials.tokens is None:
             return diagnosis

@@ -118,7 +118,7 @@ def secrets_in(planned: HttpRequest, sent: HttpRequest, outcome: Outcome) -> fro
     """Return the values that an exchange has made secret: what authenticated it, and tokens that it has brought."""
     found = {value for name, value in sent.headers.items() if planned.headers.get(name) != value}
     found |= {value for pair in sent.query if pair not in planned.query for value in pair[1:]}
-    if sent.purpose != "test" and outcome.response is not None:
+    if sent.purpose == "token" and outcome.response is not None:
         found |= set(_sensitive(_json(outcome.response.body)))
     # 'Bearer x', 'name=x; other=y': the parts are as secret as the whole.
     parts = {part for value in found for piece in value.split(";") for part in _halves(piece.strip())}
@@ -129,7 +129,7 @@ def shown(
     planned: HttpRequest, sent: HttpRequest, outcome: Outcome, secrets: Collection[str], *, bodies: bool
 ) -> ShownExchange:
     """Return what may be shown of an exchange. `planned` is the test's request as it was before authentication."""
-    is_test = sent.purpose == "test"
+    is_test = sent.purpose != "token"
     response = outcome.response
     return ShownExchange(
         purpose=sent.purpose,
@@ -181,7 +181,7 @@ def _query_value(
     planned: HttpRequest, sent: HttpRequest, pair: tuple[str, str], secrets: Collection[str]
 ) -> str:
     name, value = pair
-    if sent.purpose != "test" or pair not in planned.query or is_sensitive_name(name):
+    if sent.purpose == "token" or pair not in planned.query or is_sensitive_name(name):
         return MASK
     return quote(redact_text(value, secrets), safe="*")
 

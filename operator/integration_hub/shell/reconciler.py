@@ -360,7 +360,7 @@ class Reconciler:
             case Send():
                 sensitive.in_use.set(effect.sensitive)
                 # A token that was asked for is paid for: only the test itself may be abandoned.
-                async with self.outside.waiting(key, may_end=effect.request.purpose == "test"):
+                async with self.outside.waiting(key, may_end=effect.request.purpose != "token"):
                     return await send(self._traffic, effect, key)
             case ReadRecord():
                 return await self._vault.read(owner)
@@ -468,4 +468,4 @@ def _readable(conditions: object) -> list[Condition]:
 
 def _must_end(effect: Effect) -> bool:
     """Tell whether an effect must not be left in the middle: what it brings could not be asked for again."""
-    return isinstance(effect, WriteRecord) or (isinstance(effect, Send) and effect.request.purpose != "test")
+    return isinstance(effect, WriteRecord) or (isinstance(effect, Send) and effect.request.purpose == "token")

@@ -25,6 +25,7 @@ from integration_hub.catalog.vendor import Case, Kind, Vendor
 from integration_hub.catalog.vendor_rules import methods_of
 from integration_hub.model import conditions as c
 from integration_hub.model.base import REQUEST_ANNOTATION
+from integration_hub.model.definition import AuthMethod
 from integration_hub.model.http import HttpRequest
 from integration_hub.model.instance import InstanceStatus, IntegrationInstance
 from integration_hub.model.reasons import REASONS, Reason
@@ -148,6 +149,9 @@ class _Connection:
         server.scene = self._scene
         self._hosts = vendor.hosts
         self._definition = _trusting(definition, server.authority)
+        self._proof = _proof(self._definition, method)
+        self._proving: list[str] = []
+        """Names of the routes that have answered the test which is to prove the credential."""
         self._raw = self._instance()
         secret = self._scene.secret()
         self._secret = SecretAnswer(
@@ -184,7 +188,7 @@ class _Connection:
         found = _found(decision)
         faults += self._faults(found)
         renewed = False
-        if self._case.kind is Kind.GOOD:
+        if self._case.kind is Kind.GOOD and self._scene.method.secret:
             faults += self._proves_nothing()
         if self._case.kind is Kind.GOOD and not faults:
             renewed, fault = await self._renew(decision)
@@ -273,10 +277,15 @@ class _Connection:
 
     async def _send(self, effect: Send) -> Answer:
         sensitive.in_use.set(effect.sensitive)
+        seen, notes = len(self._scene.seen), len(self._scene.notes)
         answer = await send(self._traffic, effect)
         if isinstance(answer, Postponed):
             await asyncio.sleep(answer.seconds)
             return await self._send(effect)
+        if effect.request.purpose == "control":
+            del self._scene.notes[notes:]  # that no credential has come is as it should be
+        elif effect.request.purpose == "test" and effect.test == self._proof:
+            self._proving += self._scene.seen[seen:]
         return answer
 
     # What a person and time do
@@ -324,10 +333,10 @@ class _Connection:
     # Comparing
 
     def _proves_nothing(self) -> Iterator[str]:
-        """Tell where a test asked for what anybody may ask: the default one, where all that was asked for is so."""
+        """Tell where the test that is to prove the credential asks for what anybody may ask."""
         routes = self._scene.vendor.routes
-        if all(routes[name].is_open for name in self._scene.seen):
-            yield "Every request was one that anybody may make, so that it proves no credential"
+        if any(routes[name].is_open for name in self._proving):
+            yield f"The test '{self._proof}' asks for what anybody may ask, so that it proves no credential"
 
     def _faults(self, found: Found) -> Iterator[str]:
         expected = self._case.expect
@@ -372,10 +381,20 @@ def _trusting(definition: Mapping[str, Any], authority: str) -> CheckedDefinitio
     return check_definition(raw)
 
 
+def _method(definition: CheckedDefinition, name: str) -> AuthMethod | None:
+    methods = definition.spec.auth_methods if definition.spec is not None else []
+    return next((method for method in methods if method.name == name), None)
+
+
+def _proof(definition: CheckedDefinition, name: str) -> str:
+    """Return the name of the test that is to prove the auth method's credential; '' where there is no definition."""
+    spec = definition.spec
+    return spec.test_of(_method(definition, name)).name if spec is not None else ""
+
+
 def _secret_type(definition: CheckedDefinition, name: str) -> str:
     """Return the type that a good Secret of the auth method has."""
-    methods = definition.spec.auth_methods if definition.spec is not None else []
-    method = next((method for method in methods if method.name == name), None)
+    method = _method(definition, name)
     kind = METHODS.get(method.type) if method is not None else None
     return (kind.secret_type(method.settings) if kind and method else None) or "Opaque"
 

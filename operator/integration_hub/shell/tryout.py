@@ -285,9 +285,15 @@ class Tryout:
         finally:
             story.close()
         now = self._clock()
-        seconds = sum(outcome.seconds for outcome in ended.outcomes)
-        diagnosis = diagnose(planned.plan, ended.outcomes, now=now, credentials=credentials, sent=ended.sent)
-        status = judge(planned.test, Result(diagnosis, now, seconds), held=None, before=None)
+        diagnosis = diagnose(
+            planned.plan,
+            ended.outcomes,
+            now=now,
+            credentials=credentials,
+            sent=ended.sent,
+            control=ended.control,
+        )
+        status = judge(planned.test, Result(diagnosis, now, ended.seconds), held=None, before=None)
         for stage in diagnosis.stages:
             watch.ended(stage)
         return Tried(

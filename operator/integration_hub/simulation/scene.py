@@ -219,7 +219,7 @@ class Scene:
         return None
 
     def _answer_route(self, asked: Asked, name: str, route: Route) -> Answered:
-        if not route.is_open:
+        if not route.is_open and name not in self.case.open_to_all:
             arrives = route.arrives or self.method.arrives
             if arrives is not None:
                 refused = self._refusal(asked, route, arrives)

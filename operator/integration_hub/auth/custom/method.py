@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from integration_hub.auth.custom.anonymous import Anonymous
 from integration_hub.auth.custom.aws_sigv4 import AwsSigV4
 from integration_hub.auth.custom.bearer import Bearer
 from integration_hub.auth.custom.headers import Headers
@@ -22,7 +23,7 @@ from integration_hub.model.http import HttpRequest
 from integration_hub.model.tokens import ConsentAnswer, ConsentAttempt, DeviceCode, Tokens
 
 SCHEMES: Final[dict[str, AuthMethodType]] = {
-    scheme.type: scheme for scheme in (AwsSigV4(), Bearer(), Headers(), Hmac(), MutualTls())
+    scheme.type: scheme for scheme in (Anonymous(), AwsSigV4(), Bearer(), Headers(), Hmac(), MutualTls())
 }
 """Of a scheme, `type` is the key in the settings."""
 
