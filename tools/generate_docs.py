@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import get_args
 
 from integration_hub.model import conditions as c
+from integration_hub.model.instance import StageName
 from integration_hub.model.reasons import (
     COULD_NOT_TELL,
     DEAD_CREDENTIALS,
@@ -55,14 +57,13 @@ paths and keys, and the stages of a test say how far it came and what was found 
     kubectl get iinst NAME -o jsonpath='{{range .status.tests[*]}}{{.reason}}: {{.message}}{{"\\n"}}{{end}}'
     kubectl get iinst NAME -o jsonpath='{{.status.tests[0].stages}}'
 
-A test goes through these stages, as far as it has them, and ends at the first that does not pass: `config`, `token`,
-`dns`, `connect`, `tls`, `request`, `assertions`, `identity`. What goes wrong at a token URL is shown at the stage
-`token`, with the evidence of that way.
+A test goes through these stages, as far as it has them, and ends at the first that does not pass: {stages}. What goes
+wrong at a token URL is shown at the stage `token`, with the evidence of that way.
 
 A failure is told by the first line below that applies, in the order of the stages. A test's own `failures[]` go before
 all that is told of an answer: there a definition names one of these reasons for what only its system's documentation
-explains, with words of its own. Such a rule may name every reason of the last three chapters. Where it says no more
-than `CredentialsRejected`, and the value in the Secret looks wrong or the clocks differ, that is told instead.
+explains, with words of its own. Such a rule may name every reason of these chapters: {selectable}. Where it says no
+more than `CredentialsRejected`, and the value in the Secret looks wrong or the clocks differ, that is told instead.
 
 {contents}
 """
@@ -114,7 +115,9 @@ def troubleshooting_page() -> str:
         f"- {title}: {', '.join(_link(reason, page='') for reason in reasons)}"
         for title, reasons in chapters.items()
     )
-    parts = [TROUBLESHOOTING.format(contents=contents)]
+    stages = ", ".join(f"`{name}`" for name in get_args(StageName))
+    selectable = ", ".join(f"'{title}'" for title, reasons in chapters.items() if SELECTABLE & set(reasons))
+    parts = [TROUBLESHOOTING.format(contents=contents, stages=stages, selectable=selectable)]
     for title, reasons in chapters.items():
         parts += [f"## {title}\n", *(_trouble(reason) for reason in reasons)]
     return "\n".join(parts)
