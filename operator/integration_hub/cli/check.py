@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -168,7 +168,7 @@ class _Examination:
         from integration_hub.cli.check_findings import FAILED, UNKNOWN, rights_finding  # noqa: PLC0415 - as above
 
         with self._cluster.asked("what you may do"):
-            answers = list(self._reviewed(rights, "selfsubjectaccessreviews", {}, self._cluster.namespace))
+            answers = list(self._reviewed(rights, namespace=self._cluster.namespace))
         everywhere = all(resource in _IN_NO_NAMESPACE for _, _, resource, _ in rights)
         who = "You" if everywhere else f"In namespace '{self._cluster.namespace}' you"
         finding = rights_finding(name, answers, who=who, todo=todo)
@@ -183,7 +183,7 @@ class _Examination:
         accounts = Resource("v1", "serviceaccounts", "ServiceAccount")
         try:
             self._cluster.kube.read(accounts, self._namespace, self._account)
-            answers = list(self._reviewed(_OPERATORS, "subjectaccessreviews", {"user": user}, ""))
+            answers = list(self._reviewed(_OPERATORS, user=user))
         except ApiError as error:
             if error.gone:
                 says = f"There is no service account {self._namespace}/{self._account}: the operator has another one."
@@ -198,16 +198,16 @@ class _Examination:
         )
 
     def _reviewed(
-        self, rights: Iterable[Right], kind: str, subject: Mapping[str, str], namespace: str
+        self, rights: Iterable[Right], *, user: str = "", namespace: str = ""
     ) -> Iterator[tuple[str, bool]]:
-        path = f"/apis/authorization.k8s.io/v1/{kind}"
+        from integration_hub.cli.rights import is_allowed  # noqa: PLC0415 - as above
+
         for words, group, whole, verb in rights:
             resource, _, sub = whole.partition("/")
             within = "" if resource in _IN_NO_NAMESPACE else namespace
             attributes = {"group": group, "resource": resource, "verb": verb, "namespace": within}
-            spec = {**subject, "resourceAttributes": attributes | ({"subresource": sub} if sub else {})}
-            answer = self._cluster.kube.call("POST", path, body={"spec": spec})
-            yield words, bool((answer.get("status") or {}).get("allowed"))
+            attributes |= {"subresource": sub} if sub else {}
+            yield words, is_allowed(self._cluster.kube, attributes, user=user)
 
     def _operator(self) -> Finding:
         from integration_hub.adapters.kube_api import INSTANCES, ApiError, Resource  # noqa: PLC0415 - as above
