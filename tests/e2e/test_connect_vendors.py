@@ -1,6 +1,7 @@
 """The wizard completed for systems of the catalog against their simulated vendors, by a person on a real terminal.
 
-Then once more from the manifests that it wrote, with kubectl, as Argo CD applies them: what Git has is enough.
+Then once more from the manifests that it wrote, with kubectl, as Argo CD applies them: what Git has is enough. Both
+where the definition is installed and where nobody has installed it yet.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ import pexpect
 import pytest
 
 from conftest import run_kubectl
+from integration_hub.adapters import shipped
+from integration_hub.catalog.loader import read_object
 from integration_hub.devcluster import ControlPlane
 from support.hub_command import Hub, admin_kubeconfig, forms
 from support.instances import Api, Object
@@ -166,7 +169,7 @@ STORIES = {
 
 def completed(run: Terminal, world: World, story: Story, secret: Mapping[str, str]) -> str:
     """Answer whatever the wizard asks until it has ended; return all that it wrote."""
-    definition = world.api.get({"kind": "IntegrationDefinition", "metadata": {"name": story.system}})
+    definition = read_object(shipped.definition_text(story.system) or "")
     (method,) = (one for one in definition["spec"]["authMethods"] if one["name"] == story.method)
     words = {help_["key"]: help_["displayName"] for help_ in method["credentials"]}
     typed = {**story.answers, **{words[key]: value for key, value in secret.items()}}
@@ -246,3 +249,42 @@ def test_a_person_connects_a_system_and_git_can_do_it_again(
     assert again["status"]["identity"] == story.identity
     assert again["spec"] == made["spec"]
     assert scene.notes == [], "it has asked for what the vendor does not know"
+
+
+def test_a_newcomer_connects_a_system_that_nobody_has_installed(
+    world: World, hub: Hub, namespace: str, tmp_path: Path
+) -> None:
+    story = STORIES["slack"]
+    scene = world.vendors[story.system].play(story.method, redirect_uri=world.callback)
+    secret = scene.secret()
+    place = ("--name", "chat", "--display-name", "Chat", *world.flags())
+    definition = ("idef", story.system)
+    world.kubectl("delete", *definition)
+
+    run = Terminal(hub, "connect", "--plain", *place, SSL_CERT_FILE=str(world.trust))
+    run.answers("Which system?", "slakc")
+    run.sees("Slack (not installed yet)")
+    seen = completed(run, world, story, secret)
+    assert "Install the definition 'slack' in the cluster? (Enter for Yes, install it and apply" in plain(
+        seen
+    )
+    assert "integrationdefinition.integrationhub.dev/slack created" in seen
+    assert "Ready, Connected" in seen
+    made = world.api.wait_for_verdict(instance(namespace, "chat"), *CONNECTED)
+    assert made["status"]["identity"] == story.identity
+
+    # Git brings the definition, too, into a cluster that has none of it.
+    world.kubectl("delete", "iinst,secret", "--all", "-n", namespace)
+    world.kubectl("delete", *definition)
+    folder = tmp_path / "git"
+    run = Terminal(
+        hub, "connect", story.system, "--plain", "-o", str(folder), *place, SSL_CERT_FILE=str(world.trust)
+    )
+    assert "Its manifest is written beside that of the connection." in completed(run, world, story, secret)
+    reference = made["spec"]["auth"]["secretRef"]["name"]
+    literals = [f"--from-literal={key}={value}" for key, value in secret.items()]
+    world.kubectl("create", "secret", "generic", reference, "-n", namespace, *literals)
+    world.kubectl("apply", "-k", folder)
+    again = world.api.wait_for_verdict(instance(namespace, "chat"), *CONNECTED)
+    assert again["spec"] == made["spec"]
+    assert scene.notes == []

@@ -72,6 +72,7 @@ def test_bash_is_offered_commands_and_names_of_the_cluster(
     assert in_bash(hub, "status", "bi") == ["billing"]
     assert in_bash(hub, "get", "billing", "") == ["crm"]
     assert namespace in in_bash(hub, "get", "definitions", "")
+    assert {namespace, "stripe"} <= set(in_bash(hub, "connect", ""))
     assert in_bash(hub, "status", "-n", namespace) == [namespace]
     assert in_bash(hub, "get", "-o", "j") == ["json", "jsonpath="]
     assert in_bash(hub, "explain", "hostnotf") == ["HostNotFound"]

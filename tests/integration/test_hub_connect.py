@@ -554,6 +554,26 @@ def test_a_secret_goes_again_where_the_instance_is_refused(
     assert not has(api, "IntegrationInstance", namespace, "refused")
 
 
+def test_a_definition_that_was_installed_for_it_stays_and_that_is_said(
+    hub: Hub, api: Api, namespace: str, only_trials: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XERO_SECRET", CANARY)
+    ran = hub.run(
+        "connect", "xero", "--no-input", "--install", "--apply", "--no-test", "--name", "books",
+        "--auth-method", "custom-connection", "--secret-from-env", "clientId=XERO_SECRET",
+        "--secret-from-env", "clientSecret=XERO_SECRET",
+    )  # fmt: skip
+    made: Object = {"kind": "IntegrationDefinition", "metadata": {"name": "xero"}}
+    is_there = api.exists(made)
+    if is_there:
+        api.delete(made)
+    assert ran.code == 1, ran.err
+    assert is_there
+    assert "The Secret 'books-credentials' was taken away again." in ran.err
+    assert "The definition 'xero' stays installed." in ran.err
+    assert not has(api, "IntegrationInstance", namespace, "books")
+
+
 def test_what_becomes_of_the_answers_is_asked_at_the_end(
     hub: Hub, acme: str, namespace: str, tmp_path: Path
 ) -> None:

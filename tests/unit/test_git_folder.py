@@ -94,6 +94,24 @@ def test_a_folder_that_is_there_keeps_its_list_and_gets_just_what_has_changed(
     assert sorted(folder(is_there=True, **changes)) == names
 
 
+def test_a_definition_that_is_missing_comes_along_and_stays_out_of_the_namespace() -> None:
+    text = "kind: IntegrationDefinition\nmetadata: {name: acme}\n"
+    found = folder(definition=text)
+    assert found["definition.yaml"].endswith(text)
+    assert all(line.startswith("# ") for line in found["definition.yaml"].removesuffix(text).splitlines())
+    listed = yaml.safe_load(found["kustomization.yaml"])
+    assert listed["resources"] == ["definition.yaml", "instance.yaml"]
+    # kustomize would write it into the definition, too, which belongs to none.
+    assert "namespace" not in listed
+    assert yaml.safe_load(found["instance.yaml"])["metadata"]["namespace"] == "shop"
+    assert "the right to `create` and `patch` integrationdefinitions" in found["README.md"]
+    assert "`hub catalog install acme`" in found["README.md"]
+    without = folder()
+    assert yaml.safe_load(without["kustomization.yaml"])["namespace"] == "shop"
+    assert "definition.yaml" not in without
+    assert "definition.yaml" not in without["README.md"]
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [

@@ -63,6 +63,11 @@ def _of_catalog(_ctx: click.Context, _incomplete: str) -> Iterable[str]:
     return definition_ids()
 
 
+def _of_systems(ctx: click.Context, incomplete: str) -> Iterable[str]:
+    """Return what can be connected to: definitions of the cluster, and those of the catalog."""
+    return dict.fromkeys((*_of_definitions(ctx, incomplete), *_of_catalog(ctx, incomplete)))
+
+
 def _of_namespaces(ctx: click.Context, _incomplete: str) -> Iterable[str]:
     from integration_hub.adapters.kube_api import Resource  # noqa: PLC0415 - help needs none of it
 
@@ -102,6 +107,7 @@ def _of_reasons(_ctx: click.Context, incomplete: str) -> Iterable[str]:
 
 instances = _quiet(_of_instances)
 definitions = _quiet(_of_definitions)
+systems = _quiet(_of_systems)
 namespaces = _quiet(_of_namespaces)
 for_get = _quiet(_of_get)
 tests = _quiet(_of_tests)

@@ -12,6 +12,7 @@ from integration_hub.forms.credentials import NeededKey
 from integration_hub.shell.saving import manifest
 
 INSTANCE: Final = "instance.yaml"
+DEFINITION: Final = "definition.yaml"
 KUSTOMIZATION: Final = "kustomization.yaml"
 README: Final = "README.md"
 EXAMPLE_SECRET: Final = "secret.example.yaml"
@@ -43,6 +44,8 @@ class Folder:
     """The SealedSecret, where one could be made."""
     why_not_sealed: str = ""
     needs_consent: bool = False
+    definition: str | None = None
+    """Manifest of the definition, where the cluster does not have it."""
     is_there: bool = False
     """Whether there is a folder already: then its list and all else that its owner has put there stay as they are."""
 
@@ -66,6 +69,9 @@ def files(folder: Folder) -> dict[str, str]:
     """Return the folder's files, by name."""
     resources = [INSTANCE]
     found: dict[str, str] = {}
+    if folder.definition is not None:
+        found[DEFINITION] = _definition(folder, folder.definition)
+        resources.append(DEFINITION)
     if folder.has_secret:
         name, text = _secret(folder)
         found[name] = text
@@ -77,16 +83,30 @@ def files(folder: Folder) -> dict[str, str]:
         return {**changed, README: _readme(folder, tuple(found))} if found else changed
     return {
         **changed,
-        KUSTOMIZATION: _yaml(
-            {
-                "apiVersion": "kustomize.config.k8s.io/v1beta1",
-                "kind": "Kustomization",
-                "namespace": folder.namespace,
-                "resources": sorted(resources),
-            }
-        ),
+        KUSTOMIZATION: _kustomization(folder, sorted(resources)),
         README: _readme(folder, tuple(found)),
     }
+
+
+def _kustomization(folder: Folder, resources: Sequence[str]) -> str:
+    # kustomize would put the definition into a namespace, too: it does not know that it belongs into none. Every
+    # manifest here names its own.
+    within = {"namespace": folder.namespace} if folder.definition is None else {}
+    return _yaml(
+        {
+            "apiVersion": "kustomize.config.k8s.io/v1beta1",
+            "kind": "Kustomization",
+            **within,
+            "resources": list(resources),
+        }
+    )
+
+
+def _definition(folder: Folder, text: str) -> str:
+    return (
+        f"# {folder.system} as the catalog describes it, since the cluster did not have it when this folder was made.\n"
+        f"# All namespaces share it: {README} says who may apply it, and where else it may stand.\n{text}"
+    )
 
 
 def _secret(folder: Folder) -> tuple[str, str]:
@@ -148,6 +168,7 @@ def _readme(folder: Folder, secret_files: Sequence[str]) -> str:
         f"# {shown}",
         f"A connection to {folder.system}: the IntegrationInstance `{name}` in the namespace `{namespace}`.",
         "## Before you apply it",
+        *_definition_steps(folder),
         *_secret_steps(folder, secret_files),
         "## Apply it",
         "Commit this folder where Argo CD or Flux reads it, or apply it yourself:",
@@ -161,6 +182,20 @@ def _readme(folder: Folder, secret_files: Sequence[str]) -> str:
         f"To change it, run `hub edit {name} -n {namespace} -o .` in this folder, or edit `{INSTANCE}`.",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _definition_steps(folder: Folder) -> list[str]:
+    if folder.definition is None:
+        return []
+    return [_BRINGS_IT.format(name=folder.instance["spec"]["definitionRef"]["name"])]
+
+
+_BRINGS_IT: Final = (
+    f"The cluster did not have the definition `{{name}}` of the catalog, so `{DEFINITION}` brings it. It belongs to no"
+    " namespace: whoever applies this folder needs the right to `create` and `patch` integrationdefinitions. Where"
+    " others keep the definitions of your clusters, let them install it (`hub catalog install {name}`), and take"
+    f" `{DEFINITION}` out of this folder and of `{KUSTOMIZATION}`."
+)
 
 
 def _secret_steps(folder: Folder, secret_files: Sequence[str]) -> list[str]:

@@ -58,7 +58,7 @@ def install(names: Sequence[str], flags: Mapping[str, Any]) -> None:
         return
     cluster = Cluster.of(flags)
     with screen.busy("looks at what is there"):
-        steps = [_step(cluster, raw) for raw in raws]
+        steps = [look(cluster, raw) for raw in raws]
         _judge(cluster, [step for step in steps if step.there is not None and not step.is_same], force=force)
     for step in steps:
         for change in step.found:
@@ -67,13 +67,13 @@ def install(names: Sequence[str], flags: Mapping[str, Any]) -> None:
         _refuse(steps)
     with screen.busy("installs"):
         # On trial first: what the API server refuses of the last would else be known when the first are applied.
-        done = [_done(cluster, step, dry=True, force=force) for step in steps]
+        done = [carried_out(cluster, step, dry=True, force=force) for step in steps]
         if not flags["dry_run"]:
-            done = [_done(cluster, step, dry=False, force=force) for step in steps]
+            done = [carried_out(cluster, step, dry=False, force=force) for step in steps]
     _print(screen, form, done)
 
 
-def _done(cluster: Cluster, step: Step, *, dry: bool, force: bool) -> tuple[Raw, str]:
+def carried_out(cluster: Cluster, step: Step, *, dry: bool, force: bool) -> tuple[Raw, str]:
     """Do one step; return the object as it is then, and what was done in a word."""
     mark = " (server dry run)" if dry else ""
     if step.there is not None and step.is_same:
@@ -82,7 +82,8 @@ def _done(cluster: Cluster, step: Step, *, dry: bool, force: bool) -> tuple[Raw,
     return _apply(cluster, step, dry=dry, force=force), f"{word}{mark}"
 
 
-def _step(cluster: Cluster, raw: Raw) -> Step:
+def look(cluster: Cluster, raw: Raw) -> Step:
+    """Return what is to be done with a definition, after a look at what is there."""
     name = raw["metadata"]["name"]
     try:
         return Step(raw, cluster.kube.read(DEFINITIONS, "", name))
@@ -102,7 +103,7 @@ def _judge(cluster: Cluster, steps: Sequence[Step], *, force: bool) -> None:
             for raw in cluster.kube.items(INSTANCES):
                 instances.setdefault(raw["spec"]["definitionRef"]["name"], []).append(raw)
     for step in steps:
-        old, new = check_definition(step.there or {}), check_definition(_numbered(step.raw))
+        old, new = check_definition(step.there or {}), check_definition(as_if_there(step.raw))
         if old.spec is None or new.spec is None:
             continue  # no connection works with what is there
         step.found = changes(old.spec, new.spec)
@@ -110,7 +111,8 @@ def _judge(cluster: Cluster, steps: Sequence[Step], *, force: bool) -> None:
         step.breaks = broken(instances.get(step.name, ()), old, new, now=datetime.now(UTC))
 
 
-def _numbered(raw: Raw) -> Raw:
+def as_if_there(raw: Raw) -> Raw:
+    """Return a manifest with what an API server would have added, for checks that rely on it."""
     return {**raw, "metadata": {"uid": "new", "generation": 1, **raw["metadata"]}}
 
 
@@ -168,7 +170,7 @@ def _essence(raw: Raw) -> tuple[Any, dict[str, str]]:
     """Return what of a definition is the catalog's: its spec, and our annotations."""
     annotations = (raw.get("metadata") or {}).get("annotations") or {}
     own = {name: text for name, text in annotations.items() if name.startswith(_ANNOTATION)}
-    checked = check_definition(_numbered(raw))
+    checked = check_definition(as_if_there(raw))
     return checked.spec.to_wire() if checked.spec is not None else raw.get("spec"), own
 
 

@@ -13,9 +13,14 @@ from integration_hub.cli.flags import HELP, Command
 
 
 @click.command("connect", cls=Command, context_settings=HELP)
-@click.argument("definition", required=False, shell_complete=completing.definitions)
+@click.argument("definition", required=False, shell_complete=completing.systems)
 @click.option(
     "--name", metavar="NAME", help="Name of the IntegrationInstance. [default: from the display name]"
+)
+@click.option(
+    "--install",
+    is_flag=True,
+    help="Install the definition, too, where the cluster does not have it and the catalog has; with -o, write it.",
 )
 @answer_flags
 @doing_flags
@@ -26,6 +31,9 @@ def connect(definition: str | None, **flags: Any) -> None:
     --apply, or as manifests for Git with -o DIR. Values of secrets are asked for without being shown, or come from
     files and environment variables; none is ever taken from a flag.
 
+    A definition of the catalog that the cluster does not have is offered, too. It is installed before the connection
+    is applied, once you have agreed, or with --install; with -o its manifest is written beside the connection's.
+
     \b
     Examples:
       hub connect                                          find a system, and answer its questions
@@ -33,6 +41,8 @@ def connect(definition: str | None, **flags: Any) -> None:
       hub connect stripe -o connections/stripe             as manifests for Git
       hub connect acme --no-input --set subdomain=shop \\
         --secret-from-env apiKey=ACME_KEY --apply          without questions, as in a pipeline
+      hub connect stripe --no-input --install \\
+        --secret-from-file apiKey=key --apply              the definition, too, if it is missing
 
     \b
     Exit code 0 where the connection was written, and works where that was waited for; 1 where a test failed or it is

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from typing import Final
 
-from integration_hub.catalog.index import Entry, search
+from integration_hub.catalog.offers import Offer, found, meant
 from integration_hub.cli.connect.ask import Asker, BackError, menu
 from integration_hub.cli.errors import HubError
 from integration_hub.cli.terminal import Screen, cut
@@ -13,7 +13,7 @@ from integration_hub.config.plain_text import clean, one_line
 from integration_hub.forms.interview import SECRET_DO, SECRET_KEY, SECRET_NAME, SECRET_USE, Interview
 from integration_hub.forms.question import Answers, Kind, Page, Question, shown
 
-SHOWN_ENTRIES: Final = 12
+SHOWN_OFFERS: Final = 12
 MAX_LINE: Final = 160
 """Columns of a line where the terminal does not say how many it has."""
 CREDENTIALS: Final = (SECRET_USE, SECRET_NAME, SECRET_DO, SECRET_KEY)
@@ -38,19 +38,22 @@ class Dialogue:
 
     # Which definition
 
-    def pick(self, entries: Sequence[Entry]) -> str:
+    def pick(self, offers: Sequence[Offer]) -> str:
         """Return the name of the definition that a person finds."""
-        matches = list(entries)
+        if not any(offer.is_installed for offer in offers):
+            self._screen.note("")
+            self._screen.note("This cluster has no definitions yet; the catalog has these.")
+        matches = list(offers)
         while True:
             self._list(matches)
             answer = self._search()
-            chosen = _chosen(answer, matches)
+            chosen = _numbered(answer, matches) or meant(matches, answer) or meant(offers, answer)
             if chosen is not None:
-                return chosen.name
-            hits = [hit.entry for hit in search(entries, answer)]
+                return chosen.entry.name
+            hits = found(offers, answer)
             if len(hits) == 1:
-                self._screen.note(f"  {one_line(hits[0].display_name)}")
-                return hits[0].name
+                self._screen.note(f"  {_named(hits[0])}")
+                return hits[0].entry.name
             if hits:
                 matches = hits
             else:
@@ -68,21 +71,19 @@ class Dialogue:
             except BackError:
                 self._screen.note("  This is the first question.")
 
-    def _list(self, entries: list[Entry]) -> None:
+    def _list(self, offers: list[Offer]) -> None:
         self._screen.note("")
-        for number, entry in enumerate(entries[:SHOWN_ENTRIES], start=1):
-            told = f": {one_line(entry.description)}" if entry.description else ""
-            self._screen.note(
-                cut(f"  {number}  {one_line(entry.display_name)}{told}", self._screen.width or MAX_LINE)
-            )
-        more = len(entries) - SHOWN_ENTRIES
+        for number, offer in enumerate(offers[:SHOWN_OFFERS], start=1):
+            told = f": {one_line(offer.entry.description)}" if offer.entry.description else ""
+            self._screen.note(cut(f"  {number}  {_named(offer)}{told}", self._screen.width or MAX_LINE))
+        more = len(offers) - SHOWN_OFFERS
         if more > 0:
             self._screen.note(f"  and {more} more")
 
     # The questions
 
-    def introduce(self, interview: Interview) -> None:
-        """Show what is connected to, and where its maker explains it."""
+    def introduce(self, interview: Interview, told: str = "") -> None:
+        """Show what is connected to, where its maker explains it, and what else is `told` of the definition."""
         spec = interview.spec
         self._screen.note("")
         self._screen.note(self._screen.strong(one_line(spec.display_name)))
@@ -90,6 +91,8 @@ class Dialogue:
             self._screen.note(clean(spec.description))
         if spec.documentation_url:
             self._screen.note(f"Documentation: {one_line(spec.documentation_url)}")
+        if told:
+            self._screen.note(told)
 
     def interview(
         self,
@@ -203,12 +206,15 @@ class Dialogue:
                 self._screen.note("  Answer this, or stop with Ctrl-C.")
 
 
-def _chosen(answer: str, entries: list[Entry]) -> Entry | None:
-    if answer.isascii() and answer.isdigit() and 0 < int(answer) <= min(len(entries), SHOWN_ENTRIES):
-        return entries[int(answer) - 1]
-    return next(
-        (entry for entry in entries if answer.lower() in {entry.name, entry.display_name.lower()}), None
-    )
+def _numbered(answer: str, offers: list[Offer]) -> Offer | None:
+    is_one = answer.isascii() and answer.isdigit() and 0 < int(answer) <= min(len(offers), SHOWN_OFFERS)
+    return offers[int(answer) - 1] if is_one else None
+
+
+def _named(offer: Offer) -> str:
+    """Return what an offer is called in a list. The mark is a word, for whoever sees no colours, or nothing at all."""
+    name = one_line(offer.entry.display_name)
+    return name if offer.is_installed else f"{name} (not installed yet)"
 
 
 def _skip(

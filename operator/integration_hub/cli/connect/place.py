@@ -26,6 +26,10 @@ INVALID: Final = 422
 GONE: Final = 404
 
 
+class NotInstalledError(NotFoundError):
+    """The cluster has no definition of the name, and the catalog has one."""
+
+
 class Written(NamedTuple):
     """An object as the API server has taken it."""
 
@@ -44,15 +48,15 @@ class Place:
     # Reading
 
     def entries(self) -> list[Entry]:
-        """Return the definitions that there are, by the names that people know."""
+        """Return the definitions of the cluster in short."""
         with self.cluster.asked("the list of definitions"):
-            found = [entry_of(raw) for raw in self.cluster.kube.items(DEFINITIONS)]
-        return sorted(found, key=lambda entry: (entry.display_name.lower(), entry.name))
+            return [entry_of(raw) for raw in self.cluster.kube.items(DEFINITIONS)]
 
     def definition(self, name: str) -> CheckedDefinition:
-        """Return a definition that can be used.
+        """Return a definition of the cluster that can be used.
 
         Raises:
+            NotInstalledError: there is none, and the catalog has it.
             HubError: there is none, or it has mistakes.
 
         """
@@ -61,7 +65,7 @@ class Place:
         except NotFoundError as error:
             if definition_text(name) is None:
                 raise
-            raise NotFoundError(
+            raise NotInstalledError(
                 f"IntegrationDefinition '{name}' is not installed in this cluster.",
                 todo=f"The catalog has it: 'hub catalog install {name}' installs it, if you may.",
             ) from error

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from enum import Enum
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import click
 
-from integration_hub.adapters.egress import EgressPolicy
 from integration_hub.cli.cluster import Cluster
 from integration_hub.cli.connect.ask import asker_of
+from integration_hub.cli.connect.definitions import Definitions, Missing, refuse_missing, told
 from integration_hub.cli.connect.dialogue import Dialogue, LeftError
 from integration_hub.cli.connect.given import Given
 from integration_hub.cli.connect.place import Place
 from integration_hub.cli.connect.trial import Trials
+from integration_hub.cli.connect.wish import Wish
 from integration_hub.cli.connect.write import (
     Applying,
     Result,
@@ -28,7 +28,6 @@ from integration_hub.cli.connect.write import (
 )
 from integration_hub.cli.errors import Exit, HubError
 from integration_hub.cli.terminal import Screen
-from integration_hub.flags import egress_policy
 from integration_hub.forms.credentials import needs_consent
 from integration_hub.forms.interview import Interview
 from integration_hub.forms.manifests import answers_of, edited, instance_manifest, secret_changes
@@ -36,7 +35,14 @@ from integration_hub.forms.ownership import keeper_of
 from integration_hub.forms.question import Answers
 from integration_hub.forms.surroundings import Current
 from integration_hub.reconcile.definition import CheckedDefinition
-from integration_hub.shell.git_folder import EXAMPLE_SECRET, FORMATS, INSTANCE, KUSTOMIZATION, README
+from integration_hub.shell.git_folder import (
+    DEFINITION,
+    EXAMPLE_SECRET,
+    FORMATS,
+    INSTANCE,
+    KUSTOMIZATION,
+    README,
+)
 
 NOTHING: Final = "Nothing was written."
 NOT_FOR_GIT: Final = "A folder for Git cannot change a value of the Secret that the connection has"
@@ -58,84 +64,6 @@ _TEST_CODES: Final = {
     Verdict.NONE: Exit.UNREACHABLE,
 }
 """Exit codes where nothing but the test was asked for."""
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What a person asked for, as far as it is not an answer."""
-
-    apply: bool
-    folder: Path | None
-    secret_format: str
-    dry_run: str | None
-    asks: bool
-    tests: bool
-    test_only: bool
-    wait: bool
-    timeout: timedelta
-    policy: EgressPolicy
-
-    @classmethod
-    def of(cls, flags: Mapping[str, Any]) -> Self:
-        """Return the wish that the flags express.
-
-        Raises:
-            click.UsageError: they contradict each other, or there is something missing.
-
-        """
-        problems = (
-            (
-                flags["apply_"] and flags["folder"],
-                "--apply and -o say different things: leave one of them out.",
-            ),
-            (
-                flags["test_only"] and not flags["tests"],
-                "--test-only and --no-test say different things: leave one of them out.",
-            ),
-            (
-                flags["test_only"] and (flags["apply_"] or flags["folder"] or flags["dry_run"]),
-                "--test-only writes nothing: leave --apply, -o and --dry-run out.",
-            ),
-            (
-                flags["folder"] and flags["dry_run"] == "server",
-                "-o writes files, which no API server checks: leave --dry-run out.",
-            ),
-            (
-                flags["no_input"]
-                and not (flags["apply_"] or flags["folder"] or flags["dry_run"] or flags["test_only"]),
-                "Say what to do with the connection: --apply, -o DIR, --dry-run=client or --test-only.",
-            ),
-            (
-                [source for _, source in flags["secret_files"]].count("-") > 1,
-                "Standard input can be read once: give --secret-from-file KEY=- for one key alone.",
-            ),
-            (
-                any(source == "-" for _, source in flags["secret_files"]) and not flags["no_input"],
-                "Standard input is for answers, unless --no-input is given: add that, or read the value from a file.",
-            ),
-        )
-        for is_wrong, words in problems:
-            if is_wrong:
-                raise click.UsageError(words)
-        return cls(
-            apply=flags["apply_"],
-            folder=flags["folder"],
-            secret_format=flags["secret_format"],
-            dry_run=flags["dry_run"],
-            asks=not flags["no_input"],
-            tests=flags["tests"],
-            test_only=flags["test_only"],
-            wait=flags["wait"],
-            timeout=flags["timeout"],
-            policy=egress_policy(
-                flags["allow_cidrs"], allow_http=flags["allow_http"], connect_to=flags["connect_to"]
-            ),
-        )
-
-    @property
-    def has_target(self) -> bool:
-        """Whether it is said what becomes of the connection."""
-        return self.apply or self.folder is not None or self.dry_run is not None
 
 
 @dataclass
@@ -180,6 +108,9 @@ class Session:
         self._screen = Screen.current()
         self._dialogue = Dialogue(asker_of(self._screen), self._screen) if self.wish.asks else None
         self._place = Place(Cluster.of(flags))
+        self._definitions = Definitions(self._place, self._screen)
+        self._missing: Missing | None = None
+        """The definition, where the cluster does not have it."""
         self.left_behind = NOTHING
         """What is so when it is stopped now."""
 
@@ -188,17 +119,22 @@ class Session:
     def connect(self, definition: str | None) -> Exit:
         """Ask for a new connection and make it."""
         if definition is None and self._dialogue is None:
-            raise click.UsageError("Name the definition to connect to: 'hub get definitions' lists them.")
+            raise click.UsageError(
+                "Name the definition to connect to: 'hub get definitions' lists those of the cluster, 'hub catalog"
+                " list' those of the catalog."
+            )
         left: dict[str, Answers] = {}
         while True:
             name = definition or self._pick()
-            checked = self._place.definition(name)
+            checked, self._missing = self._definitions.find(name)
+            if self._missing is not None:
+                refuse_missing(self._missing, self.wish)
             interview = self._interview(checked)
             answers, keys = self._given(interview, left.get(name, Answers()))
             if self._dialogue is None:
                 self._refuse_incomplete(interview, answers)
                 break
-            self._dialogue.introduce(interview)
+            self._dialogue.introduce(interview, told(self._missing, self.wish) if self._missing else "")
             try:
                 answers = self._dialogue.interview(
                     interview, answers, given=keys, may_leave=definition is None
@@ -229,13 +165,7 @@ class Session:
     def _pick(self) -> str:
         if self._dialogue is None:
             raise ValueError("nobody is there to be asked")
-        entries = self._place.entries()
-        if not entries:
-            raise HubError(
-                "There are no definitions in this cluster, so there is nothing to connect to.",
-                todo="'hub catalog search WORDS' finds systems, and 'hub catalog install NAME' installs them.",
-            )
-        return self._dialogue.pick(entries)
+        return self._dialogue.pick(self._definitions.offers())
 
     def _interview(self, checked: CheckedDefinition, current: Current | None = None) -> Interview:
         if checked.spec is None or checked.validator is None:
@@ -330,14 +260,24 @@ class Session:
                     self._screen.note(NOTHING)
                     return Exit.FAILED if failed else Exit.OK
                 case _:
-                    return self._write(result, self._target(dialogue, chosen, result))
+                    wish = self._target(dialogue, chosen, result)
+                    if self._agrees(dialogue, wish):
+                        return self._write(result, wish)
+                    talk.is_due = False  # nothing is other than before
 
     def _result(self, interview: Interview, answers: Answers, before: Answers | None) -> Result:
         config = interview.form(answers).effective(answers)
         consent = needs_consent(interview.method(answers), config)
         if before is None or interview.current is None:
             raw = instance_manifest(interview, answers)
-            return Result(interview, answers, raw, needs_consent=consent, cluster_flags=self._cluster_flags())
+            return Result(
+                interview,
+                answers,
+                raw,
+                missing=self._missing,
+                needs_consent=consent,
+                cluster_flags=self._cluster_flags(),
+            )
         spec = edited(interview, before, answers)
         raw = {**interview.current.raw, "spec": spec}
         changed = spec != interview.current.spec
@@ -370,7 +310,8 @@ class Session:
         if not is_nothing and self.wish.has_target:
             go = [] if loses_values and self.wish.folder is not None else [("target", f"Go on{on}")]
         elif not is_nothing:
-            go = [("apply", f"Apply it to the cluster{on}")]
+            may_apply = result.missing is None or not result.missing.lacks
+            go = [("apply", f"Apply it to the cluster{on}")] if may_apply else []
             go += [] if loses_values else [("folder", f"Write manifests for Git{on}")]
             go = go[::-1] if talk.managed else go
         change = [("answer", "Change an answer")]
@@ -397,6 +338,19 @@ class Session:
             wish = replace(wish, secret_format=chosen)
         return wish
 
+    def _agrees(self, dialogue: Dialogue, wish: Wish) -> bool:
+        """Ask whether the definition is installed, where that is needed and was not said."""
+        missing = self._missing
+        if missing is None or not wish.apply or wish.install or wish.dry_run is not None:
+            return True
+        self._screen.note("")
+        self._screen.note(
+            f"The connection needs the definition '{missing.name}' in the cluster. It describes {missing.system} for"
+            " all namespaces, and holds no credentials."
+        )
+        options = [("yes", "Yes, install it and apply the connection"), ("no", "No")]
+        return dialogue.choose(f"Install the definition '{missing.name}' in the cluster?", options) == "yes"
+
     # Writing
 
     def _write(self, result: Result, wish: Wish) -> Exit:
@@ -411,7 +365,7 @@ class Session:
         return self._apply(result, wish)
 
     def _apply(self, result: Result, wish: Wish) -> Exit:
-        version = Applying(self._place, self._screen).apply(result, dry=wish.dry_run == "server")
+        version = self._applied(result, dry=wish.dry_run == "server")
         if wish.dry_run == "server":
             return Exit.OK
         self.left_behind = (
@@ -425,6 +379,22 @@ class Session:
         return Waiting(self._place, self._screen, wish.timeout).until_ready(
             result.name, secret_version=version
         )
+
+    def _applied(self, result: Result, *, dry: bool) -> str | None:
+        """Write all of it, what is missing first; return the version of the Secret, as Applying does."""
+        applying, missing = Applying(self._place, self._screen), result.missing
+        if missing is None:
+            return applying.apply(result, dry=dry)
+        applying.rehearse(result)  # so that no definition is installed for a connection that cannot be
+        self._definitions.install(missing, dry=dry)
+        if not dry:
+            self.left_behind = f"The definition '{missing.name}' is installed, and nothing else was written."
+        try:
+            return applying.apply(result, dry=dry)
+        except HubError:
+            if not dry:
+                self._screen.note(f"The definition '{missing.name}' stays installed.")
+            raise
 
     def _write_folder(self, result: Result, wish: Wish, folder: Path) -> Exit:
         taken = taken_in(folder, result, wish.secret_format)
@@ -445,6 +415,11 @@ class Session:
             self._screen.note(
                 f"All else in '{folder}' is left as it is. Where a {KUSTOMIZATION} lists what is applied, it has to"
                 f" name {applied}."
+            )
+        if result.missing is not None:
+            self._screen.note(
+                f"{DEFINITION} is there since this cluster does not have the definition '{result.missing.name}':"
+                " applying it takes the right to create IntegrationDefinitions."
             )
         if README in written:
             self._screen.note(f"Next steps are in {folder / README}.")

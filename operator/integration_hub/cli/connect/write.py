@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from integration_hub.adapters.kube_api import INSTANCES, ApiError
+from integration_hub.cli.connect.definitions import Missing
 from integration_hub.cli.connect.place import WHOLE_SECRETS, Place, Written
 from integration_hub.cli.errors import Exit, HubError
 from integration_hub.cli.output import as_yaml
@@ -45,6 +46,8 @@ class Result:
     """The instance as it is to be."""
     changed: bool = True
     """Whether anything of the instance differs; a new one always does."""
+    missing: Missing | None = None
+    """The definition, where the cluster does not have it."""
     needs_consent: bool = False
     cluster_flags: tuple[str, ...] = ()
     """Which cluster is meant, as flags that kubeseal takes, too."""
@@ -85,16 +88,7 @@ class Applying:
 
         Where the instance is refused, or somebody stops it, a new Secret is taken away again.
         """
-        if result.interview.current is None and self._place.exists(INSTANCES, result.name):
-            raise HubError(
-                f"IntegrationInstance '{result.name}' in namespace '{self._place.namespace}' exists already, and is"
-                " not overwritten.",
-                todo=f"Take another name with --name, or change it with 'hub edit {result.name}'.",
-                code=Exit.USAGE,
-            )
-        self._instance(result, dry=True)
-        if result.interview.current is not None:
-            self._secret(result, dry=True)
+        self.rehearse(result)
         secret = self._secret(result, dry=dry)
         try:
             self._say(secret, "created" if result.new_secret else "changed", dry=dry)
@@ -104,6 +98,18 @@ class Applying:
             raise
         self._say(written, "created" if result.interview.current is None else "changed", dry=dry)
         return secret.raw["metadata"].get("resourceVersion") if secret is not None else None
+
+    def rehearse(self, result: Result) -> None:
+        """Have the API server check all of it on trial. HubError where it would refuse some."""
+        if result.interview.current is None and self._place.exists(INSTANCES, result.name):
+            raise HubError(
+                f"IntegrationInstance '{result.name}' in namespace '{self._place.namespace}' exists already, and is"
+                " not overwritten.",
+                todo=f"Take another name with --name, or change it with 'hub edit {result.name}'.",
+                code=Exit.USAGE,
+            )
+        self._instance(result, dry=True)
+        self._secret(result, dry=True)
 
     def _instance(self, result: Result, *, dry: bool) -> Written | None:
         current = result.interview.current
@@ -150,7 +156,7 @@ class Applying:
 
 def show_manifests(screen: Screen, result: Result) -> None:
     """Print what would be written, with no value of the Secret."""
-    documents = []
+    documents = [result.missing.text] if result.missing is not None else []
     secret = result.new_secret
     if secret is not None:
         secret["stringData"] = dict.fromkeys(secret.pop("data"), HIDDEN)
@@ -219,6 +225,7 @@ def _folder(where: Path, result: Result, secret_format: str, *, seal: bool = Tru
         sealed=sealed,
         why_not_sealed=why,
         needs_consent=result.needs_consent,
+        definition=result.missing.text if result.missing is not None else None,
         is_there=interview.current is not None
         and any((where / name).exists() for name in (INSTANCE, *LISTS)),
     )
