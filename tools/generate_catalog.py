@@ -35,7 +35,8 @@ HEAD = """\
 
 `hub catalog show` says what a connection needs before it is begun: fields, credentials, and where the vendor hands
 them out. Without the command, `kubectl apply -k catalog` in a copy of this repository installs all; `hub catalog export
-FOLDER stripe slack` writes some of them for Git.
+FOLDER stripe slack` writes some of them for Git. `hub connect` offers all of them, and installs the one that a
+connection needs ([connect.md](connect.md#a-system-that-is-not-installed-yet)).
 
 ## Installing, and newer versions
 
