@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -115,6 +116,15 @@ def found(version: str = "7", **data: str) -> SecretAnswer:
     values = data or {"apiKey": CANARY}
     encoded = {key: value.encode() for key, value in values.items()}
     return SecretAnswer(SecretState.FOUND, uid="s-1", version=version, data=encoded)
+
+
+def jwt(ends_at: datetime) -> str:
+    """An API key that says of itself when it ends."""
+
+    def part(value: object) -> str:
+        return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
+
+    return f"{part({'alg': 'RS256'})}.{part({'exp': int(ends_at.timestamp())})}.c2lnbmF0dXJl"
 
 
 def answered(status: int = 200, body: object = None, *, headers: Mapping[str, str] | None = None) -> Outcome:

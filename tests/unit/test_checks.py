@@ -32,7 +32,10 @@ def test_there_is_nothing_wrong_in_a_test_that_uses_everything() -> None:
             },
             identity="response.headers['x-user']".replace("'", '"'),
             errorCode="response.json.errors[0].code",
-            expect={"status": [200, 201], "assertions": [{"rule": "response.json.ok == true"}]},
+            expect={
+                "status": [200, 201],
+                "assertions": [{"rule": "response.json.ok == true && response.json.at == config.region"}],
+            },
             failures=[{"when": "response.json.error == 'invalid_auth'", "reason": "CredentialsRejected"}],
         )
         == []
@@ -95,6 +98,58 @@ def test_an_expression_that_cannot_be_read_is_refused_with_its_place(test: dict[
     ((found, message),) = mistakes(**test)
     assert found == f"t.{path}"
     assert any(character.isdigit() for character in message), "the message says at which character"
+
+
+@pytest.mark.parametrize(
+    ("field", "test"),
+    [
+        ("expect.assertions[0].rule", {"expect": {"assertions": [{"rule": "response.json.r == EXPR"}]}}),
+        ("failures[0].when", {"failures": [{"when": "response.json.r == EXPR", "reason": "AccountLocked"}]}),
+        ("identity", {"identity": "response.json.r + EXPR"}),
+    ],
+)
+@pytest.mark.parametrize(
+    ("expression", "says"),
+    [
+        ("config.regoin", "'config.regoin' is not a field of configSchema (did you mean 'region'?)"),
+        ('config["regoin"]', "'config.regoin' is not a field of configSchema (did you mean 'region'?)"),
+        ("config.apiKey", "'config.apiKey' is a secret field (x-hub-secret): expressions read no secrets"),
+    ],
+)
+def test_an_expression_reads_only_fields_that_there_are_and_no_secret(
+    field: str, test: dict[str, Any], expression: str, says: str
+) -> None:
+    def filled(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: filled(below) for name, below in value.items()}
+        if isinstance(value, list):
+            return [filled(below) for below in value]
+        return value.replace("EXPR", expression)
+
+    ((path, message),) = mistakes(**filled(test))
+    assert path == f"t.{field}"
+    assert message.startswith(says)
+
+
+@pytest.mark.parametrize(
+    ("identity", "says"),
+    [
+        ("response.json.filter(t, t.id == config.region)[0].name", ""),
+        ("string(config.region)", "must read the answer"),
+        ("string(response.json.id", "')' is missing"),
+        ("response.json.user + ' (' + config.region + ')'", ""),
+    ],
+)
+def test_an_identity_may_be_an_expression(identity: str, says: str) -> None:
+    found = mistakes(identity=identity)
+    assert [path for path, _ in found] == (["t.identity"] if says else [])
+    assert all(says in message for _, message in found)
+
+
+def test_an_error_code_is_read_of_the_answer_alone() -> None:
+    ((path, message),) = mistakes(errorCode="config.region")
+    assert path == "t.errorCode"
+    assert "must start with 'response.json'" in message
 
 
 class TestReasons:

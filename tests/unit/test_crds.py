@@ -212,6 +212,7 @@ class TestSchema:
             ".status.tests[].time",
             ".status.tests[].since",
             ".status.tests[].nextTime",
+            ".status.tests[].credentialExpiresAt",
             ".status.history[].time",
             ".status.nextTestTime",
             ".status.updatedAt",

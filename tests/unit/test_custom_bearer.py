@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 
 from integration_hub.auth.credentials import read_credentials
 from integration_hub.auth.custom.bearer import Bearer
-from integration_hub.auth.custom.exchange_answer import at, moment_of
+from integration_hub.auth.custom.exchange_answer import at
 from integration_hub.auth.flow import Credentials
 from integration_hub.auth.methods import METHODS, settings_violations
 from integration_hub.auth.templates import render_settings
 from integration_hub.auth.tokens import Acquisition, TokenRefused, token_method
+from integration_hub.config.moments import moment_of
 from integration_hub.model.http import HttpRequest, HttpResponse
 from integration_hub.model.tokens import ConsentAnswer, ConsentAttempt, DeviceCode, Tokens
 from support.auth import CONTEXT

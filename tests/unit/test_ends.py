@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import json
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from integration_hub.model.reasons import Reason
 from integration_hub.reconcile.inputs import Notice
 from integration_hub.reconcile.times import timestamp
-from support.builders import NOW, after, answered, found, inputs, instance, tell
+from support.builders import NOW, after, answered, found, inputs, instance, jwt, tell
 from support.token_world import Provider, World, oauth
 
 DAY = timedelta(days=1)
 ENDS = NOW + 20 * DAY
-
-
-def jwt(ends_at: datetime) -> str:
-    """An API key that says of itself when it ends."""
-
-    def part(value: object) -> str:
-        return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
-
-    return f"{part({'alg': 'RS256'})}.{part({'exp': int(ends_at.timestamp())})}.c2lnbmF0dXJl"
 
 
 def notices_of(world: World) -> list[Reason]:

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ ANSWER = document(
 
 # What holds
 
-(EXAMPLE,) = re.findall(r"```json\n(.*?)```", DOCS, re.DOTALL)
+EXAMPLE, EXAMPLE_CONFIG = re.findall(r"```json\n(.*?)```", DOCS, re.DOTALL)
 EXAMPLES = [
     line
     for block in re.findall(r"```cel\n(.*?)```", DOCS, re.DOTALL)
@@ -56,17 +57,19 @@ PATHS = [line for block in re.findall(r"```path\n(.*?)```", DOCS, re.DOTALL) for
 @pytest.mark.parametrize("text", EXAMPLES)
 def test_the_examples_of_the_documentation_hold(text: str) -> None:
     example = json.loads(EXAMPLE)
-    answer = document(example["json"], status=example["status"], headers=example["headers"])
-    assert holds(compile_expression(text), answer)
+    body = json.dumps(example["json"]).encode()
+    answer = HttpResponse(example["status"], example["headers"], body)
+    assert holds(compile_expression(text), Document(answer, json.loads(EXAMPLE_CONFIG)))
 
 
 @pytest.mark.parametrize("text", PATHS)
 def test_a_path_of_the_documentation_leads_to_what_the_same_expression_gives(text: str) -> None:
     example = json.loads(EXAMPLE)
     answer = HttpResponse(example["status"], example["headers"], json.dumps(example["json"]).encode())
-    found = read_identity(parse_identity(text), answer)
+    config = json.loads(EXAMPLE_CONFIG)
+    found = read_identity(parse_identity(text), answer, (), config)
     assert found
-    assert found == compile_expression(text).evaluate(Document(answer))
+    assert found == compile_expression(text).evaluate(Document(answer, config))
 
 
 def test_there_are_examples() -> None:
@@ -117,6 +120,75 @@ def test_a_value_is_what_cel_says(text: str, value: object) -> None:
     assert compile_expression(text).evaluate(ANSWER) == value
 
 
+MOMENTS = [
+    ("timestamp('2026-12-31T00:00:00Z')", datetime(2026, 12, 31, tzinfo=UTC)),
+    ("timestamp('2026-12-31' + 'T00:00:00Z') + duration('48h')", datetime(2027, 1, 2, tzinfo=UTC)),
+    ("timestamp('2026-12-31T00:00:00Z') < timestamp('2027-01-01T00:00:00Z')", True),
+]
+
+
+@pytest.mark.parametrize(("text", "value"), MOMENTS)
+def test_moments_are_read_and_reckoned_with(text: str, value: object) -> None:
+    assert compile_expression(text).evaluate(ANSWER) == value
+
+
+# The configuration
+
+CONFIG = {"tenant": "acme", "port": 8443, "tls": True, "ids": ["a", "b"], "auth": {"type": "x"}, "big": 2**70}
+
+
+def configured(config: dict[str, Any]) -> Document:
+    return Document(HttpResponse(200, {}, b'{"tenants": ["acme", "globex"], "tenant": "acme"}'), config)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("response.json.tenants.exists(tenant, tenant == config.tenant)", True),
+        ("config.tenant in response.json.tenants", True),
+        ("config['tenant'] == response.json.tenant", True),
+        ("config.port + 1", 8444),
+        ("config.tls && config.ids.size() == 2", True),
+        ("config.auth.type", "x"),
+        ("has(config.region) ? config.region : 'eu'", "eu"),
+        ("has(config.tenant)", True),
+        ("config.big > 1", True),
+    ],
+)
+def test_an_expression_reads_the_configuration(text: str, value: object) -> None:
+    assert compile_expression(text).evaluate(configured(CONFIG)) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "config", "said"),
+    [
+        ("config.tenant == response.json.tenant", {}, "the configuration has no value for 'tenant'"),
+        ("config.tenant == response.json.ids.tenant", CONFIG, "the answer has no field 'ids'"),
+        ("config.port == response.json.port", CONFIG, "the answer has no field 'port'"),
+        ("config.auth.name", CONFIG, "the configuration has no value for 'name'"),
+        ("config.tenant > 1", CONFIG, "a value has another type than the expression expects"),
+        ("config.auth", CONFIG, "the result is a map, not a single value"),
+    ],
+)
+def test_what_a_configuration_lacks_is_said(text: str, config: dict[str, Any], said: str) -> None:
+    with pytest.raises(EvaluationError, match=re.escape(said)):
+        compile_expression(text).evaluate(configured(config))
+
+
+def test_a_configuration_is_read_only_by_those_who_ask_for_it() -> None:
+    unreadable: dict[str, Any] = {"tenant": object()}
+    answer = configured(unreadable)
+    assert holds(compile_expression("response.json.tenant == 'acme'"), answer)
+    with pytest.raises(TypeError):
+        holds(compile_expression("config.tenant == 'acme'"), answer)
+
+
+def test_a_long_configuration_counts_as_a_long_answer_does() -> None:
+    answer = configured({"ids": ["a"] * 40_000})
+    with pytest.raises(EvaluationError, match="would take too many steps"):
+        compile_expression("config.ids.all(a, config.ids.all(b, a == b))").evaluate(answer)
+
+
 def test_an_expression_is_compiled_once() -> None:
     assert compile_expression("response.status == 299") is compile_expression("response.status == 299")
 
@@ -155,7 +227,14 @@ REFUSALS = [
     ("contains('a', 'b')", "stands behind a value", 1),
     ("size()", "takes one argument", 1),
     ("now()", "unknown function 'now'", 1),
-    ("timestamp('2024-01-01T00:00:00Z')", "unknown function", 1),
+    ("timestamp()", "takes one argument", 1),
+    ("config == {}", "name a field of the configuration, like 'config.region'", 1),
+    ("true && has(config.a) && 'a' in config", "name a field of the configuration", 33),
+    ("config[response.text] == ''", "name a field of the configuration", 1),
+    ("config[0] == 1", "name a field of the configuration", 1),
+    ("config.exists(name, true)", "name a field of the configuration", 1),
+    ("cnfig.region == ''", "did you mean 'config'?", 1),
+    ("response.json.items.all(config, true)", "is taken", 25),
     ("'a'.matches(response.text)", "stands in the expression", 13),
     ("'a'.matches('(')", "no pattern", 13),
     ("'a'.matches('((a{100}){100}){100}')", "repeats too much", 13),
@@ -483,7 +562,7 @@ def test_any_text_is_refused_or_evaluated(text: str, body: Any) -> None:
     except (ExpressionError, EvaluationError) as error:
         assert "\n" not in str(error)  # noqa: PT017  # both are fine; what they say is checked
         return
-    assert value is None or isinstance(value, bool | int | float | str)
+    assert value is None or isinstance(value, bool | int | float | str | datetime)
 
 
 EXPRESSIONS = st.recursive(
@@ -516,7 +595,7 @@ def test_no_result_is_heavier_than_its_bound(text: str, body: Any) -> None:
         (result,) = expression._program.execute(answer.context)
     except (KeyError, IndexError, TypeError, ValueError, RuntimeError, OverflowError):
         return
-    _, bound = budget._bound(expression._reading.tree, {"response": answer.shape})
+    _, bound = budget._bound(expression._reading.tree, answer.shape)
     weights = budget.Weights([result])
     assert weights.of(result) <= bound.item().weight
 

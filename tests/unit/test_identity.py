@@ -11,7 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from integration_hub.model.http import HttpResponse
-from integration_hub.probe.identity import MAX_IDENTITY, MAX_PARTS, parse_identity, parse_path, read_identity
+from integration_hub.probe.expressions import Document
+from integration_hub.probe.identity import (
+    MAX_IDENTITY,
+    MAX_PARTS,
+    evaluated_identity,
+    is_expression,
+    parse_identity,
+    parse_path,
+    read_identity,
+)
 
 names = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,8}", fullmatch=True)
 keys = st.text(
@@ -187,6 +196,62 @@ class TestJoined:
         with pytest.raises(ValueError, match=r"^(must|cannot|joins)") as refused:
             parse_identity(expression)
         assert words in str(refused.value), reason
+
+    @pytest.mark.parametrize(
+        ("expression", "expected", "reason"),
+        [
+            ("response.json.user + ' at ' + config.site", "ops at acme", "a field of the configuration"),
+            ('config["site"] + "/" + response.json.user', "acme/ops", "which may come first, and in quotes"),
+            ("response.json.user + config.port", "ops8443", "a number"),
+            ("response.json.user + config.auth.type", "opsx", "a field within a field"),
+            ("response.json.user + config.region", None, "one that has no value: no identity"),
+        ],
+    )  # fmt: skip
+    def test_the_configuration_may_stand_in_it(
+        self, expression: str, expected: str | None, reason: str
+    ) -> None:
+        config = {"site": "acme", "port": 8443, "auth": {"type": "x"}}
+        assert read_identity(parse_identity(expression), response({"user": "ops"}), (), config) == expected, (
+            reason
+        )
+
+    @pytest.mark.parametrize(
+        ("expression", "words"),
+        [
+            ("config.site", "must have a path into the answer"),
+            ("config.site + ' / ' + config.site", "must have a path into the answer"),
+            ("response.json.a + config", "must name a field below 'config'"),
+            ("response.json.a + config[0]", "must name a field below 'config'"),
+            ("response.json.a + configuration.x", "cannot be read from character 25"),
+        ],
+    )
+    def test_it_never_is_the_configuration_alone(self, expression: str, words: str) -> None:
+        with pytest.raises(ValueError, match=r"^(must|cannot)") as refused:
+            parse_identity(expression)
+        assert words in str(refused.value)
+
+    @pytest.mark.parametrize(
+        ("expression", "expected"),
+        [
+            ("response.json.teams.filter(t, t.id == config.team)[0].name", "Acme s"),
+            ("string(response.json.teams.size()) + ' teams'", "2 teams"),
+            ("response.json.teams.filter(t, t.id == 'none')[0].name", None),
+            ("response.json.teams.exists(t, t.id == config.team)", None),
+            ("timestamp(response.json.at)", None),
+        ],
+    )
+    def test_an_expression_finds_what_no_path_leads_to(self, expression: str, expected: str | None) -> None:
+        body = {
+            "teams": [{"id": "a", "name": "Other"}, {"id": "b", "name": "Acme\ns"}],
+            "at": "2026-01-01T00:00:00Z",
+        }
+        document = Document(response(body), {"team": "b"})
+        assert is_expression(expression)
+        assert evaluated_identity(expression, document) == expected
+
+    def test_of_an_expression_secrets_are_masked_too(self) -> None:
+        document = Document(response({"a": "x-s3cr3t-y"}))
+        assert evaluated_identity("string(response.json.a)", document, ("s3cr3t",)) == "x-***-y"
 
     def test_all_of_it_is_as_long_as_one_identity(self) -> None:
         parts = parse_identity("response.json.a + response.json.a")

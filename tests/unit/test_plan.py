@@ -185,3 +185,16 @@ class TestAllowedHosts:
         with pytest.raises(TemplateError) as refused:
             planned({}, EU, allowedHosts=self.HOSTS[1:])
         assert refused.value.field == "team"
+
+
+def test_expressions_get_the_configuration_and_nothing_of_a_secret() -> None:
+    # The gates let no such configuration through; should one come all the same, it ends here.
+    schema = {
+        "type": "object",
+        "properties": {
+            "region": {"type": "string"},
+            "apiKey": {"type": "string", "x-hub-secret": True},
+        },
+    }
+    plan = planned({}, {"region": "eu", "apiKey": "s3cr3t"}, configSchema=schema)
+    assert plan.config == {"region": "eu"}

@@ -142,9 +142,9 @@ class InstanceSpec(Model):
                     json_schema_extra=cel(
                         (
                             "has(self.request) || !(has(self.expect) || has(self.identity) || has(self.errorCode)"
-                            " || has(self.failures))",
+                            " || has(self.failures) || has(self.credentialExpiresAt))",
                             "must have a request: without one it names a test of the definition, which brings its own"
-                            " expect, identity, errorCode and failures",
+                            " expect, identity, errorCode, failures and credentialExpiresAt",
                         )
                     )
                 ),
@@ -170,7 +170,8 @@ class CredentialStatus(Model):
     id: str | None = None
     """Identifier of the credential: the UID of the Secret that it is in."""
     expires_at: Timestamp | None = None
-    """When the token or certificate in use ends, where that is known."""
+    """When the token, key or certificate in use ends, where that is known: by itself, or from what a test's answer
+    tells, whichever is sooner."""
     renews_at: Timestamp | None = None
     """When the operator renews it by itself; absent where a person must."""
     authorization_expires_at: Timestamp | None = None
@@ -256,6 +257,8 @@ class TestStatus(Model):
     """How the last test ended, whatever the verdict."""
     last_reason: str | None = None
     """Why it ended so."""
+    credential_expires_at: Timestamp | None = None
+    """When the credential in use ends, as the last success of this test has told; absent where it tells of no end."""
     streak: int = 0
     """How many tests in a row have ended like the last one, success or not."""
     time: Timestamp

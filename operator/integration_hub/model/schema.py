@@ -111,7 +111,7 @@ Timestamp = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 """An RFC 3339 time, like '2026-01-31T12:00:00Z'."""
 
 Expression = Annotated[str, Field(min_length=1, max_length=1000)]
-"""A CEL expression over `response`. The operator compiles it and reports mistakes by path, with their position."""
+"""A CEL expression over `response` and `config`. The operator compiles it and reports mistakes by path and position."""
 
 JsonObject = Annotated[
     dict[str, Any], Field(json_schema_extra={"x-kubernetes-preserve-unknown-fields": True})

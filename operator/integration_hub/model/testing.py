@@ -61,7 +61,8 @@ class Assertion(Model):
 
     rule: Expression
     """CEL expression over response.status, response.headers, response.json and response.text that must be true,
-    like 'response.json.ok == true'. Header names are lower-case."""
+    like 'response.json.ok == true'. Header names are lower-case. The configuration is 'config', as in
+    'response.json.region == config.region'."""
     message: Annotated[str, Field(max_length=300)] | None = None
     """What to say when it does not hold, like 'The account is frozen'. The rule itself when absent."""
 
@@ -82,7 +83,8 @@ class FailureRule(Model):
     """A failure of the external system that only its documentation explains, such as 200 with 'ok: false'."""
 
     when: Expression
-    """CEL expression over `response` that recognises the failure, like "response.json.error == 'token_revoked'"."""
+    """CEL expression over `response` and `config` that recognises the failure, like
+    "response.json.error == 'token_revoked'"."""
     reason: Annotated[
         str,
         Field(
@@ -130,7 +132,12 @@ class TestSettings(Model):
     """What the answer must look like. Status 200 when absent."""
     identity: Annotated[str, Field(max_length=300)] | None = None
     """Where in the answer stands who we are connected as, like 'response.json.user.email'; several places and texts can
-    be joined by '+', like 'response.json.team + " / " + response.json.user'. An answer without it is a failure."""
+    be joined by '+', like 'response.json.team + " / " + response.json.user', and fields of `config` with them. With a
+    function it is any CEL expression. An answer without it is a failure."""
+    credential_expires_at: Expression | None = None
+    """CEL expression over `response` and `config` that tells when the credential in use ends, like
+    'response.json.expires_at': a time, a date, seconds since 1970, or null where it has no end. Of tokens that the
+    operator obtained it knows the end itself."""
     error_code: Annotated[str, Field(max_length=300)] | None = None
     """Where in an answer stands the external system's own error code, like 'response.json.error.code'. Common places
     are known without it."""

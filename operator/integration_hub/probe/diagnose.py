@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from integration_hub.auth.flow import Credentials
 from integration_hub.model import conditions as c
@@ -17,10 +18,14 @@ from integration_hub.model.conditions import Condition
 from integration_hub.model.http import HttpRequest, Outcome
 from integration_hub.model.instance import Stage, TestResult
 from integration_hub.model.reasons import REASONS, Reason
+from integration_hub.probe.credential_end import CredentialEnd
 from integration_hub.probe.facts import Facts
 from integration_hub.probe.finding import find
 from integration_hub.probe.plan import ProbePlan
 from integration_hub.probe.stages import fitted, stages
+
+END_UNREADABLE: Final = "When the credential ends cannot be read"
+"""How a success is told whose answer should say that and does not, or not so that it is understood."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,8 @@ class Diagnosis:
     identity: str | None = None
     again_in: float | None = None
     """Seconds that must pass before another try, where the other side or its budget has said so."""
+    credential_end: CredentialEnd | None = None
+    """When the credential ends, where the test has succeeded and asks its answer for that."""
 
 
 def diagnose(  # noqa: PLR0913 - what was planned, what came of it, and when
@@ -64,14 +71,17 @@ def diagnose(  # noqa: PLR0913 - what was planned, what came of it, and when
     """
     facts = Facts(plan, outcomes, now=now, credentials=credentials, sent=sent, control=control)
     finding = find(facts)
+    end = facts.credential_end if finding.result == "Success" else None
+    note = f" {END_UNREADABLE}: {end.unreadable}." if end is not None and end.unreadable else ""
     return Diagnosis(
         result=finding.result,
         reason=finding.reason,
-        message=fitted(finding.message),
+        message=fitted(finding.message + note),
         hint=fitted(finding.hint) if finding.hint else None,
         stages=stages(facts, finding),
         identity=facts.identity if finding.result == "Success" else None,
         again_in=facts.again_in,
+        credential_end=end,
     )
 
 

@@ -185,9 +185,9 @@ Bound: TypeAlias = tuple[int, Shape]
 """Steps, and what comes out."""
 
 
-def steps(node: Node, response: Shape) -> int:
-    """Return how many steps the expression takes at most, given what the answer can be."""
-    count, result = _bound(node, {"response": response})
+def steps(node: Node, variables: Mapping[str, Shape]) -> int:
+    """Return how many steps the expression takes at most, given what the answer and the configuration can be."""
+    count, result = _bound(node, variables)
     return count + 2 * result.weight
 
 

@@ -20,11 +20,15 @@ MAX_PATTERN: Final = 3000
 
 FIELDS: Final = ("status", "headers", "json", "text")
 """What `response` has."""
+VARIABLES: Final = ("response", "config")
+"""The answer, and the connection's configuration, whose fields the definition knows."""
 
 Takes: TypeAlias = Mapping[str, tuple[int, ...]]
 """Functions, with the numbers of arguments that they take."""
 
-FUNCTIONS: Final[Takes] = dict.fromkeys(("size", "int", "uint", "double", "string", "has"), (1,))
+FUNCTIONS: Final[Takes] = dict.fromkeys(
+    ("size", "int", "uint", "double", "string", "timestamp", "duration", "has"), (1,)
+)
 """Functions that stand before their argument."""
 METHODS: Final[Takes] = {
     "size": (0,),
@@ -54,7 +58,7 @@ class Literal:
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """`response`, or the name of an item within a macro."""
+    """`response`, `config`, or the name of an item within a macro."""
 
     name: str
 
@@ -136,11 +140,15 @@ Node: TypeAlias = Literal | Name | Member | Call | Operation | Choice | Collecti
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """An expression's tree, and the names in it that an answer may lack."""
+    """An expression's tree, and the names in it that an answer or a configuration may lack."""
 
     tree: Node
     fields: frozenset[str]
     headers: frozenset[str]
+    config: Mapping[str, int]
+    """The configuration's fields that it reads, each with where it stands first."""
+    below_config: frozenset[str]
+    """These and the names of what is read within them."""
 
 
 def static_name(suffix: Suffix) -> str | None:
@@ -225,15 +233,23 @@ class _Reader:
         self._tokens = list(_split(text))
         self._next = 0
         self._nesting = 0
-        self._names = ["response"]
+        self._names = [*VARIABLES]
         self._fields: set[str] = set()
         self._headers: set[str] = set()
+        self._config: dict[str, int] = {}
+        self._below_config: set[str] = set()
 
     def read(self) -> Reading:
         node = self._expression()
         if self._token.kind != "end":
             self._fail_unexpected()
-        return Reading(node, frozenset(self._fields), frozenset(self._headers))
+        return Reading(
+            node,
+            frozenset(self._fields),
+            frozenset(self._headers),
+            self._config,
+            frozenset(self._below_config),
+        )
 
     # The tokens
 
@@ -298,6 +314,7 @@ class _Reader:
         return Operation("calculate", (node,)) if is_signed else node
 
     def _member(self) -> Node:
+        start = self._token.at
         base = self._primary()
         suffixes: list[Suffix] = []
         while self._is(".", "["):
@@ -309,12 +326,20 @@ class _Reader:
             else:
                 suffixes.append(self._behind_dot())
             self._note(base, suffixes, at)
+        if base == Name("config") and not (suffixes and static_name(suffixes[0])):
+            # Which field it reads must be known before there is an answer, so that a definition can be checked.
+            raise ExpressionError("name a field of the configuration, like 'config.region'", start)
         return Member(base, tuple(suffixes)) if suffixes else base
 
     def _note(self, base: Node, suffixes: list[Suffix], at: int) -> None:
         """Keep the last field's name; refuse what no answer has, such as a header's name in capitals."""
         name = static_name(suffixes[-1])
         if name is None:
+            return
+        if base == Name("config"):
+            self._below_config.add(name)
+            if len(suffixes) == 1:
+                self._config.setdefault(name, at)
             return
         self._fields.add(name)
         if base != Name("response"):

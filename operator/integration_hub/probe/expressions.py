@@ -1,6 +1,6 @@
-"""CEL expressions over an answer: compiled once, evaluated within a bound.
+"""CEL expressions over an answer and a configuration: compiled once, evaluated within a bound.
 
-No I/O. Messages of errors repeat what stands in the expression and nothing of the answer.
+No I/O. Messages of errors repeat what stands in the expression and nothing of the answer or the configuration.
 """
 
 from __future__ import annotations
@@ -9,14 +9,16 @@ import importlib.util
 import json
 import re
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import cached_property, lru_cache
 from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader
 from pathlib import Path
 from typing import Any, Final, NoReturn, TypeAlias
 
 from integration_hub.model.http import HttpResponse
-from integration_hub.probe.expression_budget import MAX_STEPS, Seen, Weights, steps
+from integration_hub.probe.expression_budget import MAX_STEPS, Seen, Shape, Weights, steps
 from integration_hub.probe.expression_reader import ExpressionError, Reading, read
 
 __all__ = [
@@ -36,7 +38,7 @@ MAX_TOGETHER: Final = 4 * MAX_STEPS
 MAX_DEPTH: Final = 64
 """Lists and objects within one another that a body may have."""
 
-Value: TypeAlias = bool | int | float | str | None
+Value: TypeAlias = bool | int | float | str | datetime | None
 """What an expression may result in."""
 
 
@@ -79,10 +81,12 @@ def _is_panic(error: BaseException) -> bool:
 
 
 class Document:
-    """An answer made ready for expressions, once, for all of them."""
+    """An answer and a configuration made ready for expressions, once, for all of them."""
 
-    def __init__(self, response: HttpResponse) -> None:
+    def __init__(self, response: HttpResponse, config: Mapping[str, Any] = {}) -> None:
+        """`config` is the configuration in effect, in which no secret stands."""
         self._response = response
+        self._given = config
         self._steps_left = MAX_TOGETHER
 
     def spend(self, count: int) -> None:
@@ -96,10 +100,7 @@ class Document:
     @cached_property
     def _parsed(self) -> tuple[bool, Any]:
         try:
-            value = json.loads(
-                self._response.body, parse_int=_integer, parse_float=_number, parse_constant=_refuse_constant
-            )
-            return True, _readable(value)
+            return True, _loaded(self._response.body)
         except (ValueError, RecursionError):
             return False, None
 
@@ -125,12 +126,36 @@ class Document:
         return library().Context({"response": self._fields})
 
     @cached_property
-    def shape(self) -> Seen:
+    def config(self) -> Mapping[str, Any]:
+        """The configuration as JSON has it, with numbers that the library can hold."""
+        found: Mapping[str, Any] = _loaded(json.dumps(self._given))
+        return found
+
+    @cached_property
+    def context_with_config(self) -> Any:
+        """The same with the configuration, for those who ask for it: most do not."""
+        self.context.add_variable("config", self.config)
+        return self.context
+
+    @cached_property
+    def shape(self) -> Mapping[str, Shape]:
         """The answer as the budget sees it."""
-        return Seen([self._fields], Weights(self._fields))
+        return {"response": Seen([self._fields], Weights(self._fields))}
+
+    @cached_property
+    def shape_with_config(self) -> Mapping[str, Shape]:
+        """The same with the configuration."""
+        return {**self.shape, "config": Seen([self.config], Weights(self.config))}
 
 
 _EMPTY: Final = Document(HttpResponse(200, {}, b""))
+
+
+def _loaded(text: bytes | str) -> Any:
+    """Return what JSON says, as the library can hold it; raise ValueError or RecursionError where that cannot be."""
+    return _readable(
+        json.loads(text, parse_int=_integer, parse_float=_number, parse_constant=_refuse_constant)
+    )
 
 
 def _integer(digits: str) -> int | float | str:
@@ -183,20 +208,32 @@ class Expression:
 
     def evaluate(self, document: Document) -> Value:
         """Return the expression's value for an answer, or raise EvaluationError."""
-        document.spend(steps(self._reading.tree, document.shape))
+        shape = document.shape_with_config if self.config else document.shape
+        document.spend(steps(self._reading.tree, shape))
         value, problem = self._tried(document)
         if problem:
             raise EvaluationError(problem)
-        if value is None or isinstance(value, bool | int | float | str):
+        if value is None or isinstance(value, bool | int | float | str | datetime):
             return value
         raise EvaluationError(
             f"the result is {_KINDS.get(type(value), 'of another kind')}, not a single value"
         )
 
+    @property
+    def config(self) -> Mapping[str, int]:
+        """The configuration's fields that it reads, each with the position at which it stands first."""
+        return self._reading.config
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """The names of fields in the answer that it reads."""
+        return self._reading.fields
+
     def _tried(self, document: Document) -> tuple[Any, str]:
         """Return the value, or why there is none. The library's error ends here: it repeats values of the answer."""
+        context = document.context_with_config if self.config else document.context
         try:
-            return self._program.execute(document.context), ""
+            return self._program.execute(context), ""
         except BaseException as error:
             if not isinstance(error, Exception) and not _is_panic(error):
                 raise
@@ -206,7 +243,7 @@ class Expression:
         if not document.is_json and "json" in self._reading.fields:
             return "the answer is not JSON, so there is no 'response.json' to look into"
         if isinstance(error, KeyError):
-            return self._missing(error.args[0] if error.args else None)
+            return self._missing(error.args[0] if error.args else None, document)
         operation = re.match(r"Unsupported operation: (\w+ \S \w+)", str(error))
         if isinstance(error, TypeError) and operation:
             return f"there is no result of {operation[1]}"
@@ -214,8 +251,12 @@ class Expression:
             (words for kind, words in _EXPLANATIONS if isinstance(error, kind)), "cannot be evaluated"
         )
 
-    def _missing(self, name: object) -> str:
+    def _missing(self, name: object, document: Document) -> str:
         # A name that was made from the answer may be anything; those in the expression are no secret.
+        if name in self._reading.below_config and (
+            name not in self._reading.fields or (name in self.config and name not in document.config)
+        ):
+            return f"the configuration has no value for '{name}'"
         if name in self._reading.headers:
             return f"the answer has no header '{name}'"
         if name in self._reading.fields:
@@ -227,18 +268,18 @@ _EXPLANATIONS: Final[tuple[tuple[type[Exception], str], ...]] = (
     (IndexError, "the answer has a list that is shorter than the expression expects"),
     (ZeroDivisionError, "a number is divided by zero"),
     (OverflowError, "a number becomes too large"),
-    (TypeError, "a value in the answer has another type than the expression expects"),
+    (TypeError, "a value has another type than the expression expects"),
     # What remains of functions: 'size(1)', 'int("x")'.
     (Exception, "a function cannot work on the value that it gets"),
 )
-_KINDS: Final[dict[type, str]] = {list: "a list", dict: "a map"}
+_KINDS: Final[dict[type, str]] = {list: "a list", dict: "a map", timedelta: "a duration"}
 
 
 @lru_cache(maxsize=1024)
 def compile_expression(text: str) -> Expression:
     """Return the expression, ready for any answer, or raise ExpressionError."""
     reading = read(text, _is_pattern)
-    if steps(reading.tree, _EMPTY.shape) > MAX_STEPS:
+    if steps(reading.tree, _EMPTY.shape_with_config) > MAX_STEPS:
         raise ExpressionError("the expression would take too many steps on any answer")
     cel = library()
     try:
@@ -280,4 +321,10 @@ def holds(expression: Expression, document: Document) -> bool:
     raise EvaluationError(f"must be true or false, but the result is {_NAMES[type(value)]}")
 
 
-_NAMES: Final[dict[type, str]] = {int: "a number", float: "a number", str: "a text", type(None): "null"}
+_NAMES: Final[dict[type, str]] = {
+    int: "a number",
+    float: "a number",
+    str: "a text",
+    datetime: "a moment",
+    type(None): "null",
+}

@@ -29,6 +29,7 @@ from integration_hub.config.redaction import (
 from integration_hub.model.http import Failure, FailureKind, HttpRequest, HttpResponse, Outcome
 from integration_hub.model.testing import FailureRule
 from integration_hub.probe import answer_codes as codes
+from integration_hub.probe.credential_end import CredentialEnd, credential_end
 from integration_hub.probe.credential_forms import Form, Suspicion, suspicion
 from integration_hub.probe.expressions import (
     Document,
@@ -38,7 +39,14 @@ from integration_hub.probe.expressions import (
     compile_expression,
     holds,
 )
-from integration_hub.probe.identity import Identity, parse_identity, parse_path, read_identity
+from integration_hub.probe.identity import (
+    Identity,
+    evaluated_identity,
+    is_expression,
+    parse_identity,
+    parse_path,
+    read_identity,
+)
 from integration_hub.probe.plan import ProbePlan
 from integration_hub.probe.rate_limits import asked_pause
 
@@ -62,7 +70,7 @@ _LOGIN_PATH: Final = re.compile(
     re.IGNORECASE,
 )
 _LOGIN_HOST: Final = re.compile(r"(?:login|signin|sso|idp|auth|accounts?|id)\.", re.IGNORECASE)
-_READS_JSON: Final = re.compile(r"\.json\b|\[\s*[\"']json[\"']\s*\]")
+_READS_JSON: Final = re.compile(r"\bresponse\s*(?:\.\s*json\b|\[\s*[\"']json[\"']\s*\])")
 
 
 _SECRET_PARAMETERS: Final = frozenset({"code", "token"})
@@ -214,10 +222,10 @@ class Facts:
 
     @cached_property
     def document(self) -> Document:
-        """The answer as expressions read it."""
+        """The answer and the configuration as expressions read them."""
         if self.response is None:
             raise ValueError("there is no answer")
-        return Document(self.response)
+        return Document(self.response, self.plan.config)
 
     @cached_property
     def json(self) -> Any:
@@ -483,7 +491,18 @@ class Facts:
     @cached_property
     def identity(self) -> str | None:
         """Who we are connected as."""
+        place = self.plan.test.identity
+        if place and self.response is not None and is_expression(place):
+            return evaluated_identity(place, self.document, self._forms)
         return self._read(self.plan.test.identity, parse_identity, self._forms)
+
+    @cached_property
+    def credential_end(self) -> CredentialEnd | None:
+        """When the credential ends; None where nobody asks, or the operator obtained the token and knows better."""
+        expression = self.plan.test.credential_expires_at
+        if not expression or self.response is None or self.is_token or self.credentials.tokens is not None:
+            return None
+        return credential_end(expression, self.document)
 
     def _read(
         self, place: str | None, parse: Callable[[str], Identity], secrets: Collection[str] = ()
@@ -495,7 +514,7 @@ class Facts:
             parts = parse(place)
         except ValueError:
             return None
-        return read_identity(parts, self.response, secrets)
+        return read_identity(parts, self.response, secrets, self.plan.config)
 
 
 def _ends_early(text: str) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from integration_hub.config.profile import secret_fields
 from integration_hub.config.templates import (
     fields_without_value,
     is_left_out,
@@ -34,6 +35,8 @@ class ProbePlan:
     """Rendered entries of the definition's `allowedHosts`."""
     ca_bundle: str | None
     """PEM certificates to trust instead of the system's own."""
+    config: Mapping[str, Any]
+    """The configuration that the request was made of, for expressions. No secret stands in it."""
 
 
 def plan_probe(
@@ -60,6 +63,7 @@ def plan_probe(
     if "accept" not in {name.lower() for name in headers}:
         headers["Accept"] = "application/json"
     bundle = spec.trust.ca_bundle if spec.trust else None
+    secret = secret_fields(spec.config_schema)
     return ProbePlan(
         test=test,
         request=HttpRequest(
@@ -77,6 +81,7 @@ def plan_probe(
             render_allowed_host(entry, config) for entry in _usable(spec.allowed_hosts, config)
         ),
         ca_bundle=(render_text(bundle, config) if bundle else "") or None,
+        config={name: value for name, value in config.items() if name not in secret},
     )
 
 

@@ -8,11 +8,12 @@ from typing import Any, Final
 from integration_hub.auth.api_key import FORBIDDEN_HEADERS
 from integration_hub.config.renderable import header_name_problem, header_problem, path_problem
 from integration_hub.config.templates import template_problem
+from integration_hub.config.values import did_you_mean
 from integration_hub.config.violation import Violation
 from integration_hub.model.reasons import reason_problem
 from integration_hub.model.testing import TestRequest, TestSettings
-from integration_hub.probe.expressions import ExpressionError, compile_expression
-from integration_hub.probe.identity import parse_identity, parse_path
+from integration_hub.probe.expressions import compile_expression
+from integration_hub.probe.identity import fields_read, parse_path
 
 _REFUSED_HEADERS: Final = (
     (
@@ -43,16 +44,25 @@ def check_test(
         yield Violation(f"{path}.request.path", problem)
     yield from check_headers(f"{path}.request.headers", request.headers, known=known, secret=secret)
     if test.identity is not None:
-        yield from _place_violations(f"{path}.identity", test.identity, parse_identity)
+        yield from _identity_violations(f"{path}.identity", test.identity, known, secret)
     if test.error_code is not None:
         yield from _place_violations(f"{path}.errorCode", test.error_code, parse_path)
-    for index, assertion in enumerate(test.expect.assertions):
-        yield from _expression_violations(f"{path}.expect.assertions[{index}].rule", assertion.rule)
+    for where, text in expressions_of(test):
+        yield from _expression_violations(f"{path}.{where}", text, known, secret)
     for index, rule in enumerate(test.failures):
-        yield from _expression_violations(f"{path}.failures[{index}].when", rule.when)
         problem = reason_problem(rule.reason)
         if problem:
             yield Violation(f"{path}.failures[{index}].reason", problem)
+
+
+def expressions_of(test: TestSettings) -> Iterator[tuple[str, str]]:
+    """Yield a test's expressions, each with its path below the test."""
+    for index, assertion in enumerate(test.expect.assertions):
+        yield f"expect.assertions[{index}].rule", assertion.rule
+    for index, rule in enumerate(test.failures):
+        yield f"failures[{index}].when", rule.when
+    if test.credential_expires_at is not None:
+        yield "credentialExpiresAt", test.credential_expires_at
 
 
 def check_headers(
@@ -78,11 +88,38 @@ def _place_violations(path: str, expression: str, parse: Callable[[str], object]
         yield Violation(path, str(error))
 
 
-def _expression_violations(path: str, text: str) -> Iterator[Violation]:
+def _identity_violations(
+    path: str, text: str, known: Collection[str], secret: Collection[str]
+) -> Iterator[Violation]:
+    yield from _reading_violations(path, lambda: fields_read(text), known, secret)
+
+
+def _expression_violations(
+    path: str, text: str, known: Collection[str], secret: Collection[str]
+) -> Iterator[Violation]:
+    yield from _reading_violations(path, lambda: compile_expression(text).config, known, secret)
+
+
+def _reading_violations(
+    path: str, read: Callable[[], Mapping[str, int]], known: Collection[str], secret: Collection[str]
+) -> Iterator[Violation]:
     try:
-        compile_expression(text)
-    except ExpressionError as error:
+        fields = read()
+    except ValueError as error:
         yield Violation(path, str(error))
+        return
+    for name, at in fields.items():
+        if problem := _config_problem(name, known, secret):
+            yield Violation(path, f"{problem} (at character {at + 1})")
+
+
+def _config_problem(name: str, known: Collection[str], secret: Collection[str]) -> str | None:
+    """Return why an expression cannot read a field of the configuration, if it cannot."""
+    if name in secret:
+        return f"'config.{name}' is a secret field (x-hub-secret): expressions read no secrets"
+    if name not in known:
+        return f"'config.{name[:100]}' is not a field of configSchema{did_you_mean(name, known)}"
+    return None
 
 
 def _templated(path: str, request: TestRequest) -> Iterator[tuple[str, str]]:

@@ -8,8 +8,9 @@ from integration_hub.model import conditions as c
 from integration_hub.model.conditions import Condition
 from integration_hub.model.instance import CredentialStatus
 from integration_hub.model.reasons import Reason
-from integration_hub.reconcile.ends import told, written
+from integration_hub.reconcile.ends import earliest, told, written
 from integration_hub.reconcile.run import Run
+from integration_hub.reconcile.times import parse_timestamp
 
 MAX_SHOWN_SCOPES = 100
 """As many as the CRD takes."""
@@ -64,11 +65,11 @@ def credential_fields(run: Run) -> dict[str, Any]:
         return token_fields(run)
     if run.secret is None:
         return {}
-    ends_at = None
+    ends = [parse_timestamp(status.credential_expires_at) for status in run.standing.statuses()]
     if run.credentials is not None:
-        ends_at = run.passed.method_type.ends_at(run.passed.settings, run.credentials)
+        ends.append(run.passed.method_type.ends_at(run.passed.settings, run.credentials))
     known = CredentialStatus(
-        id=run.secret.uid, expires_at=written(ends_at), secret_resource_version=run.secret.version
+        id=run.secret.uid, expires_at=written(earliest(ends)), secret_resource_version=run.secret.version
     )
     return {"credential": _warned(run, known), "authorization": None}
 

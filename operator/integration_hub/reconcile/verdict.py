@@ -6,7 +6,7 @@ Secret; after a change the first result decides.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from integration_hub.model.conditions import truncated
@@ -15,9 +15,11 @@ from integration_hub.model.reasons import REASONS, Course, Reason
 from integration_hub.probe.diagnose import Diagnosis
 from integration_hub.reconcile.schedule import Pace
 from integration_hub.reconcile.suite import SuiteTest, Thresholds
-from integration_hub.reconcile.times import timestamp
+from integration_hub.reconcile.times import parse_timestamp, timestamp
 
 MAX_HISTORY = 10
+
+_SAME_MOMENT = timedelta(minutes=1)
 
 NOT_TRIED = frozenset({Reason.HOST_UNAVAILABLE, Reason.WAITING_FOR_QUOTA})
 """Reasons of tests of which nothing was sent, because of what the host has done before."""
@@ -46,6 +48,7 @@ def judge(
     made = {
         "last_result": diagnosis.result,
         "last_reason": diagnosis.reason,
+        "credential_expires_at": _credential_end(diagnosis, held),
         "streak": streak,
         "time": now,
         "duration_ms": round(result.seconds * 1000),
@@ -63,6 +66,19 @@ def judge(
         since=before.since if before is not None and same else now,
         **made,
     )
+
+
+def _credential_end(diagnosis: Diagnosis, held: TestStatus | None) -> str | None:
+    """Return when the credential ends as the test tells; what an answer does not tell stays as the last one told it."""
+    end, before = diagnosis.credential_end, held.credential_expires_at if held is not None else None
+    if end is None or end.unreadable:
+        return before
+    if end.ends_at is None:
+        return None
+    known = parse_timestamp(before)
+    # Who reckons it anew at each answer is a second off; that is no news, and nothing to write.
+    same = known is not None and abs(end.ends_at - known) < _SAME_MOMENT
+    return before if same else timestamp(end.ends_at)
 
 
 def next_time(status: TestStatus, pace: Pace, again_in: float | None) -> datetime:

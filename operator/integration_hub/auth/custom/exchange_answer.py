@@ -6,17 +6,18 @@ Whatever comes: nothing here raises, and of a refusal only a code of limited for
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 import orjson
 
 from integration_hub.auth.flow import AuthContext, Credentials
 from integration_hub.auth.oauth2.answer import SENDABLE, UNSENDABLE, is_unavailable, refused
-from integration_hub.auth.oauth2.lifetimes import LONGEST, NUMBER, end
+from integration_hub.auth.oauth2.lifetimes import LONGEST, end
 from integration_hub.auth.oauth2.setup import Setup
 from integration_hub.auth.tokens import TokenRefused
 from integration_hub.config.durations import parse_duration
+from integration_hub.config.moments import moment_of
 from integration_hub.model.http import HttpResponse
 from integration_hub.model.tokens import Tokens
 
@@ -24,8 +25,6 @@ ACCESS_TOKEN: Final = "access_token"  # noqa: S105 - the usual place
 EXPIRES_IN: Final = "expires_in"
 
 _CODE_PLACES: Final = ("error", "error.code", "errorCode", "code")
-_MILLISECONDS: Final = 1e11
-"""Seconds since 1970 reach this number in the year 5138, and milliseconds have passed it in 1973."""
 _NOTHING: Final = "The token URL's answer has no access token {place}."
 
 
@@ -72,25 +71,6 @@ def _expires_at(document: Any, answer: Mapping[str, Any], now: datetime) -> date
         moment = moment_of(at(document, answer["expiresAt"]))
         return min(moment, now + LONGEST) if moment is not None and moment > now else None
     return end(now, at(document, answer.get("expiresIn", EXPIRES_IN)))
-
-
-def moment_of(told: Any) -> datetime | None:
-    """Return a moment that is told as ISO 8601, or as seconds or milliseconds since 1970; None of anything else."""
-    if isinstance(told, str):
-        text = told.strip()
-        if not NUMBER.fullmatch(text):
-            try:
-                moment = datetime.fromisoformat(text)
-                return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-            except (ValueError, OverflowError):
-                return None
-        told = float(text)
-    if isinstance(told, bool) or not isinstance(told, int | float):
-        return None
-    try:
-        return datetime.fromtimestamp(told / 1000 if told >= _MILLISECONDS else told, UTC)
-    except (ValueError, OverflowError, OSError):
-        return None
 
 
 def _code(document: Any) -> str:

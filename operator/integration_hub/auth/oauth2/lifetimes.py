@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-import re
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from integration_hub.config.moments import NUMBER
+
 LONGEST: Final = timedelta(days=3650)
 """What lives longer may as well live so long: some systems mean 'for ever' by a number no calendar has."""
-
-NUMBER: Final = re.compile(r"[0-9]{1,15}(\.[0-9]{1,9})?", re.ASCII)
-"""A number that an answer has as text."""
 
 
 def lifetime(told: Any) -> timedelta | None:

@@ -10,8 +10,11 @@ from typing import Any, TextIO
 from integration_hub.cli.explain import link_of
 from integration_hub.cli.terminal import OF_READY, Screen, State, wants_plain
 from integration_hub.config.plain_text import one_line
+from integration_hub.credentials.lifetime import end_words
 from integration_hub.model.instance import Stage, TestResult, TestStatus
+from integration_hub.reconcile.ends import earliest
 from integration_hub.reconcile.gates import PlannedTest
+from integration_hub.reconcile.times import parse_timestamp
 from integration_hub.shell.exchange import ShownBody, ShownExchange
 from integration_hub.shell.tryout import Observer, Trial, Tried, Verdict
 
@@ -153,6 +156,10 @@ class View(Observer):
                 "  Take it out; the auth method adds it from the Secret. If it was applied, get a new credential."
             )
             self.say()
+        ends = earliest(parse_timestamp(tried.status.credential_expires_at) for tried in trial.tests)
+        if ends is not None:
+            self.say(f"The credential ends {end_words(ends)}.")
+            self.say()
         self.show_verdict(trial.verdict)
 
     def _shown(self, text: str, result: str) -> str:
@@ -255,6 +262,7 @@ def _tried_data(tried: Tried) -> dict[str, Any]:
         **verdict_data(Verdict(status.result, status.reason, status.message, status.hint)),
         "counts": tried.counts,
         "identity": tried.identity,
+        "credentialExpiresAt": status.credential_expires_at,
         "time": status.time,
         "durationMilliseconds": status.duration_ms,
         "stages": [stage.to_wire() for stage in status.stages],
