@@ -101,6 +101,28 @@ ERRORS: list[tuple[str, Edit, str, str]] = [
         "needs 'config.hostname', which may have no value",
     ),
     (
+        "an assertion that reads a field without a value",
+        spec(
+            lambda s: s["tests"][0]["expect"].update(
+                assertions=[{"rule": "response.text == config.username"}]
+            )
+        ),
+        "spec.tests[identity].expect.assertions[0].rule",
+        "reads 'config.username', which may have no value",
+    ),
+    (
+        "an identity that reads a field without a value",
+        spec(lambda s: s["tests"][0].update(identity="response.json.name + config.username")),
+        "spec.tests[identity].identity",
+        "reads 'config.username', which may have no value",
+    ),
+    (
+        "an end that is reckoned with a field without a value",
+        spec(lambda s: s["tests"][0].update(credentialExpiresAt="timestamp(config.username)")),
+        "spec.tests[identity].credentialExpiresAt",
+        "ask for it first, like '!has(config.username) || ...'",
+    ),
+    (
         "a method without a name",
         spec(lambda s: s["authMethods"][0].pop("displayName")),
         "displayName",
@@ -218,6 +240,20 @@ def test_a_pattern_closes_a_host_only_with_a_domain_at_its_end(pattern: str) -> 
         hosts("{{ config.hostname }}")(raw)
 
     assert any("choose any host" in finding.message for finding in found_after(edit))
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        {"expect": {"assertions": [{"rule": "!has(config.username) || response.text == config.username"}]}},
+        {"expect": {"assertions": [{"rule": "response.text == config.hostname"}]}},
+        {"failures": [{"when": "response.text == config.username", "reason": "AccountLocked"}]},
+        {"identity": "has(config.username) ? config.username : response.json.preferred_username"},
+    ],
+    ids=["asked for", "required", "a failure that does not hold", "an identity that asks"],
+)
+def test_an_expression_may_read_what_has_a_value(test: Raw) -> None:
+    assert found_after(lambda raw: raw["spec"]["tests"][0].update(test)) == []
 
 
 def test_a_self_hosted_system_may_be_anywhere() -> None:

@@ -87,6 +87,29 @@ def test_what_is_not_as_expected_is_explained(tmp_path: Path) -> None:
     assert "1 connection: 1 not as expected." in ran.output
 
 
+@pytest.mark.parametrize(
+    ("told", "expected", "says"),
+    [
+        ("2027-09-30", "2027-10-01T00:00:00Z", "ends 2027-09-30T00:00:00Z and not 2027-10-01T00:00:00Z"),
+        (None, "2027-10-01T00:00:00Z", "The credential ends never and not 2027-10-01T00:00:00Z"),
+        ("30/09/2027", None, "When the credential ends cannot be read: what stands there is no moment."),
+    ],
+    ids=["another end", "no end", "an end that cannot be read"],
+)
+def test_an_end_that_is_not_as_expected_is_explained(
+    tmp_path: Path, told: str | None, expected: str | None, says: str
+) -> None:
+    raw = vendor("gitlab")
+    case = next(case for case in raw["cases"] if case["name"] == "a token without an end")
+    case["answers"]["token"]["json"]["expires_at"] = told
+    case["expect"]["credentialExpiresAt"] = expected
+    file = tmp_path / "vendor.yaml"
+    file.write_text(yaml.safe_dump(raw))
+    ran = run("test", "gitlab", "--vendor", file, "--case", case["name"])
+    assert ran.exit_code == 1
+    assert says in ran.output
+
+
 def test_a_vendor_file_that_lacks_cases_is_not_enough(tmp_path: Path) -> None:
     raw = vendor()
     raw["cases"] = [case for case in raw["cases"] if case["kind"] != "rate-limit"]

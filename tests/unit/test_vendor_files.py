@@ -167,6 +167,13 @@ def test_a_kind_may_be_left_out_with_a_reason() -> None:
     assert gaps(vendor(raw), ["key", "oauth"]) == []
 
 
+def test_an_end_that_a_test_tells_is_expected_by_a_case() -> None:
+    (found,) = gaps(vendor(GOOD), ["key", "oauth"], ["me"])
+    assert str(found).startswith("cases: has none with expect.credentialExpiresAt, for the test 'me'")
+    told = after(lambda raw: raw["cases"][0]["expect"].update(credentialExpiresAt="2027-01-01T00:00:00Z"))
+    assert gaps(vendor(told), ["key", "oauth"], ["me"]) == []
+
+
 def test_a_method_that_the_definition_has_not_is_named() -> None:
     (found,) = gaps(vendor(GOOD), ["key"])
     assert str(found) == "methods.oauth: is no auth method of the definition"

@@ -18,6 +18,9 @@ from integration_hub.config.values import did_you_mean
 from integration_hub.config.violation import joined
 from integration_hub.model.base import GROUP
 from integration_hub.model.definition import AuthMethod, DefinitionSpec
+from integration_hub.probe.expressions import compile_expression
+from integration_hub.probe.identity import fields_read
+from integration_hub.reconcile.checks import expressions_of
 
 Raw = Mapping[str, Any]
 
@@ -337,6 +340,28 @@ def tests_prove_something(subject: Subject) -> Iterator[Finding]:
             )
 
 
+def configuration_is_asked_for(subject: Subject) -> Iterator[Finding]:
+    """Expressions ask for a field that may have no value before they read it; a failure's condition then is not met."""
+    sure = subject.required | {name for name, field in subject.fields.items() if "default" in field}
+    for test in subject.spec.tests:
+        known = sure | set(_FIELD.findall(test.request.path))
+        read = [
+            (where, text, compile_expression(text).config)
+            for where, text in expressions_of(test)
+            if not where.startswith("failures")
+        ]
+        if test.identity is not None:
+            read.append(("identity", test.identity, fields_read(test.identity)))
+        for where, text, fields in read:
+            for name in fields:
+                if name not in known and not re.search(rf"\bhas\(\s*config\.{name}\s*\)", text):
+                    yield _error(
+                        f"spec.tests[{test.name}].{where}",
+                        f"reads 'config.{name}', which may have no value: make the field required, give it a default,"
+                        f" or ask for it first, like '!has(config.{name}) || ...'",
+                    )
+
+
 def presets_are_explained(subject: Subject) -> Iterator[Finding]:
     """Every template says when to choose it."""
     for template in subject.spec.templates:
@@ -403,6 +428,7 @@ RULES: Final[tuple[Callable[[Subject], Iterator[Finding]], ...]] = (
     auth_methods_are_explained,
     tests_tell_who,
     tests_prove_something,
+    configuration_is_asked_for,
     presets_are_explained,
     unverified_is_listed,
 )

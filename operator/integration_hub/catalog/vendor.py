@@ -299,6 +299,8 @@ class Expected(_Part):
     """Words that the message must have."""
     hint: list[str] = []
     """Words that the hint must have."""
+    credential_expires_at: str | None = None
+    """When the credential ends, as status has it; null where it has no end. Not looked at where this is absent."""
 
     @field_validator("reason", mode="before")
     @classmethod

@@ -37,9 +37,19 @@ def read_vendor(raw: Any) -> Vendor | list[Violation]:
     return list(_names(vendor)) or vendor
 
 
-def gaps(vendor: Vendor, methods: Collection[str]) -> list[Violation]:
-    """Return what cases are missing. `methods` are the definition's auth methods."""
-    return list(_gaps(vendor, methods))
+def gaps(vendor: Vendor, methods: Collection[str], ends: Collection[str] = ()) -> list[Violation]:
+    """Return what cases are missing. `methods` are the definition's auth methods.
+
+    `ends` are those of its tests whose answers tell when the credential ends.
+    """
+    found = list(_gaps(vendor, methods))
+    if ends and not any(case.expect.credential_expires_at for case in vendor.cases):
+        names = ", ".join(f"'{name}'" for name in ends)
+        words = "add one whose answer tells it as the vendor writes it"
+        found.append(
+            Violation("cases", f"has none with expect.credentialExpiresAt, for the test {names}: {words}")
+        )
+    return found
 
 
 def methods_of(vendor: Vendor, case: Case) -> tuple[str, ...]:

@@ -36,7 +36,8 @@ def findings(raw: Mapping[str, Any]) -> list[Finding]:
 def vendor_findings(raw: Mapping[str, Any], vendor: Vendor) -> list[Violation]:
     """Return what a vendor file lacks for a definition that has no errors."""
     spec = raw["spec"]
-    found = gaps(vendor, [method["name"] for method in spec["authMethods"]])
+    ends = [test["name"] for test in spec["tests"] if test.get("credentialExpiresAt")]
+    found = gaps(vendor, [method["name"] for method in spec["authMethods"]], ends)
     if vendor.definition != raw["metadata"]["name"]:
         found.insert(0, Violation("definition", f"must be '{raw['metadata']['name']}', which it is made for"))
     return found

@@ -30,6 +30,7 @@ from integration_hub.model.http import HttpRequest
 from integration_hub.model.instance import InstanceStatus, IntegrationInstance
 from integration_hub.model.reasons import REASONS, Reason
 from integration_hub.model.tokens import ConsentAnswer
+from integration_hub.probe.diagnose import END_UNREADABLE
 from integration_hub.reconcile.definition import CheckedDefinition, check_definition
 from integration_hub.reconcile.inputs import (
     Answer,
@@ -76,6 +77,9 @@ class Found:
     message: str
     hint: str
     identity: str | None
+    credential_expires_at: str | None = None
+    unread: tuple[str, ...] = ()
+    """Messages of tests that should have told when the credential ends, and did not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,6 +355,11 @@ class _Connection:
             for word in words:
                 if word not in text:
                     yield f"The {part} does not say '{word}': {text}"
+        if "credential_expires_at" in expected.model_fields_set:
+            wanted, told = expected.credential_expires_at, found.credential_expires_at
+            if wanted != told:
+                yield f"The credential ends {told or 'never'} and not {wanted or 'never'}"
+        yield from found.unread
         if not self._case.strays:
             yield from self._scene.notes
 
@@ -366,6 +375,8 @@ def _found(decision: Decision) -> Found:
         ready.message,
         hint or REASONS[Reason(ready.reason)].remedy,
         status.identity,
+        status.credential.expires_at if status.credential is not None else None,
+        tuple(test.message for test in status.tests if END_UNREADABLE in test.message),
     )
 
 
