@@ -433,6 +433,10 @@ HOSTILE = [
     f"{J}.exists(a, {J} + 1 == 1)",
     f"{TEN}.exists(a, {J} - {J} == 1)",
     "int(response.text) == 1 || double(response.text) == 1.0",
+    f"{J}.all(a, timestamp(response.text) == a || true)",
+    f"{J}.map(a, duration(response.text)).size() > 0",
+    f"{J}.map(a, timestamp('2026-12-31T00:00:00Z') + duration('1h')).size() > 0",
+    f"{J}.map(a, string(timestamp('2026-12-31T00:00:00Z'))).size() > 0",
     f"{J}[{J}.size() - 1] == {J}[0]",
     "response" + f"{'.json' * 1}{'[0]' * 300} == 1",
     "(true ? " * 18 + "1" + " : 2)" * 18 + " == 1",
@@ -533,7 +537,7 @@ def test_what_people_write_fits_a_large_answer() -> None:
 
 # Whatever is written
 
-PIECES = """
+PIECES = """config config.a timestamp( duration(
 response .json .status .headers .text .a [0] ['a'] a b 1 2.5 'x' true null + == && || ? : in < ! - ( ) [ ] { } , \\ " é
 .all(a, .map(a, .filter(b, .exists(a, has( size( .size() .matches('a+') string(
 """

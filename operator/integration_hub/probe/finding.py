@@ -120,7 +120,7 @@ def _words(facts: Facts) -> dict[str, object]:
         "rule": _line(broken.text).rstrip(".") if broken else "",
         "why": broken.undecidable.rstrip(".") if broken else "",
         "undecided": facts.undecided_failure,
-        "path": plan.test.identity or "",
+        "path": _line(plan.test.identity or ""),
         "identity": f" as {facts.identity}" if facts.identity else "",
     }
 
