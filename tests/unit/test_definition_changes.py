@@ -186,6 +186,11 @@ HARMLESS: list[tuple[str, Edit, str]] = [
     ("a maximum is taken away", take("team", "maxLength"), "team.maxLength: was 40 and is absent now"),
     ("a default is other", put("port", default=8443), "port.default: is 8443 now, and was 443"),
     (
+        "refused token requests are told in other words",
+        lambda raw: raw["authMethods"][1].update(failures=[{"when": "true", "reason": "AccountLocked"}]),
+        "spec.authMethods[oauth].failures: are other",
+    ),
+    (
         "an auth method is new",
         lambda raw: raw["authMethods"].append({"name": "basic", "type": "basicAuth"}),
         "spec.authMethods[basic]: is new",

@@ -117,6 +117,31 @@ MISTAKES: list[tuple[dict[str, Any], str, str]] = [
         "a token URL at a port that is not allowed",
     ),
     (
+        {
+            "authMethods": [
+                {**CLIENT_CREDENTIALS, "failures": [{"when": "response.(", "reason": "AccountLocked"}]}
+            ],
+            "allowedHosts": ["*.acme.example", "login.example:8443"],
+        },
+        "spec.authMethods[0].failures[0].when",
+        "a rule about token requests that cannot be read",
+    ),
+    (
+        {
+            "authMethods": [
+                {**CLIENT_CREDENTIALS, "failures": [{"when": "true", "reason": "IdentityMissing"}]}
+            ],
+            "allowedHosts": ["*.acme.example", "login.example:8443"],
+        },
+        "spec.authMethods[0].failures[0].reason",
+        "a reason that no request for a token ends with",
+    ),
+    (
+        method(failures=[{"when": "true", "reason": "AccountLocked"}]),
+        "spec.authMethods[0].failures",
+        "rules about token requests of a method that makes none",
+    ),
+    (
         {"tests": [{"name": "t", "default": True, "identity": "json.id"}]},
         "spec.tests[0].identity",
         "an identity that is no path",

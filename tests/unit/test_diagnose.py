@@ -26,7 +26,8 @@ from integration_hub.model.http import (
     Transport,
 )
 from integration_hub.model.instance import Stage, TestResult, TestStatus
-from integration_hub.model.reasons import COULD_NOT_TELL, REASONS, SELECTABLE, Reason
+from integration_hub.model.reasons import COULD_NOT_TELL, REASONS, SELECTABLE, TOKEN_SELECTABLE, Reason
+from integration_hub.model.testing import FailureRule
 from integration_hub.probe.diagnose import Diagnosis, diagnose, spread, unknown
 from integration_hub.probe.diagnosis_table import TABLE
 from integration_hub.probe.plan import ProbePlan
@@ -595,6 +596,82 @@ class TestRules:
     def test_rules_are_of_the_tests_answer_and_not_of_a_token_urls(self) -> None:
         of = planned(failures=[{"when": "true", "reason": "ServerError"}])
         assert tell(token(answered(404)), of=of).reason is Reason.TOKEN_ENDPOINT_NOT_FOUND
+
+
+class TestTokenRules:
+    """Rules of an auth method about the answers of its token URL."""
+
+    SENT = HttpRequest("POST", "https://id.acme.example/token", purpose="token")
+
+    def told(
+        self, outcome: Outcome, *rules: dict[str, str], value: str = "correct-horse-battery"
+    ) -> Diagnosis:
+        of = replace(PLAN, token_failures=tuple(map(FailureRule.model_validate, rules)))
+        credentials = Credentials({"clientSecret": value})
+        return tell(token(outcome), of=of, credentials=credentials, sent=self.SENT)
+
+    def test_go_before_what_the_table_says(self) -> None:
+        rule = {
+            "when": "7000222 in response.json.error_codes",
+            "reason": "CredentialsExpired",
+            "message": "The secret is over",
+        }
+        answer = {"error": "invalid_client", "error_codes": [7000222]}
+        diagnosis = self.told(answered(401, answer), rule)
+        assert (diagnosis.reason, diagnosis.result) == (Reason.CREDENTIALS_EXPIRED, "Failure")
+        assert diagnosis.message == "The token URL at id.acme.example: The secret is over."
+        assert diagnosis.by_rule
+        assert ended_at(diagnosis).name == "token"
+        other = self.told(answered(401, answer | {"error_codes": [7000215]}), rule)
+        assert other.reason is Reason.TOKEN_CLIENT_REJECTED
+        assert not other.by_rule
+
+    @pytest.mark.parametrize("reason", sorted(TOKEN_SELECTABLE))
+    def test_every_reason_that_they_may_name_ends_at_the_token(self, reason: Reason) -> None:
+        diagnosis = self.told(answered(400, {}), {"when": "true", "reason": reason})
+        assert diagnosis.reason is reason
+        assert [stage.name for stage in diagnosis.stages] == ["config", "token"]
+        assert diagnosis.message.startswith(
+            "The token URL at id.acme.example answered with 400 Bad Request. "
+        )
+        assert diagnosis.hint == REASONS[reason].remedy
+        assert letters(diagnosis)[1] != "T", "no credential was accepted that no token was given for"
+
+    @pytest.mark.parametrize(
+        ("says", "reason"),
+        [
+            ("CredentialsRejected", Reason.SECRET_PLACEHOLDER),
+            ("TokenClientRejected", Reason.SECRET_PLACEHOLDER),
+            ("CredentialsExpired", Reason.CREDENTIALS_EXPIRED),
+            ("TokenGrantRejected", Reason.TOKEN_GRANT_REJECTED),
+        ],
+    )
+    def test_that_only_say_rejected_give_way_to_what_explains_it(self, says: str, reason: Reason) -> None:
+        refused = answered(401, {"error": "invalid_client"})
+        assert self.told(refused, {"when": "true", "reason": says}, value="<secret>").reason is reason
+
+    def test_read_a_page_and_a_form_as_text(self) -> None:
+        rule = {"when": "response.text.contains('shop_not_permitted')", "reason": "PermissionDenied"}
+        page = raw(b"<html>Oauth error shop_not_permitted: ...", 400, {"content-type": "text/html"})
+        assert self.told(page, rule).reason is Reason.PERMISSION_DENIED
+
+    def test_that_would_take_too_long_do_not_hold(self) -> None:
+        rule = {
+            "when": "response.json.filter(i, i == 1).size() > 1",
+            "reason": "AccountLocked",
+        }
+        assert self.told(answered(400, list(range(9000))), rule).reason is Reason.TOKEN_REQUEST_REJECTED
+
+    def test_are_not_of_a_tests_answer(self) -> None:
+        rule = FailureRule.model_validate({"when": "true", "reason": "AccountLocked"})
+        assert (
+            tell(answered(401), of=replace(PLAN, token_failures=(rule,))).reason
+            is Reason.CREDENTIALS_REJECTED
+        )
+
+    def test_a_reason_that_no_token_request_ends_with_is_a_failure_all_the_same(self) -> None:
+        told = self.told(answered(400, {}), {"when": "true", "reason": "IdentityMissing"})
+        assert told.reason is Reason.TOKEN_REQUEST_REJECTED
 
 
 class TestAssertions:

@@ -12,7 +12,7 @@ from integration_hub.auth.flow import CredentialProblem
 from integration_hub.credentials.record import Intent, to_fields
 from integration_hub.model.base import AUTHORIZE_ANNOTATION, REQUEST_ANNOTATION
 from integration_hub.model.http import FailureKind
-from integration_hub.model.reasons import Reason
+from integration_hub.model.reasons import REASONS, Reason
 from integration_hub.model.tokens import ConsentAnswer
 from integration_hub.reconcile.inputs import ConsentResult, Effect, Send, WriteRecord
 from integration_hub.reconcile.pipeline import reconcile
@@ -23,6 +23,12 @@ from support.token_world import CLIENT, UID, DiedError, Grants, Provider, World,
 def _tests(effect: Effect, whose: str) -> bool:
     """Tell whether an effect is a test with somebody's token."""
     return isinstance(effect, Send) and f"access-{whose}-" in effect.request.headers.get("Authorization", "")
+
+
+def said(world: World) -> str:
+    ready = world.status.condition("Ready")
+    assert ready is not None
+    return ready.message
 
 
 class TestConsent:
@@ -1331,6 +1337,134 @@ class TestDevice:
         world.run()
         assert world.ready == ("Unknown", "AuthorizationRequired")
         assert world.provider.token_requests == 2
+
+
+class TestWordsOfTheDefinition:
+    """What `authMethods[].failures[]` say of refused requests for tokens; codes alone decide what has ended."""
+
+    RULES = (
+        {
+            "when": "response.json.error == 'invalid_grant'",
+            "reason": "PermissionDenied",
+            "message": "an administrator has withdrawn the app's approval",
+            "hint": "Ask for the app's approval at Apps > Review.",
+        },
+        {
+            "when": "response.json.error == 'invalid_client'",
+            "reason": "CredentialsExpired",
+            "message": "The client secret has expired.",
+            "hint": "Make another one at Apps > Secrets.",
+        },
+        {"when": "response.json.error == 'custom_busy'", "reason": "TokenEndpointBusy"},
+        {"when": "response.json.error == 'bare_code'", "reason": "AccountLocked"},
+    )
+
+    def world(self, grant: str = "authorizationCode", **settings: Any) -> World:
+        of = oauth(grant, **settings)
+        of["spec"]["authMethods"][0]["failures"] = list(self.RULES)
+        return World(of=of)
+
+    def test_what_the_secret_has_was_refused(self) -> None:
+        world = self.world("clientCredentials")
+        world.provider.refuses, world.provider.status = "invalid_client", 401
+        world.run()
+        assert world.ready == ("False", "CredentialsExpired")
+        assert said(world).startswith("The token URL at eu.acme.example: The client secret has expired.")
+        assert world.status.tests[0].hint == "Make another one at Apps > Secrets."
+        assert world.decision is not None
+        assert world.decision.due is not None
+        assert world.decision.due - world.now > timedelta(hours=20), "as after any dead credential"
+
+    def test_an_expired_client_while_tokens_were_in_use_is_blamed_on_the_secret(self) -> None:
+        world = self.world("clientCredentials")
+        world.run()
+        assert world.ready == ("True", "Connected")
+        without_hint = [{name: rule[name] for name in ("when", "reason")} for rule in self.RULES]
+        world.of["spec"]["authMethods"][0]["failures"] = without_hint
+        world.provider.refuses = "invalid_client"
+        world.pass_time(hours=2)
+        world.run()
+        assert world.ready == ("False", "CredentialsExpired")
+        assert world.status.tests[0].hint == REASONS[Reason.CREDENTIALS_EXPIRED].remedy
+
+    def test_a_refresh_token_that_is_over_asks_for_consent_and_says_why(self) -> None:
+        world = self.world()
+        world.connect()
+        world.provider.refuses = "invalid_grant"
+        world.pass_time(hours=2)
+        world.run()
+        assert world.ready == ("False", "ReauthenticationRequired"), "whatever reason the rule names"
+        assert world.link()
+        words = said(world)
+        assert "does not renew the authorization any more (invalid_grant)" in words
+        assert "an administrator has withdrawn the app's approval." in words
+        assert "Ask for the app's approval at Apps > Review." in words
+        assert "hub authorize" in words, "what brings the tokens back is said, too"
+
+    def test_a_refresh_token_of_the_secret_that_is_over_says_why(self) -> None:
+        world = self.world("refreshToken")
+        world.secret = found(refreshToken="refresh-of-the-secret", **CLIENT)
+        world.provider.refuses = "invalid_grant"
+        world.run()
+        assert world.ready[1] == "ReauthenticationRequired"
+        assert "an administrator has withdrawn the app's approval." in said(world)
+
+    def test_a_rule_ends_no_refresh_token_that_the_code_does_not_end(self) -> None:
+        world = self.world()
+        world.connect()
+        kept = world.provider.current
+        world.provider.refuses = "invalid_client"
+        world.pass_time(hours=2)
+        world.run()
+        assert world.ready == ("False", "CredentialsExpired")
+        world.provider.refuses = None
+        world.secret = replace(found(**CLIENT | {"clientSecret": "another-9e2b"}), version="2")
+        world.run()
+        assert world.ready == ("True", "Connected")
+        assert world.provider.shown == [kept], "the same one, once the client is right"
+
+    def test_a_code_that_a_browser_brought_is_refused(self) -> None:
+        world = self.world()
+        world.run()
+        world.provider.refuses = "invalid_client"
+        world.bring(code="good-code")
+        assert world.ready == ("Unknown", "AuthorizationFailed")
+        assert "The client secret has expired. Make another one at Apps > Secrets." in said(world)
+
+    def test_a_poll_is_refused_for_good(self) -> None:
+        world = self.world("deviceCode")
+        world.run()
+        world.provider.device = "invalid_grant"
+        world.sleep_until_due()
+        world.run()
+        assert world.ready == ("Unknown", "AuthorizationFailed")
+        assert world.link(), "of another code, which a person may try"
+        assert "an administrator has withdrawn the app's approval." in said(world)
+
+    def test_an_error_with_success_that_has_no_standard_form_is_recognised(self) -> None:
+        world = self.world("clientCredentials")
+        rule = {"when": "response.status == 200", "reason": "AccountLocked", "message": "The shop is frozen"}
+        world.of["spec"]["authMethods"][0]["failures"] = [rule]
+        world.of["spec"]["authMethods"][0]["settings"]["tokenAnswer"] = {"accessToken": "nowhere"}
+        world.run()
+        assert world.ready == ("False", "AccountLocked")
+        assert "The shop is frozen." in said(world)
+
+    def test_without_words_of_its_own_the_reasons_are_said_with_the_masked_code(self) -> None:
+        world = self.world("clientCredentials")
+        world.provider.refuses = "bare_code"
+        world.run()
+        assert world.ready == ("False", "AccountLocked")
+        assert said(world).startswith(
+            "The token URL at eu.acme.example answered with 400 Bad Request. The account that the credentials belong"
+            " to is locked, suspended or switched off at the external system. Its error code is bare_code."
+        )
+        world = self.world("clientCredentials")
+        world.secret = found(clientId="hub", clientSecret="bare_code-of-ours")
+        world.provider.refuses = "bare_code"
+        world.run()
+        assert world.ready == ("False", "AccountLocked")
+        assert "bare_code" not in said(world), "it may be a part of the secret"
 
 
 class TestDelivery:

@@ -245,8 +245,13 @@ def _method(old: AuthMethod, new: AuthMethod, path: str) -> Iterator[Change]:
             )
     if old.headers != new.headers:
         yield Change(f"{path}.headers", "are other")
-    if old.settings == new.settings:
-        return
+    if old.failures != new.failures:
+        yield Change(f"{path}.failures", "are other: refused requests for tokens are told in other words")
+    if old.settings != new.settings:
+        yield from _settings(old, new, path)
+
+
+def _settings(old: AuthMethod, new: AuthMethod, path: str) -> Iterator[Change]:
     consent = [name for name in _CONSENT if old.settings.get(name) != new.settings.get(name)]
     if old.type == "oauth2" and consent:
         yield Change(

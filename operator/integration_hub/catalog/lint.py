@@ -345,11 +345,7 @@ def configuration_is_asked_for(subject: Subject) -> Iterator[Finding]:
     sure = subject.required | {name for name, field in subject.fields.items() if "default" in field}
     for test in subject.spec.tests:
         known = sure | set(_FIELD.findall(test.request.path))
-        read = [
-            (where, text, compile_expression(text).config)
-            for where, text in expressions_of(test)
-            if not where.startswith("failures")
-        ]
+        read = [(where, text, compile_expression(text).config) for where, text in expressions_of(test)]
         if test.identity is not None:
             read.append(("identity", test.identity, fields_read(test.identity)))
         for where, text, fields in read:

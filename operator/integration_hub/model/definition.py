@@ -20,7 +20,7 @@ from integration_hub.model.schema import (
     every_rule,
     list_map,
 )
-from integration_hub.model.testing import ConnectionTest, TextValue
+from integration_hub.model.testing import ConnectionTest, FailureRule, TextValue
 
 AllowedHost = Annotated[
     str,
@@ -107,6 +107,9 @@ class AuthMethod(Model):
     Values may use '{{ config.field }}'; a secret never stands here."""
     credentials: Annotated[list[CredentialHelp], Field(json_schema_extra=list_map("key", max_items=20))] = []
     """What people need to know of the keys that the method reads from the Secret."""
+    failures: Annotated[list[FailureRule], Field(json_schema_extra=atomic_list(max_items=30))] = []
+    """Refusals of this method's requests for tokens that are recognised by their answer; the first that holds is told.
+    `reason` is one that a request for a token can end with, like 'CredentialsExpired'."""
 
 
 class ConfigTemplate(Model):

@@ -1069,6 +1069,32 @@ SELECTABLE: frozenset[Reason] = frozenset(
 )
 """What a test can end with, and so what a definition's `failures[]` may name. Each stands at one condition."""
 
+TOKEN_SELECTABLE: frozenset[Reason] = frozenset(
+    {
+        Reason.TOKEN_CLIENT_REJECTED,
+        Reason.TOKEN_GRANT_REJECTED,
+        Reason.TOKEN_SCOPE_REJECTED,
+        Reason.TOKEN_REQUEST_REJECTED,
+        Reason.TOKEN_ENDPOINT_NOT_FOUND,
+        Reason.TOKEN_ENDPOINT_BUSY,
+        Reason.TOKEN_ENDPOINT_UNAVAILABLE,
+        Reason.TOKEN_ANSWER_INVALID,
+        Reason.CREDENTIALS_REJECTED,
+        Reason.CREDENTIALS_EXPIRED,
+        Reason.AUTH_SCHEME_WRONG,
+        Reason.CLOCK_SKEW,
+        Reason.ACCOUNT_LOCKED,
+        Reason.INSUFFICIENT_SCOPE,
+        Reason.CLIENT_ADDRESS_BLOCKED,
+        Reason.PERMISSION_DENIED,
+        Reason.WRONG_REGION,
+        Reason.PAYMENT_REQUIRED,
+        Reason.QUOTA_EXCEEDED,
+        Reason.MAINTENANCE,
+    }
+)
+"""What a refused request for a token can mean, and so what the `failures[]` of an auth method may name."""
+
 COULD_NOT_TELL: frozenset[Reason] = frozenset(
     {
         Reason.HOST_UNAVAILABLE,
@@ -1126,3 +1152,13 @@ def reason_problem(name: str) -> str | None:
     near = get_close_matches(name, sorted(SELECTABLE), n=1)
     hint = f"; did you mean '{near[0]}'?" if near else "; docs/troubleshooting.md lists those there are"
     return f"'{name}' is no reason{hint}"
+
+
+def token_reason_problem(name: str) -> str | None:
+    """Return why a rule about refused token requests cannot name this reason, with those that it can."""
+    if name in TOKEN_SELECTABLE:
+        return None
+    known = "that a request for a token can end with" if name in set(Reason) else "at all"
+    near = get_close_matches(name, sorted(TOKEN_SELECTABLE), n=1)
+    hint = f"; did you mean '{near[0]}'?" if near and known == "at all" else ""
+    return f"'{name}' is no reason {known}{hint}; there are {', '.join(sorted(TOKEN_SELECTABLE))}"

@@ -97,7 +97,8 @@ class FailureRule(Model):
             ),
         ),
     ]
-    """What it means: one of the reasons that a test can end with, like 'CredentialsRejected'."""
+    """What it means: one of the reasons that a test, or a request for a token, can end with, like
+    'CredentialsRejected'."""
     message: Annotated[str, Field(max_length=300)] | None = None
     """What was found, in a sentence. The reason's own words when absent."""
     hint: Annotated[str, Field(max_length=500)] | None = None

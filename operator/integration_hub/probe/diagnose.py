@@ -44,6 +44,13 @@ class Diagnosis:
     """Seconds that must pass before another try, where the other side or its budget has said so."""
     credential_end: CredentialEnd | None = None
     """When the credential ends, where the test has succeeded and asks its answer for that."""
+    by_rule: bool = False
+    """Whether a failure rule of the definition says so, in its words where it has some."""
+
+    @property
+    def own_hint(self) -> str:
+        """What to do, where that is more than the reason's own remedy; '' where it is not."""
+        return self.hint if self.hint and self.hint != REASONS[self.reason].remedy else ""
 
 
 def diagnose(  # noqa: PLR0913 - what was planned, what came of it, and when
@@ -82,6 +89,7 @@ def diagnose(  # noqa: PLR0913 - what was planned, what came of it, and when
         identity=facts.identity if finding.result == "Success" else None,
         again_in=facts.again_in,
         credential_end=end,
+        by_rule=finding.row is None,
     )
 
 

@@ -78,7 +78,7 @@ def _succeeds_as_well(facts: Facts, control: Facts) -> bool:
 
 ANSWERED: Final = "{host} answered {request} with {status}"
 _REFUSED: Final = ANSWERED + ", and the value of the key '{key}' in the Secret "
-_TOKEN: Final = "{token_url} answered with {status}"  # noqa: S105 - a sentence
+TOKEN_ANSWERED: Final = "{token_url} answered with {status}"  # noqa: S105 - a sentence
 
 BEFORE_AN_ANSWER: Final[Sequence[Row]] = (
     Row(
@@ -408,28 +408,28 @@ TOKEN: Final[Sequence[Row]] = (
         Reason.TOKEN_CLIENT_REJECTED,
         "the token URL answers with the error `invalid_client`, or GitHub's `incorrect_client_credentials`",
         _says_oauth("invalid_client", "incorrect_client_credentials"),
-        _TOKEN + ": it does not accept the client.",
+        TOKEN_ANSWERED + ": it does not accept the client.",
     ),
     Row(
         "token",
         Reason.TOKEN_GRANT_REJECTED,
         "the token URL answers with the error `invalid_grant`",
         _says_oauth("invalid_grant"),
-        _TOKEN + ": it does not accept the grant, which may have expired or been revoked.",
+        TOKEN_ANSWERED + ": it does not accept the grant, which may have expired or been revoked.",
     ),
     Row(
         "token",
         Reason.TOKEN_SCOPE_REJECTED,
         "the token URL answers with the error `invalid_scope`",
         _says_oauth("invalid_scope"),
-        _TOKEN + ": it does not accept the scopes.",
+        TOKEN_ANSWERED + ": it does not accept the scopes.",
     ),
     Row(
         "token",
         Reason.TOKEN_ENDPOINT_BUSY,
         "the token URL answers with HTTP 429, or with the error `slow_down`",
         lambda facts: facts.status == HTTPStatus.TOO_MANY_REQUESTS or facts.says_oauth("slow_down"),
-        _TOKEN + ": it asks for fewer requests.",
+        TOKEN_ANSWERED + ": it asks for fewer requests.",
     ),
     # Before all that comes by itself: ServiceNow calls a wrong client a server_error.
     Row(
@@ -437,35 +437,35 @@ TOKEN: Final[Sequence[Row]] = (
         Reason.TOKEN_CLIENT_REJECTED,
         "the token URL answers with HTTP 401, and with no error code of the rows before this one",
         lambda facts: facts.status == HTTPStatus.UNAUTHORIZED,
-        _TOKEN + ": it does not accept the client.",
+        TOKEN_ANSWERED + ": it does not accept the client.",
     ),
     Row(
         "token",
         Reason.TOKEN_ENDPOINT_UNAVAILABLE,
         "the token URL answers with HTTP 5xx, or with the error `server_error` or `temporarily_unavailable`",
         lambda facts: facts.status >= 500 or facts.says_oauth("server_error", "temporarily_unavailable"),  # noqa: PLR2004
-        _TOKEN + ": it reports a fault of its own.",
+        TOKEN_ANSWERED + ": it reports a fault of its own.",
     ),
     Row(
         "token",
         Reason.TOKEN_ENDPOINT_NOT_FOUND,
         "the token URL answers with HTTP 404 or 405, or with a redirect",
         lambda facts: facts.status in {404, 405} or 300 <= facts.status <= 399,  # noqa: PLR2004
-        _TOKEN + ": there are no tokens there, and no metadata of an issuer.",
+        TOKEN_ANSWERED + ": there are no tokens there, and no metadata of an issuer.",
     ),
     Row(
         "token",
         Reason.TOKEN_REQUEST_REJECTED,
         "the token URL answers with another HTTP 4xx, or with success and another error code",
         lambda facts: 400 <= facts.status <= 499 or isinstance(codes.at(facts.json, ("error",)), str),  # noqa: PLR2004
-        _TOKEN + ": it refuses the request for a token.",
+        TOKEN_ANSWERED + ": it refuses the request for a token.",
     ),
     Row(
         "token",
         Reason.TOKEN_ANSWER_INVALID,
         "the token URL answers with success, but what it answers holds no token",
         lambda _: True,
-        _TOKEN + ", but without a token that can be used.",
+        TOKEN_ANSWERED + ", but without a token that can be used.",
     ),
 )
 """A flow ended at its token URL, though that answered (RFC 6749 section 5.2)."""
@@ -821,8 +821,8 @@ TABLE: Final[Sequence[Row]] = (
     *STATUSES,
     *BODIES,
 )
-"""Every row, in order. A test's own `failures[]` go before all that is told of its answer, but for what explains why
-credentials were rejected, where they only say that they were."""
+"""Every row, in order. The `failures[]` of a test, or of the auth method for a token URL, go before all that is told of
+the answer, but for what explains why credentials were rejected, where they only say that they were."""
 
 AT_TOKEN_URL: Final[Sequence[Row]] = (*SECRET_FORMS, *TOKEN)
 """Rows for what a token URL has answered."""
@@ -830,3 +830,5 @@ AT_TEST: Final[Sequence[Row]] = (*RECOGNISED, *SECRET_FORMS, *REFUSALS, *STATUSE
 """Rows for what a test's request was answered."""
 EXPLAINS_A_REJECTION: Final[Sequence[Row]] = (*SECRET_FORMS, _SKEWED)
 """Rows that say why credentials were rejected, where a failure rule only says that they were."""
+EXPLAINS_A_REJECTED_CLIENT: Final[Sequence[Row]] = SECRET_FORMS
+"""The same of what a token URL has answered."""

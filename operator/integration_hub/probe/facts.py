@@ -456,10 +456,11 @@ class Facts:
 
     @cached_property
     def rule(self) -> FailureRule | None:
-        """The first of the test's failure rules that recognises the answer."""
-        if self.response is None or self.is_token:
+        """The first failure rule that recognises the answer: of the test, or of the auth method for a token URL's."""
+        if self.response is None:
             return None
-        return next((rule for rule in self.plan.test.failures if self._recognises(rule)), None)
+        rules = self.plan.token_failures if self.is_token else self.plan.test.failures
+        return next((rule for rule in rules if self._recognises(rule)), None)
 
     def _recognises(self, rule: FailureRule) -> bool:
         try:

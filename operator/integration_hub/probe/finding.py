@@ -6,23 +6,35 @@ The words that messages may use are made here; the rows themselves stand in `dia
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Final, NamedTuple
 
 from integration_hub.model.instance import StageName, TestResult
-from integration_hub.model.reasons import COULD_NOT_TELL, REASONS, SELECTABLE, Reason
+from integration_hub.model.reasons import COULD_NOT_TELL, REASONS, SELECTABLE, TOKEN_SELECTABLE, Reason
+from integration_hub.model.testing import FailureRule
 from integration_hub.probe.diagnosis_table import (
     ANSWERED,
     AT_TEST,
     AT_TOKEN_URL,
     BEFORE_AN_ANSWER,
+    EXPLAINS_A_REJECTED_CLIENT,
     EXPLAINS_A_REJECTION,
+    TOKEN_ANSWERED,
     Row,
 )
 from integration_hub.probe.facts import Facts
 
 _NAMED_STATUS: Final = re.compile(r" \(HTTP [^)]*\)")
 """What a reason's meaning says of the status does not hold where a rule has given that reason to another one."""
+
+_NAMED_BY_RULES: Final[Mapping[bool, tuple[frozenset[Reason], Reason]]] = {
+    False: (SELECTABLE, Reason.ANSWER_NOT_OK),
+    True: (TOKEN_SELECTABLE, Reason.TOKEN_REQUEST_REJECTED),
+}
+"""The reasons that rules may name, and the one that is told else: at a token URL (True) and of a test (False)."""
+
+_ONLY_REJECTED: Final = frozenset({Reason.CREDENTIALS_REJECTED, Reason.TOKEN_CLIENT_REJECTED})
 
 MAX_PATH: Final = 120
 MAX_RULE: Final = 300
@@ -45,7 +57,7 @@ def find(facts: Facts) -> Finding:
     """Return what the facts mean."""
     rows = BEFORE_AN_ANSWER if facts.failure else AT_TOKEN_URL if facts.is_token else AT_TEST
     if facts.rule is not None:
-        rows = EXPLAINS_A_REJECTION if facts.rule.reason == Reason.CREDENTIALS_REJECTED else ()
+        rows = _explaining(facts, facts.rule)
     row = next((row for row in rows if row.matches(facts)), None)
     if row is None:
         return _told_by_rule(facts)
@@ -62,21 +74,30 @@ def find(facts: Facts) -> Finding:
     )
 
 
+def _explaining(facts: Facts, rule: FailureRule) -> Sequence[Row]:
+    """Return the rows that go before a rule: those that say why, where it only says that credentials were rejected."""
+    if facts.is_token:
+        return EXPLAINS_A_REJECTED_CLIENT if rule.reason in _ONLY_REJECTED else ()
+    return EXPLAINS_A_REJECTION if rule.reason == Reason.CREDENTIALS_REJECTED else ()
+
+
 def _told_by_rule(facts: Facts) -> Finding:
-    """Let the definition's own words go before ours. A reason that no test can end with is a mistake there."""
+    """Let the definition's own words go before ours. A reason that cannot be named there is a mistake in it."""
     rule = facts.rule
     if rule is None:
         raise ValueError("no failure rule has recognised the answer")
-    reason = Reason(rule.reason) if rule.reason in SELECTABLE else Reason.ANSWER_NOT_OK
+    known, otherwise = _NAMED_BY_RULES[facts.is_token]
+    reason = Reason(rule.reason) if rule.reason in known else otherwise
     words = _words(facts)
     if rule.message:
         message = f"{words['host']}: {_sentence(rule.message)}"
     else:
         meaning = _NAMED_STATUS.sub("", REASONS[reason].meaning)
-        message = _with_more(facts, f"{ANSWERED.format_map(words)}. {meaning}")
+        answered = (TOKEN_ANSWERED if facts.is_token else ANSWERED).format_map(words)
+        message = _with_more(facts, f"{answered}. {meaning}")
     return Finding(
         row=None,
-        stage="request",
+        stage="token" if facts.is_token else "request",
         reason=reason,
         result=_result(reason),
         message=message,

@@ -21,7 +21,7 @@ from integration_hub.config.templates import (
 )
 from integration_hub.model.definition import AuthMethod, DefinitionSpec
 from integration_hub.model.http import HttpRequest
-from integration_hub.model.testing import TestRequest, TestSettings
+from integration_hub.model.testing import FailureRule, TestRequest, TestSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,8 @@ class ProbePlan:
     """PEM certificates to trust instead of the system's own."""
     config: Mapping[str, Any]
     """The configuration that the request was made of, for expressions. No secret stands in it."""
+    token_failures: tuple[FailureRule, ...] = ()
+    """What refused requests for tokens mean, by the auth method."""
 
 
 def plan_probe(
@@ -82,6 +84,7 @@ def plan_probe(
         ),
         ca_bundle=(render_text(bundle, config) if bundle else "") or None,
         config={name: value for name, value in config.items() if name not in secret},
+        token_failures=tuple(method.failures) if method is not None else (),
     )
 
 

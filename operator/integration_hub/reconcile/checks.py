@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from integration_hub.auth.api_key import FORBIDDEN_HEADERS
@@ -11,7 +11,7 @@ from integration_hub.config.templates import template_problem
 from integration_hub.config.values import did_you_mean
 from integration_hub.config.violation import Violation
 from integration_hub.model.reasons import reason_problem
-from integration_hub.model.testing import TestRequest, TestSettings
+from integration_hub.model.testing import FailureRule, TestRequest, TestSettings
 from integration_hub.probe.expressions import compile_expression
 from integration_hub.probe.identity import fields_read, parse_path
 
@@ -49,18 +49,28 @@ def check_test(
         yield from _place_violations(f"{path}.errorCode", test.error_code, parse_path)
     for where, text in expressions_of(test):
         yield from _expression_violations(f"{path}.{where}", text, known, secret)
-    for index, rule in enumerate(test.failures):
-        problem = reason_problem(rule.reason)
-        if problem:
-            yield Violation(f"{path}.failures[{index}].reason", problem)
+    yield from check_failures(f"{path}.failures", test.failures, reason_problem, known=known, secret=secret)
+
+
+def check_failures(
+    path: str,
+    rules: Sequence[FailureRule],
+    problem_of: Callable[[str], str | None],
+    *,
+    known: Collection[str],
+    secret: Collection[str],
+) -> Iterator[Violation]:
+    """Yield the mistakes of failure rules at `path`; `problem_of` tells why a reason cannot be named there."""
+    for index, rule in enumerate(rules):
+        yield from _expression_violations(f"{path}[{index}].when", rule.when, known, secret)
+        if problem := problem_of(rule.reason):
+            yield Violation(f"{path}[{index}].reason", problem)
 
 
 def expressions_of(test: TestSettings) -> Iterator[tuple[str, str]]:
-    """Yield a test's expressions, each with its path below the test."""
+    """Yield what a test makes of an answer that is no failure, each expression with its path below the test."""
     for index, assertion in enumerate(test.expect.assertions):
         yield f"expect.assertions[{index}].rule", assertion.rule
-    for index, rule in enumerate(test.failures):
-        yield f"failures[{index}].when", rule.when
     if test.credential_expires_at is not None:
         yield "credentialExpiresAt", test.credential_expires_at
 

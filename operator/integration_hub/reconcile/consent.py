@@ -113,7 +113,7 @@ class Consent:
         """Return why a consent came to nothing. Only codes that the method lets through are repeated."""
         refused = ended.result if isinstance(ended.result, TokenRefused) else TokenRefused()
         if refused.message:
-            return Reason.AUTHORIZATION_FAILED, refused.message
+            return Reason.AUTHORIZATION_FAILED, self.keeper.with_words(refused.message, ended.exchanges)
         if answer.error is not None:
             code = f"'{refused.code}'" if refused.code else "a code that is none"
             if refused.code in _DENIED:
@@ -162,13 +162,16 @@ class Consent:
         is_unstored = trouble.problem is not None and trouble.problem.reason is Reason.CREDENTIAL_NOT_STORED
         if trouble.postponed is not None or is_unstored:
             return trouble
-        reason, message = Reason.AUTHORIZATION_FAILED, trouble.said
+        return (yield from self.refuse(*self._why(trouble))) or trouble
+
+    def _why(self, trouble: Renewal) -> tuple[Reason, str]:
+        """Return why there are no tokens, as it is kept of a consent that came to nothing."""
         if trouble.problem is not None:
-            reason, message = trouble.problem.reason, trouble.problem.message
-        elif not message and trouble.exchanges is not None:
-            diagnosis = keeper.explain(trouble.exchanges)
-            message = " ".join(filter(None, (diagnosis.message, diagnosis.hint)))
-        return (yield from self.refuse(reason, message)) or trouble
+            return trouble.problem.reason, trouble.problem.message
+        if trouble.said or trouble.exchanges is None:
+            return Reason.AUTHORIZATION_FAILED, self.keeper.with_words(trouble.said, trouble.exchanges)
+        diagnosis = self.keeper.explain(trouble.exchanges)
+        return Reason.AUTHORIZATION_FAILED, " ".join(filter(None, (diagnosis.message, diagnosis.hint)))
 
     # What a person is shown
 
@@ -215,11 +218,11 @@ class Consent:
         problem = yield from keeper.write(replace(keeper.record, device=device, attempts=()))
         return Renewal(problem=problem) if problem else None
 
-    @staticmethod
-    def _no_offer(result: object, renewal: Renewal) -> Renewal:
+    def _no_offer(self, result: object, renewal: Renewal) -> Renewal:
         """Say why there is no link or code, in the method's own words where it has some."""
         if isinstance(result, TokenRefused) and result.message:
-            return Renewal(problem=CredentialProblem(Reason.AUTHORIZATION_FAILED, result.message))
+            said = self.keeper.with_words(result.message, renewal.exchanges)
+            return Renewal(problem=CredentialProblem(Reason.AUTHORIZATION_FAILED, said))
         return renewal
 
     def poll(self) -> Generator[Effect, Answer, Renewal | None]:
@@ -239,7 +242,8 @@ class Consent:
                 return (yield from self._start_device())
             case TokenRefused(code, ended=True):
                 reason = Reason.AUTHORIZATION_DENIED if code in _DENIED else Reason.AUTHORIZATION_FAILED
-                return (yield from self.refuse(reason, f"The external system says '{code}'."))
+                said = keeper.with_words(f"The external system says '{code}'.", ended.exchanges)
+                return (yield from self.refuse(reason, said))
             case DevicePending(interval):
                 return (yield from self._poll_later(device, interval))
             case _:

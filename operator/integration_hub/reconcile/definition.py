@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from integration_hub.auth.methods import METHODS, settings_violations
 from integration_hub.auth.templates import asked_addresses, possible_settings, template_violations
+from integration_hub.auth.tokens import token_method
 from integration_hub.config.allowed import missing_host
 from integration_hub.config.pem import pem_fault
 from integration_hub.config.profile import preset_violations, profile_violations, secret_fields
@@ -29,8 +30,8 @@ from integration_hub.model.definition import (
     DefinitionStatus,
     IntegrationDefinition,
 )
-from integration_hub.model.reasons import Reason
-from integration_hub.reconcile.checks import check_headers, check_test
+from integration_hub.model.reasons import Reason, token_reason_problem
+from integration_hub.reconcile.checks import check_failures, check_headers, check_test
 
 MAX_NAMED = 5
 """Mistakes that one message names; the rest are counted."""
@@ -134,8 +135,20 @@ def _method_violations(path: str, method: AuthMethod, spec: DefinitionSpec) -> I
     for violation in found:
         yield Violation(f"{path}.{violation.path}", violation.message)
     yield from _request_violations(path, method, spec)
+    yield from check_failures(
+        f"{path}.failures",
+        method.failures,
+        token_reason_problem,
+        known=field_names(spec),
+        secret=secret_fields(spec.config_schema),
+    )
     if not found:
         yield from _help_violations(path, method)
+        if method.failures and token_method(METHODS[method.type], method.settings) is None:
+            yield Violation(
+                f"{path}.failures",
+                "are about requests for tokens, and this method makes none: write them under a test's failures",
+            )
     known = METHODS.get(method.type)
     if known is None:
         return

@@ -394,10 +394,9 @@ class Keeper:
             if self.record.intent is not None:
                 problem = yield from self.write(replace(self.record, intent=None))
             return Renewal(ended.exchanges, problem=problem)
-        words = f" ({refused.code})" if refused.code else ""
-        return (
-            yield from self._end(f"The external system does not renew the authorization any more{words}.")
-        )
+        code = f" ({refused.code})" if refused.code else ""
+        said = f"The external system does not renew the authorization any more{code}."
+        return (yield from self._end(self.with_words(said, ended.exchanges)))
 
     def _end(self, message: str, *, given_up: str = "") -> Generator[Effect, Answer, Renewal | None]:
         """Take note that today's grant is over. Tokens of another one that is not stay: somebody may go back to it.
@@ -420,6 +419,16 @@ class Keeper:
         now = self.rules.consumes
         former = tuple(one for one in self.record.spent if one != now)
         return (now, *former)[:MAX_SPENT] if now else former
+
+    def with_words(self, said: str, exchanges: Exchanges | None) -> str:
+        """Return a sentence with what the definition says of a refused token request, where one of its rules does.
+
+        A person is asked for consent whatever that is: the method's codes alone decide what has ended, and rules tell.
+        """
+        diagnosis = self.explain(exchanges) if exchanges is not None else None
+        if diagnosis is None or not diagnosis.by_rule:
+            return said
+        return " ".join(filter(None, (said, diagnosis.message, diagnosis.own_hint)))
 
     def explain(self, exchanges: Exchanges) -> Diagnosis:
         """Return what exchanges of token requests mean."""

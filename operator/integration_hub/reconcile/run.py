@@ -13,7 +13,7 @@ from integration_hub.auth.flow import Credentials
 from integration_hub.auth.tokens import TokenMethod, token_method
 from integration_hub.model.base import REQUEST_ANNOTATION
 from integration_hub.model.instance import VerdictChange
-from integration_hub.model.reasons import REASONS, Reason
+from integration_hub.model.reasons import Reason
 from integration_hub.model.tokens import Tokens
 from integration_hub.probe.diagnose import Diagnosis, diagnose
 from integration_hub.reconcile.authentication import Kept
@@ -120,13 +120,14 @@ class Run:
     def take(
         self, planned: PlannedTest, exchanges: Exchanges, credentials: Credentials, *, said: str = ""
     ) -> None:
-        """Take in how a test ended. `said` takes the place of what the diagnosis says of it."""
+        """Take in how a test ended. `said` takes the place of what the diagnosis says, unless a rule has said it."""
         test, standing = planned.test, self.standing
         seconds = exchanges.seconds
         self._seconds += seconds
         now = self.inputs.now + timedelta(seconds=self._seconds)
         diagnosis = self.diagnose(planned, exchanges, credentials, now)
-        diagnosis = replace(diagnosis, message=said) if said else diagnosis
+        if said and not diagnosis.by_rule:
+            diagnosis = replace(diagnosis, message=said)
         before = standing.before.get(test.name)
         result = Result(diagnosis, now, seconds)
         status = judge(test, result, held=standing.held.get(test.name), before=before)
@@ -154,12 +155,12 @@ class Run:
             sent=exchanges.sent,
             control=exchanges.control,
         )
-        if credentials.tokens is None:
+        # What a token URL refuses is what the Secret has, whatever tokens there were before.
+        if credentials.tokens is None or exchanges.outcomes[-1].purpose == "token":
             return diagnosis
         if diagnosis.reason in _ABOUT_A_SECRET:
             # A hint of the definition's own is about this very refusal, and stays.
-            is_ours = diagnosis.hint == REASONS[diagnosis.reason].remedy
-            return replace(diagnosis, hint=OBTAINED) if is_ours else diagnosis
+            return diagnosis if diagnosis.own_hint else replace(diagnosis, hint=OBTAINED)
         missing = self.missing_scopes(credentials.tokens)
         if diagnosis.result != "Success" or not missing:
             return diagnosis
