@@ -1338,6 +1338,122 @@ class TestDevice:
         assert world.ready == ("Unknown", "AuthorizationRequired")
         assert world.provider.token_requests == 2
 
+    @pytest.mark.parametrize("code", ["invalid_client", "unauthorized_client", "invalid_scope"])
+    def test_a_client_that_polls_are_refused_for_is_told_and_its_code_given_up(self, code: str) -> None:
+        # Google and Microsoft give out codes to anybody, and look at the client secret only when they are polled.
+        world = World(of=oauth("deviceCode"))
+        world.run()
+        world.provider.device = code
+        world.sleep_until_due()
+        world.run()
+        reason = {
+            "invalid_client": "TokenClientRejected",
+            "unauthorized_client": "TokenRequestRejected",
+            "invalid_scope": "TokenScopeRejected",
+        }
+        assert world.ready == ("False", reason[code])
+        assert f"Its error code is {code}." in said(world)
+        assert world.status.authorization is None, "nobody is sent to a page in vain"
+        assert world.record.device is None
+
+    def test_a_rejected_client_is_asked_for_as_seldom_as_any_rejected_credential(self) -> None:
+        world = World(of=oauth("deviceCode"))
+        world.run()
+        world.provider.device = "invalid_client"
+        world.sleep_until_due()
+        decision = world.run()
+        asked = world.provider.token_requests
+        assert decision.due is not None
+        assert decision.due - world.now > timedelta(hours=20)
+        world.pass_time(minutes=30)
+        world.run()
+        assert world.provider.token_requests == asked
+
+    def test_who_is_refused_again_was_not_asked_for_consent_in_between(self) -> None:
+        world = World(of=oauth("deviceCode"))
+        world.run()
+        world.provider.device = "unauthorized_client"
+        world.sleep_until_due()
+        world.run()
+        for _ in range(3):
+            world.sleep_until_due()
+            asked = world.provider.token_requests
+            world.run()
+            assert world.provider.token_requests == asked + 2, "for a code, and about it"
+            assert world.ready == ("False", "TokenRequestRejected")
+            assert world.status.authorization is None
+        world.provider.device = "authorization_pending"
+        world.sleep_until_due()
+        world.run()
+        assert world.ready == ("Unknown", "AuthorizationRequired")
+        assert "refuses" not in said(world), "what was refused before is over"
+        assert world.link()
+        world.provider.device = "granted"
+        world.sleep_until_due()
+        world.run()
+        assert world.ready == ("True", "Connected")
+
+    def test_a_corrected_secret_brings_a_new_code_at_once(self) -> None:
+        world = World(of=oauth("deviceCode"))
+        world.run()
+        world.provider.device = "invalid_client"
+        world.sleep_until_due()
+        world.run()
+        world.provider.device = "authorization_pending"
+        world.secret = replace(found(**CLIENT | {"clientSecret": "corrected-0b1c"}), version="2")
+        world.run()
+        assert world.ready == ("Unknown", "AuthorizationRequired")
+        assert "client" not in said(world), "what was refused before is over"
+        assert world.status.authorization is not None
+        world.provider.device = "granted"
+        world.sleep_until_due()
+        world.run()
+        assert world.ready == ("True", "Connected")
+
+    def test_tokens_in_use_stay_where_a_new_code_is_refused_for_its_client(self) -> None:
+        world = World(of=oauth("deviceCode"))
+        world.run()
+        world.provider.device = "granted"
+        world.sleep_until_due()
+        world.run()
+        world.annotate(AUTHORIZE_ANNOTATION, "again")
+        world.run()
+        assert world.link()
+        world.provider.device = "invalid_client"
+        world.pass_time(seconds=6)
+        world.run()
+        assert world.ready == ("True", "Connected")
+        assert world.status.authorization is None
+        assert world.status.last_handled_authorize == "again", "else codes were asked for without an end"
+        assert world.record.refusal is not None
+        assert "it does not accept the client" in world.record.refusal.message
+
+    @pytest.mark.parametrize("code", ["server_error", "temporarily_unavailable"])
+    def test_a_poll_that_is_refused_for_what_passes_is_made_again(self, code: str) -> None:
+        world = World(of=oauth("deviceCode"))
+        world.run()
+        world.provider.device = code
+        world.sleep_until_due()
+        world.run()
+        assert world.ready == ("Unknown", "AuthorizationRequired")
+        world.provider.device = "granted"
+        world.sleep_until_due()
+        world.run()
+        assert world.ready == ("True", "Connected")
+
+    def test_a_refusal_without_a_code_counts_once_it_has_come_several_times(self) -> None:
+        world = World(of=oauth("deviceCode"))
+        world.run()
+        world.provider.device = ""
+        for _ in range(4):
+            world.sleep_until_due()
+            world.run()
+            assert world.ready == ("Unknown", "AuthorizationRequired"), "it may be a gateway's mood"
+        world.sleep_until_due()
+        world.run()
+        assert world.ready == ("False", "TokenRequestRejected")
+        assert world.status.authorization is None
+
 
 class TestWordsOfTheDefinition:
     """What `authMethods[].failures[]` say of refused requests for tokens; codes alone decide what has ended."""
@@ -1431,6 +1547,15 @@ class TestWordsOfTheDefinition:
         assert world.ready == ("Unknown", "AuthorizationFailed")
         assert "The client secret has expired. Make another one at Apps > Secrets." in said(world)
 
+    def test_a_poll_is_refused(self) -> None:
+        world = self.world("deviceCode")
+        world.run()
+        world.provider.device = "invalid_client"
+        world.sleep_until_due()
+        world.run()
+        assert world.ready == ("False", "CredentialsExpired")
+        assert "The client secret has expired." in said(world)
+
     def test_a_poll_is_refused_for_good(self) -> None:
         world = self.world("deviceCode")
         world.run()
@@ -1440,6 +1565,18 @@ class TestWordsOfTheDefinition:
         assert world.ready == ("Unknown", "AuthorizationFailed")
         assert world.link(), "of another code, which a person may try"
         assert "an administrator has withdrawn the app's approval." in said(world)
+
+    def test_a_poll_is_made_again_where_a_rule_says_that_it_passes(self) -> None:
+        world = self.world("deviceCode")
+        world.run()
+        world.provider.device = "custom_busy"
+        world.sleep_until_due()
+        world.run()
+        assert world.ready == ("Unknown", "AuthorizationRequired")
+        world.provider.device = "granted"
+        world.sleep_until_due()
+        world.run()
+        assert world.ready == ("True", "Connected")
 
     def test_an_error_with_success_that_has_no_standard_form_is_recognised(self) -> None:
         world = self.world("clientCredentials")

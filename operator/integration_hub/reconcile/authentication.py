@@ -52,6 +52,9 @@ def keep_tokens(keeper: Keeper, consent: Consent) -> Generator[Effect, Answer, K
         trouble = yield from consent.poll()
     if trouble is not None and trouble.problem is not None:
         return Kept(problem=trouble.problem)
+    if trouble is not None and not keeper.lasts:
+        # A code was refused for what no person can mend at it: another one would be, too.
+        return _outcome(keeper, trouble)
     candidate = keeper.record.candidate
     if candidate is not None and candidate.grant == keeper.rules.grant:
         return Kept(candidate, is_candidate=True)

@@ -13,8 +13,9 @@ from integration_hub.auth.tokens import Acquisition, DevicePending, TokenRefused
 from integration_hub.credentials.record import Ending, without_consent
 from integration_hub.model.base import AUTHORIZE_ANNOTATION
 from integration_hub.model.instance import Authorization
-from integration_hub.model.reasons import Reason
+from integration_hub.model.reasons import REASONS, SELECTABLE, Course, Reason
 from integration_hub.model.tokens import ConsentAnswer, ConsentAttempt, DeviceCode, Tokens
+from integration_hub.reconcile.execute import Exchanges
 from integration_hub.reconcile.inputs import Answer, ConsentResult, Effect, Inputs
 from integration_hub.reconcile.keeper import MAX_CONFLICTS, Keeper, Renewal
 from integration_hub.reconcile.steps import Ended, drive
@@ -32,6 +33,9 @@ interval: who comes soon is noticed soon, and codes that nobody attends to, one 
 
 MOST_PATIENT = timedelta(seconds=60)
 """The longest that somebody who has typed a code waits to be noticed."""
+
+LONGEST_PAUSE = 60.0
+"""Seconds between polls at most, where they fail."""
 
 _DENIED = frozenset(
     {
@@ -180,8 +184,23 @@ class Consent:
         if self.shown() is not None:
             return None
         if self.keeper.rules.acquisition is Acquisition.DEVICE:
-            return (yield from self._start_device())
+            return (yield from self._offer_code())
         return (yield from self._make_link())
+
+    def _offer_code(self) -> Generator[Effect, Answer, Renewal | None]:
+        """Have a code to show. Where the one before was refused for its client, this one is asked about first.
+
+        Nobody is to type it in vain.
+        """
+        trouble = yield from self._start_device()
+        refusal, device = self.keeper.refusal, self.keeper.record.device
+        if trouble is not None or device is None or refusal is None or refusal.reason not in SELECTABLE:
+            return trouble
+        trouble = yield from self._ask_about(device)
+        if trouble is not None or self.keeper.record.device is None:
+            return trouble
+        problem = yield from self.keeper.write(replace(self.keeper.record, refusal=None))
+        return Renewal(problem=problem) if problem else None
 
     def _make_link(self) -> Generator[Effect, Answer, Renewal | None]:
         keeper, now = self.keeper, self.inputs.now
@@ -227,9 +246,14 @@ class Consent:
 
     def poll(self) -> Generator[Effect, Answer, Renewal | None]:
         """Ask whether the person has typed the code, if it is time."""
-        keeper, device = self.keeper, self._as_asked_last()
+        device = self._as_asked_last()
         if device is None or not self._is_poll_due(device):
             return None
+        return (yield from self._ask_about(device))
+
+    def _ask_about(self, device: DeviceCode) -> Generator[Effect, Answer, Renewal | None]:
+        """Ask whether the person has typed the code, and go on as the answer says."""
+        keeper = self.keeper
         steps = keeper.method.poll_device(
             keeper.passed.settings, keeper.credentials, device, keeper.passed.context
         )
@@ -246,9 +270,30 @@ class Consent:
                 return (yield from self.refuse(reason, said))
             case DevicePending(interval):
                 return (yield from self._poll_later(device, interval))
+            case TokenRefused() as refused if ended.exchanges and self._is_final(
+                device, refused, ended.exchanges
+            ):
+                return (yield from self._stop_asking(refused, ended.exchanges))
             case _:
                 # RFC 8628 section 3.5: where the connection fails, wait longer each time.
-                return (yield from self._poll_later(device, min(device.interval * 2, 60.0)))
+                return (yield from self._poll_later(device, min(device.interval * 2, LONGEST_PAUSE)))
+
+    def _is_final(self, device: DeviceCode, refused: TokenRefused, exchanges: Exchanges) -> bool:
+        """Tell whether a poll was refused for what no person at the code can mend, like a wrong client secret.
+
+        A refusal without a code may be a gateway's mood, so it counts only once it has come several times.
+        """
+        diagnosis = self.keeper.explain(exchanges)
+        if REASONS[diagnosis.reason].course is Course.RETRYING:
+            return False
+        is_told = bool(refused.code or refused.message) or diagnosis.by_rule
+        return is_told or device.interval >= LONGEST_PAUSE
+
+    def _stop_asking(self, refused: TokenRefused, exchanges: Exchanges) -> Generator[Effect, Answer, Renewal]:
+        """Give up the code (RFC 8628 section 3.5); the refusal is told and tried again as any other of credentials."""
+        renewal = Renewal(exchanges, refused.message)
+        _, message = self._why(renewal)
+        return (yield from self.refuse(self.keeper.explain(exchanges).reason, message)) or renewal
 
     def _as_asked_last(self) -> DeviceCode | None:
         """Return the code with when to ask about it next: polls that brought nothing new are in no record."""
