@@ -316,3 +316,79 @@ async def test_a_code_that_a_person_types_is_waited_for(consent: str, reason: st
     ended = await played(definition, a_vendor(raw), "good", "key")
     assert ended.faults == ()
     assert ended.renewed is (consent == "given")
+
+
+def by_device(**method: Any) -> tuple[Raw, Raw]:
+    """A definition whose client proves itself while a code is asked about, and its vendor."""
+    raw, definition = deepcopy(VENDOR), deepcopy(KEY)
+    granted = {"answer": {"json": {"access_token": "{{ token }}", "refresh_token": "{{ refreshToken }}"}}}
+    raw["oauth"] = {
+        "login": {
+            "device": "https://api.acme.example/device/code",
+            "token": "https://api.acme.example/token",
+            "client": ["body"],
+            "pkce": "ignored",
+            "rotates": True,
+            "grants": {DEVICE_CODE: granted, "refresh_token": granted},
+        }
+    }
+    raw["methods"]["key"] = {
+        "secret": {"clientId": "hub", "clientSecret": "good"},
+        "oauth": "login",
+        "arrives": {"headers": {"Authorization": "Bearer {{ token }}"}},
+    }
+    raw["cases"][1]["secret"] = {"clientSecret": "bad"}
+    definition["spec"]["authMethods"][0] |= {
+        "type": "oauth2",
+        "settings": {
+            "grant": "deviceCode",
+            "deviceAuthorizationURL": "https://api.acme.example/device/code",
+            "tokenURL": "https://api.acme.example/token",
+            "clientAuthentication": "client_secret_post",
+            "lifetime": "1h",
+        },
+    } | method
+    return raw, definition
+
+
+async def test_a_code_that_is_asked_about_with_a_wrong_secret_comes_to_that() -> None:
+    raw, definition = by_device()
+    raw["cases"][1]["expect"] = {"reason": "TokenClientRejected", "message": ["invalid_client"]}
+    assert (await played(definition, a_vendor(raw), "good", "key")).faults == ()
+    assert (await played(definition, a_vendor(raw), "bad", "key")).faults == ()
+
+
+async def test_a_code_that_is_asked_about_is_refused_in_the_definitions_words() -> None:
+    rule = {
+        "when": "response.json.error == 'invalid_client'",
+        "reason": "CredentialsExpired",
+        "message": "The secret is over",
+        "hint": "Make another.",
+    }
+    raw, definition = by_device(failures=[rule])
+    raw["cases"][1]["expect"] = {
+        "reason": "CredentialsExpired",
+        "message": ["The secret is over"],
+        "hint": ["Make another."],
+    }
+    assert (await played(definition, a_vendor(raw), "bad", "key")).faults == ()
+
+
+async def test_a_case_can_be_about_a_renewal_that_is_refused() -> None:
+    raw, definition = by_device()
+    refused = {"status": 400, "json": {"error": "invalid_grant"}}
+    raw["cases"][1] |= {
+        "secret": {},
+        "kind": "other",
+        "tokenEnds": True,
+        "tokenAnswers": {"refresh_token": refused},
+        "expect": {"reason": "ReauthenticationRequired", "message": ["invalid_grant"]},
+    }
+    assert (await played(definition, a_vendor(raw), "bad", "key")).faults == ()
+
+
+async def test_a_renewal_is_not_looked_at_where_there_was_nothing_to_renew() -> None:
+    raw, definition = by_device()
+    raw["cases"][1] |= {"tokenEnds": True, "expect": {"reason": "TokenClientRejected"}}
+    (fault,) = (await played(definition, a_vendor(raw), "bad", "key")).faults
+    assert fault.startswith("Before the access token ended, it came to TokenClientRejected: ")

@@ -7,7 +7,7 @@ They are asked only of a definition that the operator could use.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -18,6 +18,7 @@ from integration_hub.config.values import did_you_mean
 from integration_hub.config.violation import joined
 from integration_hub.model.base import GROUP
 from integration_hub.model.definition import AuthMethod, DefinitionSpec
+from integration_hub.model.testing import FailureRule
 from integration_hub.probe.expressions import compile_expression
 from integration_hub.probe.identity import fields_read
 from integration_hub.reconcile.checks import expressions_of
@@ -358,6 +359,32 @@ def configuration_is_asked_for(subject: Subject) -> Iterator[Finding]:
                     )
 
 
+def failures_tell_more(subject: Subject) -> Iterator[Finding]:
+    """Each failure rule can be told, and those about token requests say more than their reason does."""
+    for method in subject.spec.auth_methods:
+        path = f"spec.authMethods[{method.name}].failures"
+        yield from _told_before(path, method.failures)
+        for index, rule in enumerate(method.failures):
+            if not rule.message:
+                yield _error(
+                    f"{path}[{index}].message",
+                    "is missing: say what the vendor's documentation knows of this refusal, and the reason does not",
+                )
+    for test in subject.spec.tests:
+        yield from _told_before(f"spec.tests[{test.name}].failures", test.failures)
+
+
+def _told_before(path: str, rules: Sequence[FailureRule]) -> Iterator[Finding]:
+    """Yield the rules that are never told, because one before them holds whenever they do."""
+    conditions = [" ".join(rule.when.split()) for rule in rules]
+    for index, condition in enumerate(conditions):
+        first = conditions.index(condition)
+        if first < index:
+            yield _error(
+                f"{path}[{index}].when", f"is the same as that of {path}[{first}], which is told in its place"
+            )
+
+
 def presets_are_explained(subject: Subject) -> Iterator[Finding]:
     """Every template says when to choose it."""
     for template in subject.spec.templates:
@@ -425,6 +452,7 @@ RULES: Final[tuple[Callable[[Subject], Iterator[Finding]], ...]] = (
     tests_tell_who,
     tests_prove_something,
     configuration_is_asked_for,
+    failures_tell_more,
     presets_are_explained,
     unverified_is_listed,
 )

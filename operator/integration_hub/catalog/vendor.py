@@ -335,6 +335,9 @@ class Case(_Part):
     """The scopes that are granted, whatever is asked for."""
     token_is_taken_back: bool = False
     """Whether the access token that was given out is refused when it is used, as after somebody took it back."""
+    token_ends: bool = False
+    """Whether the access token ends once the connection works, so that `expect` is about its renewal: with
+    tokenAnswers.refresh_token, how the token URL refuses a refresh token that was good."""
     answers: dict[Name, Answer] = {}
     """Answers of routes to the credential that was good until then, instead of their own."""
     open_to_all: list[Name] = []

@@ -189,6 +189,12 @@ class _Connection:
                 faults.append(brought)
             else:
                 decision = await self._reconcile(brought)
+        if self._case.token_ends and not faults:
+            found = _found(decision)
+            if found.reason == Reason.CONNECTED:
+                decision = await self._reconcile_after_the_end(decision)
+            else:
+                faults.append(f"Before the access token ended, it came to {found.reason}: {found.message}")
         found = _found(decision)
         faults += self._faults(found)
         renewed = False
@@ -320,11 +326,7 @@ class _Connection:
         had_refresh_token = bool(self._scene.issued.refresh)
         if credential is None or not (had_refresh_token or credential.renews_at):
             return False, ""
-        self._scene.issued.end_access()
-        moment = parse_timestamp(credential.renews_at) if credential.renews_at else None
-        self._now = moment + timedelta(seconds=1) if moment else self._now + UNTIL_ASKED_AGAIN
-        self._raw["metadata"].setdefault("annotations", {})[REQUEST_ANNOTATION] = "again"
-        found = _found(await self._reconcile())
+        found = _found(await self._reconcile_after_the_end(decision))
         if found.reason != Reason.CONNECTED:
             return (
                 False,
@@ -333,6 +335,16 @@ class _Connection:
         if had_refresh_token and self._scene.issued.renewals != 1:
             return False, "After the access token had ended, its refresh token was not used just once"
         return True, "; ".join(self._scene.notes)
+
+    async def _reconcile_after_the_end(self, decision: Decision) -> Decision:
+        """Let the access token end, and the operator renew it."""
+        credential = decision.status.credential
+        self._scene.issued.end_access()
+        moments = (credential.expires_at, credential.renews_at) if credential is not None else ()
+        known = [moment for moment in map(parse_timestamp, filter(None, moments)) if moment is not None]
+        self._now = max(known) + timedelta(seconds=1) if known else self._now + UNTIL_ASKED_AGAIN
+        self._raw["metadata"].setdefault("annotations", {})[REQUEST_ANNOTATION] = "again"
+        return await self._reconcile()
 
     # Comparing
 
