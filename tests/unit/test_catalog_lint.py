@@ -49,7 +49,23 @@ def hosts(*entries: str) -> Edit:
     return lambda raw: raw["spec"].update(allowedHosts=list(entries))
 
 
+def token_rule(index: int, **fields: Any) -> Edit:
+    return lambda raw: raw["spec"]["authMethods"][0]["failures"][index].update(fields)
+
+
 ERRORS: list[tuple[str, Edit, str, str]] = [
+    (
+        "a rule about token requests that says nothing",
+        spec(lambda s: s["authMethods"][0]["failures"][0].pop("message")),
+        "spec.authMethods[client-credentials].failures[0].message",
+        "say what the vendor's documentation knows",
+    ),
+    (
+        "a rule about token requests that is never told",
+        token_rule(1, when=" response.json.error  == 'inactive_org'"),
+        "spec.authMethods[client-credentials].failures[2].when",
+        "spec.authMethods[client-credentials].failures[1], which is told in its place",
+    ),
     ("no vendor", spec(lambda s: s.pop("vendor")), "spec.vendor", "who makes the system"),
     ("no description", spec(lambda s: s.pop("description")), "spec.description", "in a sentence"),
     ("no page", spec(lambda s: s.pop("documentationURL")), "spec.documentationURL", "page about credentials"),
