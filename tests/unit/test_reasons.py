@@ -15,10 +15,12 @@ from integration_hub.model.reasons import (
     DEAD_CREDENTIALS,
     REASONS,
     SELECTABLE,
+    TOKEN_SELECTABLE,
     Course,
     Reason,
     info,
     reason_problem,
+    token_reason_problem,
 )
 from integration_hub.probe.diagnosis_table import TABLE
 
@@ -103,6 +105,38 @@ class TestChoice:
 
     def test_what_is_like_nothing_is_told_where_to_look(self) -> None:
         assert reason_problem("Xyz") == "'Xyz' is no reason; docs/troubleshooting.md lists those there are"
+
+
+class TestChoiceAtTokenURL:
+    """Of a reason by a rule about refused requests for tokens."""
+
+    def test_all_are_reasons_of_an_answer(self) -> None:
+        assert TOKEN_SELECTABLE < SELECTABLE
+        assert all(REASONS[reason].conditions != (c.REACHABLE,) for reason in TOKEN_SELECTABLE)
+
+    @pytest.mark.parametrize("reason", sorted(TOKEN_SELECTABLE))
+    def test_what_a_token_request_can_end_with_may_be_named(self, reason: Reason) -> None:
+        assert token_reason_problem(reason.value) is None
+
+    @pytest.mark.parametrize("reason", sorted(set(Reason) - TOKEN_SELECTABLE))
+    def test_what_it_cannot_is_refused_with_the_list(self, reason: Reason) -> None:
+        problem = token_reason_problem(reason.value)
+        assert problem is not None
+        assert problem.startswith(
+            f"'{reason}' is no reason that a request for a token can end with; there are "
+        )
+        assert all(known in problem for known in TOKEN_SELECTABLE)
+
+    def test_a_slip_is_corrected(self) -> None:
+        assert token_reason_problem("CredentialExpired") == (
+            "'CredentialExpired' is no reason; did you mean 'CredentialsExpired'?"
+        )
+
+    def test_the_documentation_lists_them(self) -> None:
+        text = (ROOT / "docs" / "definition-format.md").read_text(encoding="utf-8")
+        chapter = text.partition("### Refused requests for tokens\n")[2].partition("\n- A rule tells")[0]
+        listed = chapter.partition("can end with:")[2].partition(". It decides")[0]
+        assert set(re.findall(r"`(\w+)`", listed)) == set(TOKEN_SELECTABLE)
 
 
 class TestPage:

@@ -1158,7 +1158,12 @@ def token_reason_problem(name: str) -> str | None:
     """Return why a rule about refused token requests cannot name this reason, with those that it can."""
     if name in TOKEN_SELECTABLE:
         return None
-    known = "that a request for a token can end with" if name in set(Reason) else "at all"
+    names = ", ".join(sorted(TOKEN_SELECTABLE))
+    if name in set(Reason):
+        return f"'{name}' is no reason that a request for a token can end with; there are {names}"
     near = get_close_matches(name, sorted(TOKEN_SELECTABLE), n=1)
-    hint = f"; did you mean '{near[0]}'?" if near and known == "at all" else ""
-    return f"'{name}' is no reason {known}{hint}; there are {', '.join(sorted(TOKEN_SELECTABLE))}"
+    return (
+        f"'{name}' is no reason; did you mean '{near[0]}'?"
+        if near
+        else f"'{name}' is no reason; there are {names}"
+    )
