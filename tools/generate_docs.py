@@ -16,6 +16,7 @@ from integration_hub.model.reasons import (
     REASONS,
     SELECTABLE,
     SPARED,
+    TOKEN_SELECTABLE,
     Course,
     Reason,
 )
@@ -63,7 +64,8 @@ wrong at a token URL is shown at the stage `token`, with the evidence of that wa
 A failure is told by the first line below that applies, in the order of the stages. A test's own `failures[]` go before
 all that is told of an answer: there a definition names one of these reasons for what only its system's documentation
 explains, with words of its own. Such a rule may name every reason of these chapters: {selectable}. Where it says no
-more than `CredentialsRejected`, and the value in the Secret looks wrong or the clocks differ, that is told instead.
+more than `CredentialsRejected`, and the value in the Secret looks wrong or the clocks differ, that is told instead. The same
+goes for the `failures[]` of an auth method and what its token URL answers; these may name: {at_token_url}.
 
 {contents}
 """
@@ -117,7 +119,12 @@ def troubleshooting_page() -> str:
     )
     stages = ", ".join(f"`{name}`" for name in get_args(StageName))
     selectable = ", ".join(f"'{title}'" for title, reasons in chapters.items() if SELECTABLE & set(reasons))
-    parts = [TROUBLESHOOTING.format(contents=contents, stages=stages, selectable=selectable)]
+    at_token_url = ", ".join(_link(reason, page="") for reason in Reason if reason in TOKEN_SELECTABLE)
+    parts = [
+        TROUBLESHOOTING.format(
+            contents=contents, stages=stages, selectable=selectable, at_token_url=at_token_url
+        )
+    ]
     for title, reasons in chapters.items():
         parts += [f"## {title}\n", *(_trouble(reason) for reason in reasons)]
     return "\n".join(parts)

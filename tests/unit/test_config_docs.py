@@ -59,8 +59,9 @@ def test_the_example_schema_is_accepted_and_usable() -> None:
 
 
 def test_the_example_tests_of_a_definition_and_an_instance_are_accepted() -> None:
-    schema, of_definition, of_instance = blocks(FORMAT)
-    checked = check_definition(definition(configSchema=schema, tests=of_definition))
+    schema, of_definition, methods, of_instance = blocks(FORMAT)
+    methods["allowedHosts"] = ["*.acme.example", "login.example.com"]
+    checked = check_definition(definition(configSchema=schema, tests=of_definition, **methods))
     assert checked.violations == ()
     saved = [SavedTest.model_validate(test) for test in of_instance]
     spec = InstanceSpec.model_validate({"definitionRef": {"name": "acme"}, "tests": of_instance})
