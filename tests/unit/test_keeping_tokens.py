@@ -1539,6 +1539,21 @@ class TestWordsOfTheDefinition:
         assert world.ready == ("True", "Connected")
         assert world.provider.shown == [kept], "the same one, once the client is right"
 
+    def test_a_client_that_is_refused_as_if_access_was_denied_ends_no_refresh_token(self) -> None:
+        # Auth0, and so Atlassian, answers so where the client secret is wrong (RFC 6749 has invalid_client for it).
+        world = World()
+        world.connect()
+        kept = world.provider.current
+        world.provider.refuses, world.provider.status = "access_denied", 401
+        world.pass_time(hours=2)
+        world.run()
+        assert world.ready == ("False", "TokenClientRejected")
+        world.provider.refuses = None
+        world.secret = replace(found(**CLIENT | {"clientSecret": "another-9e2b"}), version="2")
+        world.run()
+        assert world.ready == ("True", "Connected")
+        assert world.provider.shown == [kept]
+
     def test_a_code_that_a_browser_brought_is_refused(self) -> None:
         world = self.world()
         world.run()

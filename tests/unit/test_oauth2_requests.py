@@ -705,6 +705,8 @@ POLLS: list[tuple[Any, int, Any]] = [
     ({"error": "slow_down"}, 429, DevicePending(10.0)),
     ({"error": "expired_token"}, 400, TokenRefused("expired_token", ended=True)),
     ({"error": "access_denied"}, 400, TokenRefused("access_denied", ended=True)),
+    ({"error": "access_denied"}, 403, TokenRefused("access_denied", ended=True)),
+    ({"error": "access_denied"}, 401, TokenRefused("access_denied")),
     ({"error": "incorrect_device_code"}, 200, TokenRefused("incorrect_device_code", ended=True)),
     ({"error": "invalid_client"}, 401, TokenRefused("invalid_client")),
     ({"error": "dev-code"}, 400, TokenRefused("")),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -126,10 +127,25 @@ def refusal(setup: Setup, response: HttpResponse, shown: Iterable[str] = ()) -> 
     if is_unavailable(response):
         return TokenRefused(told.code if told is not None else "")
     if told is not None:
-        return told
+        return replace(told, ended=False) if _blames_client(setup, response, told) else told
     if not 200 <= response.status < 300:  # noqa: PLR2004 - RFC 9110 section 15
         return TokenRefused()
     return None
+
+
+def _blames_client(setup: Setup, response: HttpResponse, told: TokenRefused) -> bool:
+    """Tell whether it is the client that was denied, and no person has: 401 is for clients (RFC 6749 section 5.2).
+
+    Auth0 says so of a wrong client secret; a person's denial it tells with 403, as others do with 400. What the
+    definition says of the code goes before.
+    """
+    is_denied = response.status == 401 and _normalised(told.code) == "accessdenied"  # noqa: PLR2004
+    return is_denied and _normalised(told.code) not in _own_ends(setup)
+
+
+def _own_ends(setup: Setup) -> frozenset[str]:
+    """Return the codes after which the definition says that a consent is over."""
+    return _same(*setup.settings.get("tokenAnswer", {}).get("endedCodes", ()))
 
 
 def refused(setup: Setup, code: str, shown: Iterable[str] = ()) -> TokenRefused:
@@ -137,8 +153,7 @@ def refused(setup: Setup, code: str, shown: Iterable[str] = ()) -> TokenRefused:
     known = _normalised(code) in KNOWN
     if not _CODE.fullmatch(code) or (not known and repeats((*setup.secrets(), *shown), code)):
         code = ""
-    own = _same(*setup.settings.get("tokenAnswer", {}).get("endedCodes", ()))
-    return TokenRefused(code=code, ended=bool(code) and _normalised(code) in ENDED | own)
+    return TokenRefused(code=code, ended=bool(code) and _normalised(code) in ENDED | _own_ends(setup))
 
 
 def tokens(
