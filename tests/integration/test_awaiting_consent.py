@@ -11,8 +11,8 @@ from uuid import uuid4
 
 import pytest
 
-from support.instances import Api
-from support.oauth_party import Fault, Form, OAuthParty
+from support.instances import Api, secret
+from support.oauth_party import CLIENT_ID, CLIENT_SECRET, Fault, Form, OAuthParty
 from support.operator_process import OperatorProcess
 from support.target_server import TargetServer
 from support.token_hub import CONNECTED, TokenHub, open_page
@@ -66,6 +66,23 @@ def test_a_code_is_asked_about_no_sooner_than_allowed_however_often_the_connecti
     hub.wait({"device": CONNECTED})
     assert len(asked) == 5
     assert min(later - sooner for sooner, later in pairwise(asked)) > INTERVAL * 0.9
+
+
+def test_a_code_that_is_asked_about_with_a_wrong_secret_is_given_up_until_the_secret_is_corrected(
+    hub: TokenHub,
+) -> None:
+    hub.api.apply(secret(hub.namespace, clientId=CLIENT_ID, clientSecret="of-before-the-rotation"))
+    operator = hub.start()
+    obj = hub.create("device", "device")
+    found = hub.wait({"device": ("False", "TokenClientRejected")})["device"]
+    assert "authorization" not in found["status"]
+    asked = len(hub.tenants["device"].requests)
+    operator.kill()
+    hub.start().wait_until_idle()
+    assert len(hub.tenants["device"].requests) == asked, "a dead credential is spared, also after a restart"
+    hub.api.apply(secret(hub.namespace, clientId=CLIENT_ID, clientSecret=CLIENT_SECRET))
+    hub.wait({"device": CONNECTED})
+    assert hub.api.get(obj)["status"]["identity"] == hub.tenants["device"].identity
 
 
 def test_made_up_callbacks_cost_no_look_at_the_connection_and_links_outlive_a_restart(hub: TokenHub) -> None:
