@@ -655,6 +655,15 @@ class TestTokenRules:
         page = raw(b"<html>Oauth error shop_not_permitted: ...", 400, {"content-type": "text/html"})
         assert self.told(page, rule).reason is Reason.PERMISSION_DENIED
 
+    def test_are_not_of_an_issuers_metadata(self) -> None:
+        asked = HttpRequest(
+            "GET", "https://id.acme.example/.well-known/openid-configuration", purpose="token"
+        )
+        rule = FailureRule.model_validate({"when": "response.status == 404", "reason": "AccountLocked"})
+        of = replace(PLAN, token_failures=(rule,))
+        assert tell(token(answered(404)), of=of, sent=asked).reason is Reason.TOKEN_ENDPOINT_NOT_FOUND
+        assert tell(token(answered(404)), of=of, sent=self.SENT).reason is Reason.ACCOUNT_LOCKED
+
     def test_that_would_take_too_long_do_not_hold(self) -> None:
         rule = {
             "when": "response.json.filter(i, i == 1).size() > 1",

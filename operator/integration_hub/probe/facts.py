@@ -73,6 +73,9 @@ _LOGIN_HOST: Final = re.compile(r"(?:login|signin|sso|idp|auth|accounts?|id)\.",
 _READS_JSON: Final = re.compile(r"\bresponse\s*(?:\.\s*json\b|\[\s*[\"']json[\"']\s*\])")
 
 
+_METADATA: Final = "/.well-known/"
+"""Where an issuer has its metadata (RFC 8615)."""
+
 _SECRET_PARAMETERS: Final = frozenset({"code", "token"})
 """Of token requests, beside those whose name says it."""
 
@@ -456,8 +459,11 @@ class Facts:
 
     @cached_property
     def rule(self) -> FailureRule | None:
-        """The first failure rule that recognises the answer: of the test, or of the auth method for a token URL's."""
-        if self.response is None:
+        """The first failure rule that recognises the answer: of the test, or of the auth method for a token URL's.
+
+        None of an issuer's metadata, which flows ask for, too: that answer says nothing of client or grant.
+        """
+        if self.response is None or (self.is_token and _METADATA in self.asked.path):
             return None
         rules = self.plan.token_failures if self.is_token else self.plan.test.failures
         return next((rule for rule in rules if self._recognises(rule)), None)
