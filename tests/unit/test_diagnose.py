@@ -878,6 +878,7 @@ class TestWhatIsShown:
     @given(
         status=st.integers(100, 599), headers=HEADERS, body=BODIES, transport=TRANSPORTS,
         purposes=st.sampled_from([["test"], ["token"], ["token", "test"]]),
+        reason=st.sampled_from([None, *sorted(TOKEN_SELECTABLE)]),
     )  # fmt: skip
     def test_of_a_test_takes_less_than_4_kib_and_has_no_secret_whatever_is_sent_to_us(
         self,
@@ -886,13 +887,16 @@ class TestWhatIsShown:
         body: bytes,
         transport: Transport,
         purposes: list[str],
+        *,
+        reason: Reason | None,
     ) -> None:
+        rules = (FailureRule(when="true", reason=reason, hint="h" * 500),) if reason else ()
         outcomes = [
             Outcome(HttpResponse(status, headers, body), None, 99.0, purpose, transport)
             for purpose in purposes
         ]
-        diagnosis = tell(*outcomes, of=self.LONG, credentials=Credentials({"apiKey": CANARY}))
-        self.check(diagnosis)
+        of = replace(self.LONG, token_failures=rules)
+        self.check(tell(*outcomes, of=of, credentials=Credentials({"apiKey": CANARY})))
 
     @given(kind=st.sampled_from(FailureKind), transport=TRANSPORTS, detail=TEXTS)
     def test_of_a_failure_too(self, kind: FailureKind, transport: Transport, detail: str) -> None:
