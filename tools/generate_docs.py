@@ -64,8 +64,8 @@ wrong at a token URL is shown at the stage `token`, with the evidence of that wa
 A failure is told by the first line below that applies, in the order of the stages. A test's own `failures[]` go before
 all that is told of an answer: there a definition names one of these reasons for what only its system's documentation
 explains, with words of its own. Such a rule may name every reason of these chapters: {selectable}. Where it says no
-more than `CredentialsRejected`, and the value in the Secret looks wrong or the clocks differ, that is told instead. The same
-goes for the `failures[]` of an auth method and what its token URL answers; these may name: {at_token_url}.
+more than `CredentialsRejected`, and the value in the Secret looks wrong or the clocks differ, that is told instead. The
+same goes for the `failures[]` of an auth method and what its token URL answers; these may name: {at_token_url}.
 
 {contents}
 """
