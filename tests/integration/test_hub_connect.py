@@ -167,7 +167,7 @@ def test_a_screen_reader_gets_lines_and_the_folder_becomes_a_connection_by_kubec
     run.sees("Certificate authority (optional): ")
     for line in control_plane.ca_file.read_text().splitlines():
         run.types(line, enter="\n")
-    run.answers("What is the connection called? (Enter for Kubernetes)", "This cluster")
+    run.answers("What is the connection called? (Enter for Kubernetes API)", "This cluster")
     run.answers("(Enter for this-cluster): ", "")
     run.sees("Token of a service account")
     run.sees("API key that is sent in the header Authorization: ")

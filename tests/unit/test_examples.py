@@ -13,6 +13,8 @@ from cryptography import x509
 from hypothesis import given
 from hypothesis import strategies as st
 
+from integration_hub.adapters.shipped import definition_text
+from integration_hub.catalog.loader import read_object
 from integration_hub.examples.certificates import make_certificates
 from integration_hub.examples.declaration import Promise, load_declaration
 from integration_hub.examples.errors import ExampleError
@@ -189,6 +191,16 @@ def test_an_example_of_the_repository_is_complete(folder: Path) -> None:
     }
     assert len(declaration.next) == 3
     assert (folder / "README.md").read_text().startswith("# ")
+
+
+@pytest.mark.parametrize("folder", EXAMPLES, ids=lambda folder: folder.name)
+def test_an_example_leaves_the_catalogs_names_to_the_catalog(folder: Path) -> None:
+    """Else 'hub catalog install' after an example meets a definition of the name that is another one."""
+    for file in load_manifests(folder):
+        for document in file.documents:
+            if document["kind"] == "IntegrationDefinition":
+                shipped = definition_text(document["metadata"]["name"])
+                assert shipped is None or document == read_object(shipped)
 
 
 # What services need
