@@ -2,93 +2,26 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import ssl
 import subprocess
-import sys
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
-import yaml
 
 from conftest import ROOT, run_kubectl
 from integration_hub.devcluster import ControlPlane
 from support.certificates import Authority
 from support.instances import Object, definition, instance, secret
-from support.ports import free_port
 from support.target_server import TargetServer
 from support.waiting import wait_until
+from support.webhook_process import MANIFESTS, Webhook, configuration
 
 pytestmark = pytest.mark.cluster
 
-MANIFESTS = list(yaml.safe_load_all((ROOT / "deploy" / "webhook.yaml").read_text()))
 NAMESPACE = "reviewed"
-
-
-class Webhook:
-    """Starts and ends `hub webhook`."""
-
-    def __init__(self, kubeconfig: Path, folder: Path, authority: Authority) -> None:
-        self.kubeconfig, self.folder, self.authority = kubeconfig, folder, authority
-        self.port = free_port()
-        self.certificate, self.key = folder / "tls.crt", folder / "tls.key"
-        self.log = folder / "webhook.log"
-        self.issue()
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def issue(self) -> None:
-        issued = self.authority.issue("127.0.0.1")
-        self.certificate.write_text(issued.chain)
-        self.key.write_text(issued.key)
-
-    def start(self, *flags: str) -> None:
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [
-                    sys.executable, "-W", "error", "-m", "integration_hub", "webhook",
-                    "--kubeconfig", str(self.kubeconfig), "--listen", f"127.0.0.1:{self.port}",
-                    "--certificate", str(self.certificate), "--key", str(self.key),
-                    "--log-format", "json", "--log-level", "debug", *flags,
-                ],
-                stdout=log, stderr=subprocess.STDOUT,
-            )  # fmt: skip
-        wait_until(lambda: self.ask("/healthz")[0], lambda status: status == 200, "the webhook answers")
-
-    def stop(self) -> int | None:
-        if self._process is None:
-            return None
-        self._process.terminate()
-        code = self._process.wait(timeout=30)
-        self._process = None
-        return code
-
-    def ask(self, path: str, body: bytes | None = None) -> tuple[int, str]:
-        context = ssl.create_default_context(cadata=self.authority.pem)
-        request = urllib.request.Request(f"https://127.0.0.1:{self.port}{path}", data=body)
-        try:
-            with urllib.request.urlopen(request, timeout=5, context=context) as response:
-                return response.status, response.read().decode()
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, error.read().decode()
-        except OSError:
-            return 0, ""
-
-
-def configuration(webhook: Webhook) -> Object:
-    """Return the ValidatingWebhookConfiguration of deploy/ with the process' address in the Service's place."""
-    (found,) = (one for one in MANIFESTS if one["kind"] == "ValidatingWebhookConfiguration")
-    (entry,) = found["webhooks"]
-    bundle = base64.b64encode(webhook.authority.pem.encode()).decode()
-    path = entry["clientConfig"]["service"]["path"]
-    there = {"url": f"https://127.0.0.1:{webhook.port}{path}", "caBundle": bundle}
-    return {**found, "webhooks": [{**entry, "clientConfig": there}]}
 
 
 @pytest.fixture(scope="module")
@@ -290,15 +223,23 @@ def test_what_is_no_review_is_refused_in_words(webhook: Webhook, name: str) -> N
 def test_a_rotated_certificate_is_used_without_a_restart(webhook: Webhook, apply: Apply, acme: str) -> None:
     webhook.certificate.write_text("half of a file")
     wait_until(
-        webhook.log.read_text, lambda log: "the new certificate cannot be used" in log, "a fault is noticed"
+        webhook.log.read_text, lambda log: "the new certificates cannot be used" in log, "a fault is noticed"
     )
     assert webhook.ask("/healthz")[0] == 200
     webhook.issue()
-    wait_until(webhook.log.read_text, lambda log: "the certificate was read again" in log, "it is read")
+    wait_until(webhook.log.read_text, lambda log: "the certificates were read again" in log, "it is read")
     serial = webhook.certificate.read_text()
     shown = ssl.get_server_certificate(("127.0.0.1", webhook.port))
     assert shown.strip() in serial
     assert apply(connection(acme)).returncode == 0
+
+
+def test_the_log_says_that_whoever_comes_is_answered_and_what_protects_it(webhook: Webhook) -> None:
+    (line,) = [
+        line for line in webhook.log.read_text().splitlines() if "whoever reaches this address" in line
+    ]
+    assert json.loads(line)["level"] == "warning"
+    assert "NetworkPolicy" in line
 
 
 def test_no_secrets_value_is_asked_for_and_the_log_is_clean(

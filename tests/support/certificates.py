@@ -32,11 +32,7 @@ class Identity:
     def server_context(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.set_ciphers("DEFAULT:@SECLEVEL=0")  # weak keys can be had here; clients are to refuse them
-        with tempfile.TemporaryDirectory() as folder:
-            chain, key = Path(folder, "chain.pem"), Path(folder, "key.pem")
-            chain.write_text(self.chain, encoding="ascii")
-            key.write_text(self.key, encoding="ascii")
-            context.load_cert_chain(chain, key)
+        show(context, self)
         return context
 
     def alone(self) -> Identity:
@@ -54,15 +50,29 @@ class Identity:
         return context
 
 
-class Authority:
-    """A certificate authority; with `above`, one that another has signed."""
+def show(context: ssl.SSLContext, identity: Identity) -> None:
+    """Let who connects with this context, or listens, show the certificate."""
+    with tempfile.TemporaryDirectory() as folder:
+        chain, key = Path(folder, "chain.pem"), Path(folder, "key.pem")
+        chain.write_text(identity.chain, encoding="ascii")
+        key.write_text(identity.key, encoding="ascii")
+        context.load_cert_chain(chain, key)
 
-    def __init__(self, name: str, above: Authority | None = None) -> None:
+
+class Authority:
+    """A certificate authority, valid from `start` to `end` as seen from now.
+
+    With `above`, another one has signed its certificate.
+    """
+
+    def __init__(
+        self, name: str, above: Authority | None = None, *, start: timedelta = -DAY, end: timedelta = DAY
+    ) -> None:
         self.key = ec.generate_private_key(ec.SECP256R1())
         self.subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         issuer = above or self
         self.certificate = (
-            _builder(self.subject, issuer.subject, self.key)
+            _builder(self.subject, issuer.subject, self.key, start, end)
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
             .sign(issuer.key, hashes.SHA256())
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,8 +67,10 @@ def _silent(_progress: Progress) -> None:
 class ControlPlane:
     """The control plane whose data lies in `home`. Nothing is read or written before a method is called."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, more_flags: Sequence[str] = ()) -> None:
+        """`more_flags` are further ones of kube-apiserver, for where it is started and does not run already."""
         self.home = Home(home.expanduser().absolute())
+        self._more_flags = more_flags
 
     def up(
         self,
@@ -161,7 +163,8 @@ class ControlPlane:
             state = State(port=port, kubectl=program.kubectl, controllers=program.controllers)
             save_state(self.home.state, state)
             write_kubeconfig(self.home, _url(port))
-            process.spawn([*program.serve, *api_server_flags(port)], lock, self.home.root, self.home.log)
+            command = [*program.serve, *api_server_flags(port), *self._more_flags]
+            process.spawn(command, lock, self.home.root, self.home.log)
         finally:
             os.close(lock)  # the server has inherited it
         return True

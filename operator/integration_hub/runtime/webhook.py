@@ -3,95 +3,84 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Final
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import Any, Final
 
 import orjson
 import structlog
 from aiohttp import web
 
+from integration_hub.runtime.webhook_certificates import CertificateFiles
 from integration_hub.shell.reviewer import BadReviewError, Reviewer
 
 PATH: Final = "/validate"
 MAX_BODY: Final = 8 * 2**20
 """A review holds an object twice, and an object has at most about 1.5 MiB."""
-LOOK_SECONDS: Final = 10.0
-"""Between looks at the certificate's files."""
 
 log = structlog.get_logger("integration_hub.webhook")
 
 
-class CertificateFiles:
-    """The server's certificate, read again when its files change: whoever rotates them need not restart anything."""
-
-    def __init__(self, certificate: Path, key: Path) -> None:
-        """Read them.
-
-        Raises:
-            OSError: a file cannot be read, or (as ssl.SSLError) the two are no certificate and its private key.
-
-        """
-        self._paths = (certificate, key)
-        self.context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        self.context.minimum_version = ssl.TLSVersion.TLSv1_2
-        self._seen = self._load()
-
-    async def watch(self) -> None:
-        """Look for ever. Files that cannot be used leave the certificate as it was."""
-        while True:
-            await asyncio.sleep(LOOK_SECONDS)
-            self.look()
-
-    def look(self) -> None:
-        """Look once."""
-        try:
-            if self._contents() == self._seen:
-                return
-            self._seen = self._load()
-        except OSError as error:
-            log.warning("the new certificate cannot be used; the one before stays", error=_why(error))
-        else:
-            log.info("the certificate was read again")
-
-    def _load(self) -> tuple[bytes, ...]:
-        contents = self._contents()
-        # Into a context of its own first: what does not fit together must not take the place of what does.
-        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(*self._paths)
-        self.context.load_cert_chain(*self._paths)
-        return contents
-
-    def _contents(self) -> tuple[bytes, ...]:
-        return tuple(path.read_bytes() for path in self._paths)
-
-
 class WebhookServer:
-    """Answers admission reviews, and probes, on one address."""
+    """Answers admission reviews, and probes, on one address; probes on another one, too, without TLS."""
 
-    def __init__(self, reviewer: Reviewer, files: CertificateFiles) -> None:
-        """Listen nowhere yet."""
+    def __init__(
+        self, reviewer: Reviewer, files: CertificateFiles, client_names: Collection[str] = ()
+    ) -> None:
+        """Listen nowhere yet. With names, only a caller whose certificate has one of them is answered."""
         self._reviewer = reviewer
         self._files = files
-        self._runner: web.AppRunner | None = None
+        self._client_names = frozenset(client_names)
+        self._runners: list[web.AppRunner] = []
         self._watch: asyncio.Task[None] | None = None
 
     async def start(self, host: str, port: int) -> int:
         """Listen; return the port, which the system chooses where 0 was asked for."""
-        app = web.Application(client_max_size=MAX_BODY)
-        app.add_routes([web.post(PATH, self._validate), web.get("/healthz", _ok), web.get("/readyz", _ok)])
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, host, port, ssl_context=self._files.context).start()
+        app = web.Application(client_max_size=MAX_BODY, middlewares=[self._admit])
+        app.add_routes([web.post(PATH, self._validate), *_probes()])
+        runner = await self._run(app)
+        await web.TCPSite(runner, host, port, ssl_context=self._files.context).start()
         self._watch = asyncio.create_task(self._files.watch(), name="hub-certificate")
-        return _port(self._runner.addresses)
+        return _port(runner)
+
+    async def start_health(self, host: str, port: int) -> int:
+        """Answer probes here, for who has no certificate to show; return the port."""
+        app = web.Application()
+        app.add_routes(_probes())
+        runner = await self._run(app)
+        await web.TCPSite(runner, host, port).start()
+        return _port(runner)
 
     async def stop(self) -> None:
         """Answer what was asked already, then stop listening."""
         if self._watch is not None:
             self._watch.cancel()
-        if self._runner is not None:
-            await self._runner.cleanup()
+        for runner in self._runners:
+            await runner.cleanup()
+
+    async def _run(self, app: web.Application) -> web.AppRunner:
+        runner = web.AppRunner(app, access_log=None, handle_signals=False)
+        self._runners.append(runner)
+        await runner.setup()
+        return runner
+
+    @web.middleware
+    async def _admit(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        if self._client_names:
+            names = certificate_names(request.get_extra_info("peercert") or {})
+            if not names & self._client_names:
+                log.warning(
+                    "a caller was refused: its certificate has none of the names given by --client-name",
+                    names=sorted(names),
+                    caller=request.remote,
+                )
+                return web.Response(status=403, text="Your certificate is for none who may call.")
+        response = await handler(request)
+        if not self._files.are_those_of(request.get_extra_info("ssl_object")):
+            # Who keeps a connection would never be asked for a certificate of the new authority.
+            response.force_close()
+        return response
 
     async def _validate(self, request: web.Request) -> web.Response:
         try:
@@ -105,13 +94,20 @@ class WebhookServer:
         return web.Response(body=orjson.dumps(answer), content_type="application/json")
 
 
-def _port(addresses: Sequence[tuple[str, int]]) -> int:
-    return int(addresses[0][1])
+def certificate_names(shown: Mapping[str, Any]) -> frozenset[str]:
+    """Return the common name and the alternative names of a certificate, in the form in which `ssl` gives it."""
+    subject = (part for parts in shown.get("subject", ()) for part in parts)
+    common = {value for key, value in subject if key == "commonName"}
+    return frozenset(common | {value for _kind, value in shown.get("subjectAltName", ())})
+
+
+def _probes() -> list[web.RouteDef]:
+    return [web.get("/healthz", _ok), web.get("/readyz", _ok)]
+
+
+def _port(runner: web.AppRunner) -> int:
+    return int(runner.addresses[0][1])
 
 
 async def _ok(_request: web.Request) -> web.Response:
     return web.Response(text="ok")
-
-
-def _why(error: OSError) -> str:
-    return error.strerror or type(error).__name__
