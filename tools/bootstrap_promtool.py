@@ -1,7 +1,8 @@
-"""Get promtool, which tests deploy/alerts.yaml: from PATH, else once out of the Debian package 'prometheus'.
+"""Get what the Debian package 'prometheus' holds: promtool, which tests deploy/alerts.yaml, and the server itself.
 
-The package is downloaded with apt-get into this project's cache and unpacked there. Nothing is installed and no right
-is needed. Where it cannot be had a person goes on without; CI does not. The tests ask with --find where it is.
+Each is taken from PATH where it is there, else once out of the package, which is downloaded with apt-get into this
+project's cache and unpacked there. Nothing is installed and no right is needed. Where they cannot be had a person goes
+on without; CI does not. The tests ask with --find where they are.
 """
 
 from __future__ import annotations
@@ -13,30 +14,31 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from integration_hub.devcluster.paths import cache_folder
 
-PACKAGE, MEMBER = "prometheus", "./usr/bin/promtool"
+PACKAGE, PROGRAMS = "prometheus", ("promtool", "prometheus")
+FOLDER = "./usr/bin"
 SECONDS = 300
 """Most that one step of apt-get may take."""
 LIMITS = ("-o", "Acquire::Retries=2", "-o", "Acquire::http::Timeout=20", "-o", "Acquire::https::Timeout=20")
 
 
-class PromtoolError(Exception):
-    """Promtool cannot be had; the message says why."""
+class PrometheusError(Exception):
+    """The programs cannot be had; the message says why."""
 
 
-def cached(environ: Mapping[str, str] = os.environ) -> Path:
-    """Return where promtool lies once it was downloaded."""
-    return cache_folder(environ) / "promtool" / "promtool"
+def cached(name: str, environ: Mapping[str, str] = os.environ) -> Path:
+    """Return where the program lies once it was downloaded."""
+    return cache_folder(environ) / "promtool" / name
 
 
-def find(environ: Mapping[str, str] = os.environ) -> Path | None:
-    """Return a promtool that runs: the cached one, or one on PATH."""
-    on_path = shutil.which("promtool", path=environ.get("PATH"))
-    found = [cached(environ), *([Path(on_path)] if on_path else [])]
+def find(name: str, environ: Mapping[str, str] = os.environ) -> Path | None:
+    """Return a program of this name that runs: the cached one, or one on PATH."""
+    on_path = shutil.which(name, path=environ.get("PATH"))
+    found = [cached(name, environ), *([Path(on_path)] if on_path else [])]
     return next((path for path in found if runs(path)), None)
 
 
@@ -48,26 +50,27 @@ def runs(program: Path) -> bool:
         return False
 
 
-def download(target: Path) -> None:
-    """Put promtool at `target`, which changes at once or not at all.
+def download(names: Sequence[str]) -> None:
+    """Put the programs of these names into the cache; each changes at once or not at all.
 
     Raises:
-        PromtoolError: apt-get is missing, has no such package, or cannot reach its mirror.
+        PrometheusError: apt-get is missing, has no such package, or cannot reach its mirror.
 
     """
     for tool in ("apt-get", "dpkg-deb"):
         if shutil.which(tool) is None:
-            raise PromtoolError(f"{tool} is not on PATH, and no other way to get promtool is known")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix="download-") as name:
+            raise PrometheusError(f"{tool} is not on PATH, and no other way to get them is known")
+    target = cached(names[0]).parent
+    target.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target, prefix="download-") as name:
         folder = Path(name)
         package = _fetch(folder)
-        program = folder / "promtool"
-        _unpack(package, program)
-        program.chmod(0o755)
-        if not runs(program):
-            raise PromtoolError("the promtool of this system's package does not run here")
-        program.replace(target)
+        _unpack(package, names, folder)
+        for program in (folder / each for each in names):
+            program.chmod(0o755)
+            if not runs(program):
+                raise PrometheusError(f"the {program.name} of this system's package does not run here")
+            program.replace(target / program.name)
 
 
 def _fetch(folder: Path) -> Path:
@@ -75,7 +78,7 @@ def _fetch(folder: Path) -> Path:
     options = [*LIMITS, *_as_whom()]
     done = _run(["apt-get", *options, "download", PACKAGE], folder)
     if done.returncode != 0:
-        print("Getting promtool: fetching package lists first: this system's do not do", flush=True)
+        print("Getting Prometheus: fetching package lists first: this system's do not do", flush=True)
         (folder / "lists" / "partial").mkdir(parents=True)
         options += ["-o", f"Dir::State::Lists={folder / 'lists'}", "-o", f"Dir::Cache={folder / 'cache'}"]
         _run(
@@ -85,7 +88,7 @@ def _fetch(folder: Path) -> Path:
     packages = sorted(folder.glob(f"{PACKAGE}_*.deb"))
     if done.returncode != 0 or not packages:
         lines = done.stderr.strip().splitlines() or ["no package came"]
-        raise PromtoolError(f"apt-get cannot download the package '{PACKAGE}': {lines[-1]}")
+        raise PrometheusError(f"apt-get cannot download the package '{PACKAGE}': {lines[-1]}")
     return packages[-1]
 
 
@@ -94,19 +97,23 @@ def _as_whom() -> list[str]:
     return ["-o", "APT::Sandbox::User=root"] if os.geteuid() == 0 else []
 
 
-def _unpack(package: Path, program: Path) -> None:
-    """Write the one file that we want of a package; the rest, as much again, never touches the disk."""
+def _unpack(package: Path, names: Sequence[str], folder: Path) -> None:
+    """Write the files that we want of a package; the rest never touches the disk."""
+    wanted = {f"{FOLDER}/{name}": folder / name for name in names}
     command = ["dpkg-deb", "--fsys-tarfile", str(package)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdout is not None  # noqa: S101 - for mypy
         with tarfile.open(fileobj=process.stdout, mode="r|") as archive:
             for member in archive:
-                found = archive.extractfile(member) if member.name == MEMBER else None
+                found = archive.extractfile(member) if member.name in wanted else None
                 if found is not None:
-                    with program.open("wb") as file:
+                    with wanted[member.name].open("wb") as file:
                         shutil.copyfileobj(found, file)
-    if not program.exists():
-        raise PromtoolError(f"the package '{PACKAGE}' of this system holds no {MEMBER.lstrip('.')}")
+    for member_name, program in wanted.items():
+        if not program.exists():
+            raise PrometheusError(
+                f"the package '{PACKAGE}' of this system holds no {member_name.lstrip('.')}"
+            )
 
 
 def _run(command: list[str], folder: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -121,22 +128,35 @@ def is_ci(environ: Mapping[str, str] = os.environ) -> bool:
 def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--find", action="store_true", help="fetch nothing; print where it is, or exit 1")
-    asked: bool = parser.parse_args().find
-    found = find()
-    if asked and found is not None:
-        print(found)
-    if asked or found is not None:
+    parser.add_argument(
+        "--find",
+        choices=PROGRAMS,
+        nargs="?",
+        const=PROGRAMS[0],
+        help="fetch nothing; print where this one is, or exit 1",
+    )
+    asked: str | None = parser.parse_args().find
+    if asked is not None:
+        found = find(asked)
+        if found is not None:
+            print(found)
         return 0 if found is not None else 1
-    print("Getting promtool: downloading about 20 MB, once", flush=True)
+    missing = [name for name in PROGRAMS if find(name) is None]
+    if not missing:
+        return 0
+    print(f"Getting {' and '.join(missing)}: downloading about 20 MB, once", flush=True)
     try:
-        download(cached())
-    except (PromtoolError, OSError, tarfile.TarError, subprocess.TimeoutExpired) as error:
-        words = f"promtool cannot be had: {error}."
+        download(missing)
+    except (PrometheusError, OSError, tarfile.TarError, subprocess.TimeoutExpired) as error:
+        words = f"{' and '.join(missing)} cannot be had: {error}."
         if is_ci():
             print(f"{words} CI needs it.", file=sys.stderr)
             return 1
-        print(f"{words} Going on without: the tests of deploy/alerts.yaml are skipped.", file=sys.stderr)
+        print(
+            f"{words} Going on without: the tests of deploy/alerts.yaml, and those against a Prometheus server,"
+            " are skipped.",
+            file=sys.stderr,
+        )
     return 0
 
 

@@ -202,10 +202,18 @@ class TestBootstrap:
         half.chmod(0o755)
         assert self.run(tmp_path, "--find").returncode == 1
 
-    def test_what_is_there_is_not_fetched_again(self, tmp_path: Path) -> None:
-        there = tmp_path / "integration-hub" / "promtool" / "promtool"
-        there.parent.mkdir(parents=True)
+    def test_only_what_is_missing_is_fetched(self, tmp_path: Path) -> None:
+        there = tmp_path / "promtool"
         there.write_text("#!/bin/sh\n", encoding="utf-8")
         there.chmod(0o755)
+        assert self.run(tmp_path).stderr.startswith("prometheus cannot be had: ")
+
+    def test_what_is_there_is_not_fetched_again(self, tmp_path: Path) -> None:
+        folder = tmp_path / "integration-hub" / "promtool"
+        folder.mkdir(parents=True)
+        for name in ("promtool", "prometheus"):
+            (folder / name).write_text("#!/bin/sh\n", encoding="utf-8")
+            (folder / name).chmod(0o755)
         assert self.run(tmp_path, CI="true").stdout == ""
-        assert self.run(tmp_path, "--find").stdout.strip() == str(there)
+        assert self.run(tmp_path, "--find").stdout.strip() == str(folder / "promtool")
+        assert self.run(tmp_path, "--find", "prometheus").stdout.strip() == str(folder / "prometheus")

@@ -13,9 +13,12 @@ import pytest
 TOOLS = Path(__file__).parents[2] / "tools"
 
 
-def fetched(tool: str, name: str) -> Path:
-    """Return where the program is that this script of tools/ fetches; skip the test where it is nowhere."""
-    command = [sys.executable, str(TOOLS / tool), "--find"]
+def fetched(tool: str, name: str, *which: str) -> Path:
+    """Return where the program is that this script of tools/ fetches; skip the test where it is nowhere.
+
+    A script that fetches several is told which.
+    """
+    command = [sys.executable, str(TOOLS / tool), "--find", *which]
     found = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     if found.returncode != 0:
         lacks(f"{name} is not on this machine: run tools/{tool}")
