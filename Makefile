@@ -31,6 +31,7 @@ test: check ## Do all that CI does: 'make check', the control plane's build wher
 	@$(BIN)/python tools/bootstrap_promtool.py
 	@$(BIN)/python tools/bootstrap_kubeseal.py
 	@$(BIN)/python tools/bootstrap_s3.py
+	@$(BIN)/python tools/bootstrap_gitea.py
 	@$(BIN)/python tools/bootstrap_keycloak.py
 	@$(BIN)/python tools/bootstrap_chromium.py
 	@$(BIN)/python tools/run_tests.py
