@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import secrets
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -79,6 +81,39 @@ async def test_a_volume_that_is_changed_while_it_is_read_never_gives_a_mixture(t
         volume.show(**state)
         await reading
         assert source.current() in whole
+
+
+async def test_a_state_that_goes_while_it_is_listed_is_not_taken_for_what_the_volume_holds(
+    tmp_path: Path,
+) -> None:
+    """Kubelet turns the link, then removes the old state file by file: a listing in between shows some of them."""
+    volume, source = Volume(tmp_path), FileKeyring(tmp_path)
+    volume.show(key_1=ONE, key_2=TWO)
+    before = (tmp_path / "..data").resolve()
+    newer = tmp_path / "..newer"
+    newer.mkdir()
+    for name, content in {"key-1": ONE, "key-2": TWO, "key-3": secrets.token_bytes(32)}.items():
+        (newer / name).write_bytes(content)
+
+    def change() -> None:
+        (tmp_path / "..data_tmp").symlink_to(newer.name)
+        (tmp_path / "..data_tmp").replace(tmp_path / "..data")
+        (before / "key-1").unlink()
+
+    at_the_first_listing_of(before, change)
+    await source.refresh()
+    assert source.current().numbers == (1, 2, 3)
+
+
+def at_the_first_listing_of(folder: Path, change: Callable[[], None]) -> None:
+    """Do something between the decision to list a folder and its listing. Python tells of each listing beforehand."""
+    waiting = [change]
+
+    def told(event: str, arguments: tuple[object, ...]) -> None:
+        if event in {"os.listdir", "os.scandir"} and str(arguments[0]) == str(folder) and waiting:
+            waiting.pop()()
+
+    sys.addaudithook(told)
 
 
 async def test_before_anything_was_read_there_is_no_keyring(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import errno
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -202,18 +203,26 @@ class FileKeyring(_Remembered):
 def _files_of(folder: Path) -> dict[str, bytes]:
     """Return the files of a folder by name, of one state of the volume.
 
-    Kubernetes and CSI drivers change a volume by turning the link '..data' to another folder. Whoever reads through
-    that link once sees no mixture of before and after; where that folder is removed meanwhile, there is a newer one.
+    Kubernetes and CSI drivers change a volume by turning the link '..data' to another folder; then they remove the one
+    before, file by file. So what was read is whole where the link leads to the same folder afterwards.
     """
+    link = folder / "..data"
+    if not link.is_symlink():
+        return _contents_of(folder)
     for last in (False, False, True):
-        link = folder / "..data"
         try:
-            state = link.resolve(strict=True) if link.is_symlink() else folder
-            return {path.name: _content_of(path) for path in state.iterdir() if not path.name.startswith(".")}
+            state = link.resolve(strict=True)
+            found = _contents_of(state)
+            if link.resolve(strict=True) == state:
+                return found
         except FileNotFoundError:
-            if last or not link.is_symlink():
+            if last:
                 raise
-    raise AssertionError("the last attempt returns or raises")
+    raise OSError(errno.EAGAIN, "it changes again and again while it is read", str(link))
+
+
+def _contents_of(folder: Path) -> dict[str, bytes]:
+    return {path.name: _content_of(path) for path in folder.iterdir() if not path.name.startswith(".")}
 
 
 def _content_of(path: Path) -> bytes:
