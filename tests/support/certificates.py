@@ -20,6 +20,10 @@ Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 
 _END = "-----END CERTIFICATE-----\n"
+_SIGNS = x509.KeyUsage(
+    digital_signature=True, key_cert_sign=True, crl_sign=True, content_commitment=False, key_encipherment=False,
+    data_encipherment=False, key_agreement=False, encipher_only=False, decipher_only=False,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -62,20 +66,30 @@ def show(context: ssl.SSLContext, identity: Identity) -> None:
 class Authority:
     """A certificate authority, valid from `start` to `end` as seen from now.
 
-    With `above`, another one has signed its certificate.
+    With `above`, another one has signed its certificate. Without `identifiers` its certificates have only what is
+    needed to verify them, as those of old authorities.
     """
 
     def __init__(
-        self, name: str, above: Authority | None = None, *, start: timedelta = -DAY, end: timedelta = DAY
+        self,
+        name: str,
+        above: Authority | None = None,
+        *,
+        start: timedelta = -DAY,
+        end: timedelta = DAY,
+        identifiers: bool = True,
     ) -> None:
         self.key = ec.generate_private_key(ec.SECP256R1())
         self.subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         issuer = above or self
-        self.certificate = (
-            _builder(self.subject, issuer.subject, self.key, start, end)
-            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-            .sign(issuer.key, hashes.SHA256())
+        self.identifiers = identifiers
+        builder = _builder(self.subject, issuer.subject, self.key, start, end).add_extension(
+            x509.BasicConstraints(ca=True, path_length=None), critical=True
         )
+        if identifiers:
+            own = x509.SubjectKeyIdentifier.from_public_key(self.key.public_key())
+            builder = builder.add_extension(own, critical=False).add_extension(_SIGNS, critical=True)
+        self.certificate = issuer.named_in(builder).sign(issuer.key, hashes.SHA256())
         self.chain: str = "" if above is None else self.pem + above.chain
 
     @property
@@ -105,8 +119,15 @@ class Authority:
                 AuthorityInformationAccessOID.CA_ISSUERS, x509.UniformResourceIdentifier(issuer_at)
             )
             builder = builder.add_extension(x509.AuthorityInformationAccess([access]), critical=False)
-        certificate = builder.sign(self.key, hashes.SHA256())
+        certificate = self.named_in(builder).sign(self.key, hashes.SHA256())
         return Identity(_pem(certificate) + self.chain + (self.pem if with_root else ""), _key_pem(key))
+
+    def named_in(self, builder: x509.CertificateBuilder) -> x509.CertificateBuilder:
+        """Say by an identifier which key of this authority signs."""
+        if not self.identifiers:
+            return builder
+        identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key())
+        return builder.add_extension(identifier, critical=False)
 
 
 def self_signed(*names: str) -> Identity:

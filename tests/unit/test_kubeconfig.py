@@ -242,12 +242,9 @@ class TestTrust:
         assert loaded == [(client.key.encode(), 0o600)]
         assert list((tmp_path / "tmp").iterdir()) == []
 
-    @pytest.mark.parametrize(
-        ("name", "reached"), [("api.internal", True), ("other.internal", False), (None, False)]
-    )
-    async def test_the_server_must_have_the_name_that_the_file_says(
-        self, tmp_path: Path, authority: Authority, name: str | None, reached: bool
-    ) -> None:
+    @staticmethod
+    async def reaches(folder: Path, authority: Authority, name: str | None = "api.internal") -> bool:
+        """Whether an API server 'api.internal' is reached by a file that gives this authority, and this name."""
         runner = web.AppRunner(web.Application())
         await runner.setup()
         context = authority.issue("api.internal").server_context()
@@ -256,12 +253,33 @@ class TestTrust:
             "server": f"https://127.0.0.1:{runner.addresses[0][1]}",
             "certificate-authority-data": base64.b64encode(authority.pem.encode()).decode(),
         } | ({"tls-server-name": name} if name else {})
-        client = KubeClient(load(written(tmp_path, config(cluster=cluster))))
-        with pytest.raises(ApiError) as answer:
-            await client.version()
-        assert (answer.value.status == 404) == reached, str(answer.value)
-        await client.close()
-        await runner.cleanup()
+        client = KubeClient(load(written(folder, config(cluster=cluster))))
+        try:
+            with pytest.raises(ApiError) as answer:
+                await client.version()
+        finally:
+            await client.close()
+            await runner.cleanup()
+        return answer.value.status == 404
+
+    @pytest.mark.parametrize(
+        ("name", "reached"), [("api.internal", True), ("other.internal", False), (None, False)]
+    )
+    async def test_the_server_must_have_the_name_that_the_file_says(
+        self, tmp_path: Path, authority: Authority, name: str | None, reached: bool
+    ) -> None:
+        assert await self.reaches(tmp_path, authority, name) == reached
+
+    async def test_an_authority_without_key_identifiers_is_trusted_as_by_kubectl(
+        self, tmp_path: Path
+    ) -> None:
+        """Python began to ask for them in 3.13."""
+        assert await self.reaches(tmp_path, Authority("Old", identifiers=False))
+
+    async def test_an_authority_below_another_is_trusted_by_itself_as_by_kubectl(
+        self, tmp_path: Path
+    ) -> None:
+        assert await self.reaches(tmp_path, Authority("Below", Authority("Root")))
 
     def test_a_client_certificate_beside_the_file(self, tmp_path: Path, client: Identity) -> None:
         (tmp_path / "c.pem").write_text(client.chain)

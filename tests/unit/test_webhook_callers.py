@@ -159,6 +159,14 @@ async def test_an_authority_below_another_is_trusted_by_itself(files: Files) -> 
         assert await webhook.is_refused(beside.issue("kube-apiserver", for_server=False))
 
 
+async def test_an_authority_without_key_identifiers_is_as_good(files: Files) -> None:
+    """Python began to ask for them in 3.13; Kubernetes does not."""
+    old = Authority("Old Authority", identifiers=False)
+    files.client_ca.write_text(old.pem)
+    async with running(files) as webhook:
+        assert await webhook.ask(old.issue("kube-apiserver", for_server=False)) == ANSWERED
+
+
 @pytest.mark.parametrize(
     ("names", "status"),
     [

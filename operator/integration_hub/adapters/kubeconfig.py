@@ -127,7 +127,7 @@ def _in_cluster() -> KubeConnection:
     namespace = SERVICE_ACCOUNT / "namespace"
     return KubeConnection(
         server=f"https://{bracketed}:{port}",
-        ssl_context=ssl.create_default_context(cafile=str(SERVICE_ACCOUNT / "ca.crt")),
+        ssl_context=_trusting((SERVICE_ACCOUNT / "ca.crt").read_text(encoding="utf-8")),
         tokens=TokenSource(file=SERVICE_ACCOUNT / "token"),
         namespace=namespace.read_text().strip() if namespace.exists() else "default",
     )
@@ -203,7 +203,7 @@ def _ssl_context(
     cluster: dict[str, Any], cluster_dir: Path, user: dict[str, Any], user_dir: Path
 ) -> ssl.SSLContext:
     ca = _material(cluster, "certificate-authority", cluster_dir)
-    context = ssl.create_default_context(cadata=ca.decode() if ca else None)
+    context = _trusting(ca.decode() if ca else None)
     if cluster.get("insecure-skip-tls-verify"):
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -219,6 +219,16 @@ def _ssl_context(
             secret.touch(mode=0o600)
             secret.write_bytes(key)
             context.load_cert_chain(chain, secret)
+    return context
+
+
+def _trusting(authorities: str | None) -> ssl.SSLContext:
+    """Return a context that trusts what kubectl does, whichever Python this is; None stands for the system's."""
+    context = ssl.create_default_context(cadata=authorities)
+    # From 3.13 on, Python refuses certificates without key identifiers, which those of long-lived clusters may lack.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    # Before, it refused an authority below another one where only that one is given.
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     return context
 
 

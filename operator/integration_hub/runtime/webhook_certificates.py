@@ -101,6 +101,8 @@ def _demand_certificates(context: ssl.SSLContext, authority: Path) -> None:
     context.verify_mode = ssl.CERT_REQUIRED
     # What stands in the file is trusted as it is: the authority above it may have signed for many others.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    # From 3.13 on, Python would refuse certificates without key identifiers, which API servers show and take.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     # A session that is resumed shows no certificate again, and outlives an authority that was taken out of the file.
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.num_tickets = 0
