@@ -26,8 +26,8 @@ VERSION = "v1.26.0"
 MODULE = "code.gitea.io/gitea"
 GO = "go 1.26.2"
 """What its go.mod asks for."""
-WORDS = Path("options", "locale", "locale_en-US.json")
-"""All that it needs beside the program: without its words it does not start."""
+BESIDE = ("options/locale/locale_en-US.json", "templates/**/*")
+"""What it needs beside the program: its words, without which it does not start, and its pages."""
 SECONDS = 1800
 """Most that the build may take: about three minutes on two idle cores, and modules come slowly now and then."""
 
@@ -37,7 +37,7 @@ class GiteaError(Exception):
 
 
 def cached(environ: Mapping[str, str] = os.environ) -> Path:
-    """Return where the server lies once it was built, beside the folder of its words."""
+    """Return where the server lies once it was built, beside its words and pages."""
     return cache_folder(environ) / "gitea" / VERSION / "gitea"
 
 
@@ -89,8 +89,10 @@ def _build(draft: Path, environ: Mapping[str, str]) -> Path:
         ],
         source, environment,
     )  # fmt: skip
-    (finished / WORDS).parent.mkdir(parents=True)
-    shutil.copyfile(source / WORDS, finished / WORDS)
+    for path in (path for pattern in BESIDE for path in source.glob(pattern) if path.is_file()):
+        target = finished / path.relative_to(source)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target)  # and not its mode: Go keeps what it fetches from being changed
     return finished
 
 

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
@@ -13,14 +14,22 @@ import pytest
 import yaml
 
 from integration_hub.adapters.shipped import definition_text
+from integration_hub.auth.tokens import TokenRefused
 from integration_hub.catalog.loader import read_object
+from integration_hub.model.definition import IntegrationDefinition
+from integration_hub.model.tokens import Tokens
+from integration_hub.probe.diagnose import diagnose
+from integration_hub.probe.plan import plan_probe
 from support.certificates import Authority
-from support.gitea_server import PASSWORD, GiteaServer, gitea_server, require_program
+from support.gitea_server import PASSWORD, GiteaServer, Visitor, gitea_server, require_program
 from support.hub_command import HubTest
 from support.instances import Object, instance, secret
+from support.oauth2 import accepted
+from support.oauth2_connection import OAuth2Connection, Sender
 from support.programs import TOOLS
 
 DEFINITION = read_object(definition_text("gitea") or "")
+SPEC = IntegrationDefinition.model_validate({name: DEFINITION[name] for name in ("metadata", "spec")}).spec
 AUTHORITY = Authority("Forge Authority")
 Verdict = tuple[str, str | None]
 Ask = Callable[..., list[Verdict]]
@@ -124,6 +133,89 @@ class TestPasswords:
     def test_another_one_is_rejected(self, ask: Ask, person: str, wrong: dict[str, str]) -> None:
         values = {"username": person, "password": PASSWORD} | wrong
         assert ask("basic", values) == [("CredentialsRejected", None)]
+
+
+@pytest.fixture(scope="module")
+def sender(gitea: GiteaServer) -> Iterator[Sender]:
+    sender = Sender(gitea.url, AUTHORITY.pem)
+    yield sender
+    sender.close()
+
+
+class TestSigningIn:
+    """The method 'oauth' with its settings from the catalog: its client, PKCE, its scopes, and its tests."""
+
+    CALLBACK = "http://127.0.0.1:8081/oauth/callback"
+
+    @pytest.fixture
+    def connection(
+        self, gitea: GiteaServer, person: str, sender: Sender, request: pytest.FixtureRequest
+    ) -> OAuth2Connection:
+        """With scopes of its own where a test gives it some, as spec.auth.scopes does."""
+        (method,) = (method for method in SPEC.auth_methods if method.name == "oauth")
+        own = {"scopes": request.param} if hasattr(request, "param") else {}
+        settings = accepted({**method.settings, **own}, {"server": gitea.url})
+        return OAuth2Connection(
+            sender, settings, self.CALLBACK, **gitea.add_application(person, self.CALLBACK)
+        )
+
+    @staticmethod
+    def consented(connection: OAuth2Connection, gitea: GiteaServer, person: str) -> Tokens:
+        attempt = connection.link()
+        tokens = connection.exchanged(attempt, Visitor(gitea, person).consents(attempt.url))
+        assert isinstance(tokens, Tokens), tokens
+        return tokens
+
+    @staticmethod
+    def verdicts(connection: OAuth2Connection, gitea: GiteaServer, tokens: Tokens) -> list[Verdict]:
+        """Make the definition's tests with these tokens, as the operator makes them."""
+        config = {"server": gitea.url, "caCertificate": AUTHORITY.pem}
+        found: list[Verdict] = []
+        for test in SPEC.tests:
+            plan = plan_probe(SPEC, test, test.request, config)
+            sent = connection.signed(plan.request, tokens)
+            outcome = connection.sender.exchange(sent)
+            shown = connection.credentials.with_tokens(tokens)
+            told = diagnose(plan, [outcome], now=datetime.now(UTC), credentials=shown, sent=sent)
+            found.append((str(told.reason), told.identity))
+        return found
+
+    def test_who_consents_is_connected_with_the_scopes_that_were_asked_for_and_renewed(
+        self, connection: OAuth2Connection, gitea: GiteaServer, person: str
+    ) -> None:
+        tokens = self.consented(connection, gitea, person)
+        connected = [("Connected", person), ("Connected", None)]
+        assert self.verdicts(connection, gitea, tokens) == connected
+        renewed = connection.renewed(tokens)
+        assert isinstance(renewed, Tokens), renewed
+        assert self.verdicts(connection, gitea, renewed) == connected
+
+    @pytest.mark.parametrize("connection", [["read:user"]], indirect=True)
+    def test_a_scope_that_was_not_asked_for_is_lacking(
+        self, connection: OAuth2Connection, gitea: GiteaServer, person: str
+    ) -> None:
+        tokens = self.consented(connection, gitea, person)
+        assert self.verdicts(connection, gitea, tokens) == [
+            ("Connected", person),
+            ("InsufficientScope", None),
+        ]
+
+    def test_who_says_no_is_heard(
+        self, connection: OAuth2Connection, gitea: GiteaServer, person: str
+    ) -> None:
+        attempt = connection.link()
+        brought = Visitor(gitea, person).consents(attempt.url, granted=False)
+        refused = connection.exchanged(attempt, brought)
+        assert isinstance(refused, TokenRefused)
+        assert (refused.code, refused.ended) == ("access_denied", True)
+
+    def test_an_application_that_is_gone_ends_the_tokens(
+        self, connection: OAuth2Connection, gitea: GiteaServer, person: str
+    ) -> None:
+        tokens = self.consented(connection, gitea, person)
+        gitea.remove_applications(person)
+        assert isinstance(connection.renewed(tokens), TokenRefused)
+        assert self.verdicts(connection, gitea, tokens)[0] == ("CredentialsRejected", None)
 
 
 class TestWithoutTheServer:

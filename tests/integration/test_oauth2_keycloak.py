@@ -5,34 +5,24 @@ What the operator makes of it in a cluster is tested elsewhere; here the method'
 
 from __future__ import annotations
 
-import asyncio
 import json
-import secrets
-import threading
 from collections.abc import Iterator
-from dataclasses import replace
-from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page
 
-from integration_hub.adapters.egress import EgressPolicy, HostRule, parse_cidrs
-from integration_hub.adapters.http import HttpClient
-from integration_hub.auth.flow import AuthContext
 from integration_hub.auth.oauth2.link import NO_ISSUER, OTHER_ISSUER
-from integration_hub.auth.tokens import DevicePending, Steps, TokenRefused
-from integration_hub.model.http import HttpRequest, HttpResponse
-from integration_hub.model.tokens import ConsentAnswer, ConsentAttempt, DeviceCode, Tokens
+from integration_hub.auth.tokens import DevicePending, TokenRefused
+from integration_hub.model.http import HttpRequest
+from integration_hub.model.tokens import DeviceCode, Tokens
 from support.browser import Callback, approve, deny, enter_device_code, fill_in_who, sign_in
 from support.keycloak import ASSERTION_ISSUER, PASSWORDS, SCOPE, SECRET, UNSPOKEN_SCOPE, KeycloakServer
-from support.oauth2 import METHOD, accepted, credentials_of
+from support.oauth2 import METHOD, accepted
+from support.oauth2_connection import OAuth2Connection, Sender
 from support.waiting import wait_until
 
 pytest_plugins = ["support.signing_in"]
-
-T = TypeVar("T")
-LOOPBACK = EgressPolicy(parse_cidrs(["127.0.0.0/8"]))
 
 
 @pytest.fixture
@@ -41,99 +31,35 @@ def callback() -> Iterator[Callback]:
         yield callback
 
 
-class Sender:
-    """The operator's HTTP client on a loop of its own: Playwright's runs in the tests' thread."""
+class AtKeycloak(Sender):
+    """The operator's HTTP client, which may speak to Keycloak."""
 
     def __init__(self, keycloak: KeycloakServer) -> None:
+        super().__init__(keycloak.url, keycloak.ca)
         self.keycloak = keycloak
-        self.client = HttpClient(LOOPBACK)
-        self.loop = asyncio.new_event_loop()
-        self.thread = threading.Thread(target=self.loop.run_forever)
-        self.thread.start()
-
-    def send(self, request: HttpRequest) -> HttpResponse:
-        host = HostRule.parse(self.keycloak.url.removeprefix("https://"))
-        exchange = self.client.send(request, allowed_hosts=[host], ca_bundle=self.keycloak.ca)
-        outcome = asyncio.run_coroutine_threadsafe(exchange, self.loop).result(30)
-        assert outcome.response is not None, outcome.failure
-        return outcome.response
-
-    def close(self) -> None:
-        async def closed() -> None:
-            await self.client.close()
-            await asyncio.sleep(0.25)  # aiohttp returns before its TLS connections have said goodbye
-
-        asyncio.run_coroutine_threadsafe(closed(), self.loop).result(30)
-        self.loop.call_soon_threadsafe(self.loop.stop)
-        self.thread.join()
-        self.loop.close()
 
 
 @pytest.fixture(scope="module")
-def sender(keycloak: KeycloakServer) -> Iterator[Sender]:
-    sender = Sender(keycloak)
+def sender(keycloak: KeycloakServer) -> Iterator[AtKeycloak]:
+    sender = AtKeycloak(keycloak)
     yield sender
     sender.close()
 
 
-class Connection:
+class Connection(OAuth2Connection):
     """One instance's settings and Secret, against the server."""
 
     def __init__(
-        self, sender: Sender, settings: dict[str, Any], redirect_uri: str = "", **secret: str
+        self, sender: AtKeycloak, settings: dict[str, Any], redirect_uri: str = "", **secret: str
     ) -> None:
-        self.sender = sender
-        self.settings = accepted({"issuer": sender.keycloak.issuer, "scopes": ["openid"], **settings})
-        self.credentials = credentials_of(self.settings, {"clientSecret": SECRET, **secret})
-        self.redirect_uri = redirect_uri
-
-    @property
-    def asked(self) -> tuple[Any, Any, AuthContext]:
-        """What every step is handed."""
-        context = AuthContext(datetime.now(UTC), secrets.token_bytes, self.redirect_uri)
-        return self.settings, self.credentials, context
-
-    def driven(self, steps: Steps[T]) -> T:
-        """Send what the steps yield until they return."""
-        try:
-            request = next(steps)
-            while True:
-                request = steps.send(self.sender.send(request))
-        except StopIteration as end:
-            result: T = end.value
-            return result
+        asked = accepted({"issuer": sender.keycloak.issuer, "scopes": ["openid"], **settings})
+        super().__init__(sender, asked, redirect_uri, **{"clientSecret": SECRET, **secret})
+        self.keycloak = sender.keycloak
 
     def who(self, tokens: Tokens) -> str:
         """Return who is connected with these tokens, '' where the server does not accept them."""
-        asked = HttpRequest("GET", self.sender.keycloak.userinfo_url)
-        settings, credentials, context = self.asked
-        (request,) = METHOD.flow(settings, credentials.with_tokens(tokens), asked, context)
-        response = self.sender.send(request)
+        response = self.sender.send(self.signed(HttpRequest("GET", self.keycloak.userinfo_url), tokens))
         return str(json.loads(response.body)["preferred_username"]) if response.status == 200 else ""
-
-    def obtained(self) -> Tokens | TokenRefused:
-        return self.driven(METHOD.obtain(*self.asked))
-
-    def renewed(self, tokens: Tokens) -> Tokens | TokenRefused:
-        settings, credentials, context = self.asked
-        return self.driven(METHOD.refresh(settings, credentials, tokens, context))
-
-    def link(self) -> ConsentAttempt:
-        settings, credentials, context = self.asked
-        state = secrets.token_urlsafe(24)
-        attempt = self.driven(METHOD.authorization_link(settings, credentials, state, context))
-        assert isinstance(attempt, ConsentAttempt), attempt
-        return attempt
-
-    def exchanged(
-        self, attempt: ConsentAttempt, brought: dict[str, str], **changed: Any
-    ) -> Tokens | TokenRefused:
-        answer = ConsentAnswer(
-            **{name: brought[name] for name in ("state", "code", "iss", "error") if name in brought}
-        )
-        settings, credentials, context = self.asked
-        steps = METHOD.exchange(settings, credentials, attempt, replace(answer, **changed), context)
-        return self.driven(steps)
 
 
 PROOFS: list[tuple[str, dict[str, Any]]] = [
@@ -146,7 +72,9 @@ PROOFS: list[tuple[str, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("client_id", "settings"), PROOFS)
-def test_a_client_obtains_tokens_by_itself(sender: Sender, client_id: str, settings: dict[str, Any]) -> None:
+def test_a_client_obtains_tokens_by_itself(
+    sender: AtKeycloak, client_id: str, settings: dict[str, Any]
+) -> None:
     key = sender.keycloak.client_keys["ES256" if client_id.endswith("es256") else "RS256"].pem
     asked = {"grant": "clientCredentials", "scopes": ["openid", SCOPE, UNSPOKEN_SCOPE], **settings}
     connection = Connection(sender, asked, clientId=client_id, privateKey=key)
@@ -161,7 +89,7 @@ def test_a_client_obtains_tokens_by_itself(sender: Sender, client_id: str, setti
 
 
 @pytest.mark.parametrize("algorithm", ["RS256", "ES256"])
-def test_an_assertion_is_exchanged(sender: Sender, algorithm: str) -> None:
+def test_an_assertion_is_exchanged(sender: AtKeycloak, algorithm: str) -> None:
     settings = {
         "grant": "jwtBearer",
         "clientAuthentication": "client_secret_basic",
@@ -179,7 +107,7 @@ def test_an_assertion_is_exchanged(sender: Sender, algorithm: str) -> None:
     assert connection.who(first) == "alice"
 
 
-def test_what_is_wrong_in_the_settings_is_no_end_of_a_grant(sender: Sender) -> None:
+def test_what_is_wrong_in_the_settings_is_no_end_of_a_grant(sender: AtKeycloak) -> None:
     cases = [
         ({"clientId": "hub-service", "clientSecret": "wrong"}, {}, "unauthorized_client"),
         ({"clientId": "nobody"}, {}, "invalid_client"),
@@ -198,7 +126,7 @@ def test_what_is_wrong_in_the_settings_is_no_end_of_a_grant(sender: Sender) -> N
     ],
 )
 def test_a_person_consents_to_this_server_and_no_other(
-    sender: Sender, callback: Callback, page: Page, client_id: str, settings: dict[str, Any]
+    sender: AtKeycloak, callback: Callback, page: Page, client_id: str, settings: dict[str, Any]
 ) -> None:
     connection = Connection(sender, settings, callback.url, clientId=client_id)
     attempt = connection.link()
@@ -215,7 +143,7 @@ def test_a_person_consents_to_this_server_and_no_other(
 
 
 def test_a_refresh_token_can_begin_elsewhere_is_renewed_and_a_second_use_ends_the_grant(
-    sender: Sender, callback: Callback, page: Page
+    sender: AtKeycloak, callback: Callback, page: Page
 ) -> None:
     elsewhere = Connection(sender, {}, callback.url, clientId="hub-code")
     attempt = elsewhere.link()
@@ -238,7 +166,7 @@ def test_a_refresh_token_can_begin_elsewhere_is_renewed_and_a_second_use_ends_th
     assert connection.who(second) == ""
 
 
-def test_tokens_are_given_back(sender: Sender, callback: Callback, page: Page) -> None:
+def test_tokens_are_given_back(sender: AtKeycloak, callback: Callback, page: Page) -> None:
     connection = Connection(sender, {}, callback.url, clientId="hub-code")
     attempt = connection.link()
     sign_in(page, attempt.url, "bob", PASSWORDS["bob"])
@@ -250,7 +178,7 @@ def test_tokens_are_given_back(sender: Sender, callback: Callback, page: Page) -
     assert connection.renewed(tokens) == TokenRefused("invalid_grant", ended=True)
 
 
-def test_a_person_says_no(sender: Sender, callback: Callback, page: Page) -> None:
+def test_a_person_says_no(sender: AtKeycloak, callback: Callback, page: Page) -> None:
     connection = Connection(sender, {}, callback.url, clientId="hub-consent")
     attempt = connection.link()
     sign_in(page, attempt.url, "bob", PASSWORDS["bob"])
@@ -259,7 +187,7 @@ def test_a_person_says_no(sender: Sender, callback: Callback, page: Page) -> Non
     assert refused == TokenRefused("access_denied", ended=True)
 
 
-def test_a_code_is_typed(sender: Sender, page: Page) -> None:
+def test_a_code_is_typed(sender: AtKeycloak, page: Page) -> None:
     connection = Connection(sender, {"grant": "deviceCode"}, clientId="hub-device")
     device = connection.driven(METHOD.start_device(*connection.asked))
     assert isinstance(device, DeviceCode), device

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 import os
+import re
 import ssl
 import subprocess
 import urllib.error
@@ -14,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from support.certificates import Authority
 from support.ports import free_port
@@ -57,6 +60,16 @@ class GiteaServer:
         body = {"username": name, "email": f"{name}@example.com", "password": PASSWORD}
         self._call("POST", "/admin/users", body | {"must_change_password": False})
 
+    def add_application(self, owner: str, redirect_uri: str) -> dict[str, str]:
+        """Register one of this person, and return what a connection's Secret holds of it."""
+        body = {"name": "hub", "redirect_uris": [redirect_uri], "confidential_client": True}
+        made = self._call("POST", "/user/applications/oauth2", body, user=owner)
+        return {"clientId": made["client_id"], "clientSecret": made["client_secret"]}
+
+    def remove_applications(self, owner: str) -> None:
+        for application in self._call("GET", "/user/applications/oauth2", user=owner):
+            self._call("DELETE", f"/user/applications/oauth2/{application['id']}", user=owner)
+
     def lock(self, name: str) -> None:
         """As 'Disable Sign-In' does."""
         body = {"login_name": name, "source_id": 0, "active": True, "prohibit_login": True}
@@ -90,6 +103,43 @@ class GiteaServer:
         with urllib.request.urlopen(request, timeout=30, context=self.trust) as answer:
             text = answer.read()
         return json.loads(text) if text else None
+
+
+class Visitor:
+    """Somebody at a browser who is signed in: forms are sent as they stand on the server's pages."""
+
+    def __init__(self, server: GiteaServer, name: str) -> None:
+        self._server = server
+        self._opener = urllib.request.build_opener(
+            urllib.request.HTTPSHandler(context=server.trust),
+            urllib.request.HTTPCookieProcessor(),
+            _StaysHere(),
+        )
+        self._visit("/user/login", {"user_name": name, "password": PASSWORD})
+
+    def consents(self, link: str, *, granted: bool = True) -> dict[str, str]:
+        """Open a link, answer what it asks, and return what the browser brings back to the operator."""
+        page, location = self._visit(link.removeprefix(self._server.url))
+        if not location:
+            (form,) = re.findall(r'(?s)<form method="post" action="/login/oauth/grant">.*?</form>', page)
+            fields = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', form))
+            answer = {name: html.unescape(value) for name, value in fields.items()}
+            page, location = self._visit("/login/oauth/grant", answer | {"granted": str(granted).lower()})
+        return dict(parse_qsl(urlsplit(location).query))
+
+    def _visit(self, path: str, form: Mapping[str, str] | None = None) -> tuple[str, str]:
+        """Return the page, and where it leads elsewhere."""
+        data = urlencode(form).encode() if form is not None else None
+        request = urllib.request.Request(self._server.url + path, data=data)
+        with self._opener.open(request, timeout=30) as answer:
+            return answer.read().decode(), answer.headers.get("Location", "")
+
+
+class _StaysHere(urllib.request.HTTPErrorProcessor):
+    """Hands on whatever was answered, redirections too."""
+
+    def https_response(self, request: urllib.request.Request, response: Any) -> Any:  # noqa: ARG002
+        return response
 
 
 def require_program() -> Path:
