@@ -1,11 +1,12 @@
-"""Flags that several commands share, so that they read and mean the same everywhere."""
+"""Flags that several commands share, and how flags are read: they look and mean the same everywhere."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
 
@@ -15,6 +16,61 @@ if TYPE_CHECKING:
     from integration_hub.adapters.egress import EgressPolicy
 
 F = TypeVar("F", bound=Callable[..., object])
+
+
+_ON_OR_OFF: Final = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}
+"""What kubectl takes as the value of a flag that is on or off; case does not matter."""
+
+
+class Command(click.Command):
+    """A command whose flags that are on or off take a value too, as kubectl's do: `--wait=false`, `-w=true`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the words that were typed; a mistake in the flag where a value is neither on nor off."""
+        return super().parse_args(ctx, list(self._without_values(ctx, args)))
+
+    def _without_values(self, ctx: click.Context, args: Sequence[str]) -> Iterator[str]:
+        """Yield what says the same without '='. Off is the flag's opposite, or nothing where it has none.
+
+        click has optional values of its own. They would take the next word as well, as in `hub get -w billing`.
+        """
+        options = [option for option in self.get_params(ctx) if isinstance(option, click.Option)]
+        switches = {
+            name: (option, opposite)
+            for option in options
+            if option.is_flag
+            for names, opposite in (
+                (option.opts, option.secondary_opts[:1]),
+                (option.secondary_opts, option.opts[:1]),
+            )
+            for name in names
+        }
+        with_value = {name for option in options if not option.is_flag for name in option.opts}
+        words = iter(args)
+        for word in words:
+            name, separator, value = word.partition("=")
+            is_last = not ctx.allow_interspersed_args and not word.startswith("-")
+            if word == "--" or is_last:
+                # What follows is the command's arguments, or another command's flags.
+                yield word
+                yield from words
+            elif word in with_value:
+                yield word
+                yield from islice(words, 1)
+            elif separator and name in switches:
+                option, opposite = switches[name]
+                is_on = _ON_OR_OFF.get(value.lower())
+                if is_on is None and not ctx.resilient_parsing:
+                    raise click.BadParameter(f"'{value}' is neither 'true' nor 'false'.", ctx, option)
+                yield from [name] if is_on else opposite
+            else:
+                yield word
+
+
+class Group(Command, click.Group):
+    """A command that has others, all of which read their flags so."""
+
+    command_class = Command
 
 
 class DurationType(click.ParamType[timedelta]):

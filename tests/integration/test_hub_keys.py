@@ -563,6 +563,7 @@ async def test_what_is_in_the_way_is_told_with_what_to_do(  # noqa: PLR0917 - fi
 async def test_mistakes_in_flags_are_usage(hub_keys: HubKeys) -> None:
     mistakes = (
         (("rotate", "--resume", "--no-wait"), "leave one of them out"),
+        (("rotate", "--resume", "--wait=false"), "leave one of them out"),
         (("list", "-n", "another"), "name different namespaces"),
         (("prune", "0"), "0 is not in the range"),
         (("prune", "key-1"), "'key-1' is not a valid integer"),

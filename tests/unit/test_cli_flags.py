@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 import pytest
+from click.core import ParameterSource
 from click.testing import CliRunner
 
-from integration_hub.cli.flags import Command
 from integration_hub.cli.main import main
 from integration_hub.cli.output import Form
 
@@ -22,27 +22,35 @@ def parsed(*words: str) -> dict[str, Any]:
     return command.make_context(words[0], list(words[1:])).params
 
 
-def switches() -> Iterator[tuple[Command, click.Option]]:
-    """Yield all flags of all commands that are on or off, with their command."""
-    context = click.Context(main)
-    found = [main.get_command(context, name) for name in main.list_commands(context)]
-    for command in found:
+def commands() -> Iterator[tuple[str, click.Command]]:
+    """Yield every command that there is as it is typed, groups and `hub` itself too."""
+    found: list[tuple[str, click.Command]] = [("hub", main)]
+    for typed, command in found:
+        yield typed, command
         if isinstance(command, click.Group):
-            found.extend(command.commands.values())
-        if isinstance(command, Command):
-            for option in command.params:
-                if isinstance(option, click.Option) and option.is_flag and option.expose_value:
-                    yield command, option
+            context = click.Context(command)
+            for name in command.list_commands(context):
+                below = command.get_command(context, name)
+                assert below is not None
+                found.append((f"{typed} {name}", below))
 
 
-@pytest.mark.parametrize(
-    ("command", "option"),
-    [pytest.param(command, option, id=f"{command.name} {option.opts[0]}") for command, option in switches()],
-)
-def test_a_flag_that_is_on_or_off_takes_true_and_false(command: Command, option: click.Option) -> None:
-    def value(*words: str) -> object:
-        found = command.make_context("x", list(words), resilient_parsing=True)
-        return found.params[str(option.name)]
+SWITCHES = [
+    pytest.param(command, option, id=f"{typed} {option.opts[-1]}")
+    for typed, command in commands()
+    for option in command.get_params(click.Context(command, **command.context_settings))
+    if isinstance(option, click.Option) and option.is_flag
+]
+"""All flags of all commands that are on or off, each with its command: `--help` is one that all have."""
+
+
+@pytest.mark.parametrize(("command", "option"), SWITCHES)
+def test_a_flag_that_is_on_or_off_takes_true_and_false(command: click.Command, option: click.Option) -> None:
+    def value(word: str) -> object:
+        found = command.make_context("x", [word], resilient_parsing=True)
+        # The command sees nothing of some: --plain, --debug, --help.
+        is_typed = found.get_parameter_source(str(option.name)) is ParameterSource.COMMANDLINE
+        return found.params.get(str(option.name), is_typed)
 
     for name in option.opts:
         assert value(f"{name}=true") is value(f"{name}=True") is value(f"{name}=1") is True
@@ -50,6 +58,41 @@ def test_a_flag_that_is_on_or_off_takes_true_and_false(command: Command, option:
     for name in option.secondary_opts:
         assert value(f"{name}=true") is False
         assert value(f"{name}=false") is True
+
+
+def test_the_flags_of_every_command_were_looked_at() -> None:
+    seen = {str(param.id) for param in SWITCHES}
+    assert {f"{typed} --help" for typed, _ in commands()} - {"hub dev kubectl --help"} <= seen
+    assert {"hub --version", "hub --plain", "hub dev up --kind", "hub keys rotate --resume"} <= seen
+    assert {"hub example --once", "hub run --allow-http", "hub webhook --no-secret-check"} <= seen
+
+
+@pytest.mark.parametrize(
+    ("words", "arguments"),
+    [
+        (("get", "iinst", "-w=true"), ("get", "iinst", "-w=true")),
+        (("--home", "/tmp/x", "get", "--help=false"), ("get", "--help=false")),
+        (("--", "get", "--watch=true"), ("get", "--watch=true")),
+    ],
+)
+def test_what_is_kubectls_own_is_left_to_it(words: tuple[str, ...], arguments: tuple[str, ...]) -> None:
+    context = click.Context(main)
+    dev = main.get_command(context, "dev")
+    assert isinstance(dev, click.Group)
+    kubectl = dev.get_command(context, "kubectl")
+    assert kubectl is not None
+    assert kubectl.make_context("kubectl", list(words)).params["arguments"] == arguments
+
+
+def test_a_flag_before_the_command_and_one_behind_it_are_told_apart() -> None:
+    help_of_get = CliRunner().invoke(
+        main, ("--plain=true", "get", "--debug=false", "--help=true"), prog_name="hub"
+    )
+    assert help_of_get.exit_code == 0
+    assert "Usage: hub get" in help_of_get.stdout
+    nowhere = CliRunner().invoke(main, ("get", "--version=true"))
+    assert nowhere.exit_code == 2
+    assert "No such option '--version'" in nowhere.stderr
 
 
 @pytest.mark.parametrize(
@@ -62,6 +105,7 @@ def test_a_flag_that_is_on_or_off_takes_true_and_false(command: Command, option:
         (("get", "--watch", "billing"), {"watch": True, "words": ("billing",)}),
         (("get", "-Aw"), {"all_namespaces": True, "watch": True}),
         (("get", "--no-headers=true", "-A=false"), {"no_headers": True, "all_namespaces": False}),
+        (("get", "-l", "-w=true"), {"selector": "-w=true", "watch": False}),
         (("get", "--", "--watch=true"), {"watch": False, "words": ("--watch=true",)}),
         (("suspend", "billing", "--dry-run=none"), {"dry_run": None}),
         (("suspend", "billing", "--dry-run=server"), {"dry_run": "server"}),

@@ -12,10 +12,11 @@ from typing import IO, TYPE_CHECKING, Any, Final
 import click
 
 from integration_hub.cli.errors import Exit, HubError
-from integration_hub.cli.flags import HELP, Command, output_flag
+from integration_hub.cli.flags import HELP, output_flag
 from integration_hub.cli.keys.command import place_flags
 from integration_hub.cli.output import Form, write
 from integration_hub.cli.terminal import Screen, State
+from integration_hub.flags import Group
 
 if TYPE_CHECKING:
     from integration_hub.credentials.audit_chain import ChainReport, Line, Report
@@ -27,12 +28,12 @@ LONGEST: Final = 2**20
 """Bytes of one line; no line of the operator's is longer."""
 
 
-@click.group("audit", context_settings=HELP)
+@click.group("audit", cls=Group, context_settings=HELP)
 def audit() -> None:
     """Check the audit log: who used which credential, and how that ended."""
 
 
-@audit.command("verify", cls=Command, context_settings=HELP)
+@audit.command("verify", context_settings=HELP)
 @click.argument(
     "files", nargs=-1, type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
 )

@@ -7,7 +7,8 @@ from pathlib import PurePath
 
 import click
 
-from integration_hub.cli.flags import HELP, Command
+from integration_hub.cli.flags import HELP
+from integration_hub.flags import Command
 
 SHELLS = ("bash", "zsh", "fish")
 

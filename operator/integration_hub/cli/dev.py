@@ -18,6 +18,7 @@ from integration_hub.devcluster.cluster import ControlPlane, ControlPlaneStatus
 from integration_hub.devcluster.folder import holds_cluster
 from integration_hub.devcluster.kind import KindCluster
 from integration_hub.devcluster.state import load_state
+from integration_hub.flags import Group
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -46,7 +47,7 @@ def explains_errors(command: Callable[P, R]) -> Callable[P, R]:
     return wrapper
 
 
-@click.group()
+@click.group(cls=Group)
 def dev() -> None:
     """Run a real Kubernetes API server on this machine, for development.
 

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from integration_hub.cli import completing
-from integration_hub.cli.flags import HELP, Command, place_flags
+from integration_hub.cli.flags import HELP, place_flags
 from integration_hub.cli.terminal import Screen, State
 from integration_hub.config.plain_text import clean
+from integration_hub.flags import Command
 
 if TYPE_CHECKING:
     from integration_hub.cli.cluster import Cluster

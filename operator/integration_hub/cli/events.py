@@ -9,12 +9,13 @@ from typing import Any
 import click
 
 from integration_hub.cli import completing
-from integration_hub.cli.flags import HELP, Command, headers_flag, output_flag, place_flags, watch_flag
+from integration_hub.cli.flags import HELP, headers_flag, output_flag, place_flags, watch_flag
 from integration_hub.cli.output import Form, Raw, as_list, without_bookkeeping, write
 from integration_hub.cli.table import Aligned, Table
 from integration_hub.cli.terminal import Screen, State
 from integration_hub.cli.words import age_of
 from integration_hub.config.plain_text import one_line
+from integration_hub.flags import Command
 from integration_hub.reconcile.times import parse_timestamp
 
 _TYPES: Mapping[str, State] = {"Normal": State.GOOD, "Warning": State.BAD}

@@ -11,12 +11,13 @@ import click
 
 from integration_hub.devcluster import DevClusterError, default_home
 from integration_hub.examples import ExampleError, Runner, Settings
+from integration_hub.flags import Command
 
 _PACKAGE = Path(__file__).parents[1]
 _REPOSITORY = _PACKAGE.parents[1]
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("name")
 @click.option(
     "--once", is_flag=True, help="End with the verdicts: exit code 0 if they are as promised, else 1."

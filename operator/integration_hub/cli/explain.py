@@ -8,10 +8,11 @@ from typing import Any
 import click
 
 from integration_hub.cli import completing
-from integration_hub.cli.flags import HELP, Command, look_flags, output_flag
+from integration_hub.cli.flags import HELP, look_flags, output_flag
 from integration_hub.cli.output import Form, Raw, write
 from integration_hub.cli.table import Table
 from integration_hub.cli.terminal import Screen
+from integration_hub.flags import Command
 
 
 @click.command("explain", cls=Command, context_settings=HELP)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from integration_hub.cli import completing
-from integration_hub.cli.flags import HELP, Command, output_flag, place_flags
+from integration_hub.cli.flags import HELP, output_flag, place_flags
 from integration_hub.cli.output import Form, write
 from integration_hub.cli.terminal import Screen
+from integration_hub.flags import Command
 
 if TYPE_CHECKING:
     from integration_hub.cli.cluster import Cluster

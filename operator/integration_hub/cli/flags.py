@@ -5,9 +5,9 @@ A command takes them as `**flags` and hands them to `integration_hub.cli.cluster
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import click
 
@@ -21,41 +21,6 @@ F = TypeVar("F", bound=Callable[..., object])
 
 HELP = {"help_option_names": ["-h", "--help"]}
 """click's settings of every command."""
-
-_ON_OR_OFF: Final = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}
-"""What kubectl takes as the value of a flag that is on or off; case does not matter."""
-
-
-class Command(click.Command):
-    """A command whose flags that are on or off take a value too, as kubectl's do: `--wait=false`, `-w=true`."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read the words that were typed; a mistake in the flag where a value is neither on nor off."""
-        return super().parse_args(ctx, list(self._without_values(ctx, args)))
-
-    def _without_values(self, ctx: click.Context, args: Sequence[str]) -> Iterator[str]:
-        """Yield what says the same without '='. Off is the flag's opposite, or nothing where it has none.
-
-        click has optional values of its own. They would take the next word as well, as in `hub get -w billing`.
-        """
-        options = [option for option in self.params if isinstance(option, click.Option) and option.is_flag]
-        switches = {
-            name: (option, option.secondary_opts[:1]) for option in options for name in option.opts
-        } | {name: (option, option.opts[:1]) for option in options for name in option.secondary_opts}
-        words = iter(args)
-        for word in words:
-            name, separator, value = word.partition("=")
-            if word == "--":
-                yield word
-                yield from words
-            elif separator and name in switches:
-                option, opposite = switches[name]
-                is_on = _ON_OR_OFF.get(value.lower())
-                if is_on is None and not ctx.resilient_parsing:
-                    raise click.BadParameter(f"'{value}' is neither 'true' nor 'false'.", ctx, option)
-                yield from [name] if is_on else opposite
-            else:
-                yield word
 
 
 def look_flags(command: F) -> F:

@@ -8,19 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from integration_hub.cli import completing
-from integration_hub.cli.flags import (
-    HELP,
-    Command,
-    headers_flag,
-    output_flag,
-    place_flags,
-    selector_flag,
-    watch_flag,
-)
+from integration_hub.cli.flags import HELP, headers_flag, output_flag, place_flags, selector_flag, watch_flag
 from integration_hub.cli.output import Form, Raw, as_list, without_bookkeeping, write
 from integration_hub.cli.table import Aligned, Table
 from integration_hub.cli.terminal import Screen
 from integration_hub.config.plain_text import one_line
+from integration_hub.flags import Command
 
 if TYPE_CHECKING:
     from integration_hub.adapters.kube_api import Resource

@@ -14,6 +14,7 @@ from integration_hub import __version__
 from integration_hub.cli.errors import guarded
 from integration_hub.cli.flags import HELP, look_flags
 from integration_hub.cli.streams import prepare
+from integration_hub.flags import Group
 
 
 class _Command(NamedTuple):
@@ -95,7 +96,7 @@ _COMMANDS: dict[str, _Command] = {
 """Each command's summary stands here too, so that `hub --help` need not import them all."""
 
 
-class _LazyGroup(click.Group):
+class _LazyGroup(Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from integration_hub.cli import completing
-from integration_hub.cli.flags import HELP, Command, dry_run_flag, output_flag, place_flags, wait_flags
+from integration_hub.cli.flags import HELP, dry_run_flag, output_flag, place_flags, wait_flags
 from integration_hub.cli.output import Form, Raw, write
 from integration_hub.cli.terminal import Screen
+from integration_hub.flags import Command
 
 if TYPE_CHECKING:
     from integration_hub.cli.cluster import Cluster

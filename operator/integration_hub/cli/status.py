@@ -10,11 +10,12 @@ from typing import Any
 import click
 
 from integration_hub.cli import completing
-from integration_hub.cli.flags import HELP, Command, output_flag, place_flags
+from integration_hub.cli.flags import HELP, output_flag, place_flags
 from integration_hub.cli.output import Form, Raw, write
 from integration_hub.cli.terminal import OF_READY, Screen, State
 from integration_hub.cli.words import typed, when
 from integration_hub.config.plain_text import clean, one_line
+from integration_hub.flags import Command
 
 _HEADS = {"True": "Ready", "False": "Not ready", "Unknown": "Cannot tell"}
 

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from integration_hub.cli import completing
-from integration_hub.cli.flags import HELP, Command, headers_flag, output_flag, place_flags
+from integration_hub.cli.flags import HELP, headers_flag, output_flag, place_flags
 from integration_hub.cli.output import Form, Raw, write
 from integration_hub.cli.table import Table
 from integration_hub.cli.terminal import OF_READY, Screen, State
 from integration_hub.cli.words import age_of, counted
 from integration_hub.config.plain_text import one_line
+from integration_hub.flags import Command
 from integration_hub.reconcile.times import parse_timestamp
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ from integration_hub.adapters.budget import Limits
 from integration_hub.adapters.kubeconfig import KubeconfigError, load
 from integration_hub.flags import (
     AddressType,
+    Command,
     DurationType,
     cluster_flags,
     egress_flags,
@@ -54,7 +55,7 @@ _PERIOD = DurationType(least=timedelta(seconds=10))
 """As short as the CRD lets an instance's own interval be: whatever is done that often is done all the time."""
 
 
-@click.command()
+@click.command(cls=Command)
 @cluster_flags
 @egress_flags
 @click.option(

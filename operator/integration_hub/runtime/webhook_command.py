@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from integration_hub.adapters.kubeconfig import KubeconfigError, KubeConnection, load
-from integration_hub.flags import AddressType, cluster_flags, log_flags
+from integration_hub.flags import AddressType, Command, cluster_flags, log_flags
 
 if TYPE_CHECKING:
     from integration_hub.runtime.webhook_certificates import CertificateFiles
@@ -23,7 +23,7 @@ _UNPROTECTED = (
 )
 
 
-@click.command()
+@click.command(cls=Command)
 @cluster_flags
 @click.option(
     "--listen",

@@ -10,8 +10,8 @@ import click
 
 from integration_hub.cli import completing
 from integration_hub.cli.errors import Exit
-from integration_hub.cli.flags import HELP, Command, look_flags
-from integration_hub.flags import DurationType, cluster_flags
+from integration_hub.cli.flags import HELP, look_flags
+from integration_hub.flags import Command, DurationType, cluster_flags
 
 
 @click.command("authorize", cls=Command, context_settings=HELP)

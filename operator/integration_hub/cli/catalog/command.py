@@ -8,14 +8,14 @@ from typing import Any
 import click
 
 from integration_hub.cli import completing
-from integration_hub.cli.flags import HELP, Command, dry_run_flag, headers_flag, look_flags, output_flag
+from integration_hub.cli.flags import HELP, dry_run_flag, headers_flag, look_flags, output_flag
 from integration_hub.cli.output import Form
-from integration_hub.flags import cluster_flags
+from integration_hub.flags import Group, cluster_flags
 
 _FORMS = ("table", "json", "yaml", "name")
 
 
-@click.group("catalog", context_settings=HELP)
+@click.group("catalog", cls=Group, context_settings=HELP)
 def catalog() -> None:
     """Find definitions of real systems, see what a connection needs, and install them in a cluster.
 
@@ -29,7 +29,7 @@ def catalog() -> None:
     """  # noqa: D301 - \b is click's sign for a paragraph that keeps its lines
 
 
-@catalog.command("list", cls=Command, context_settings=HELP)
+@catalog.command("list", context_settings=HELP)
 @click.option("--category", help="Only those of this category, like 'crm'.")
 @output_flag(_FORMS)
 @headers_flag
@@ -41,7 +41,7 @@ def list_(category: str | None, output: Form, *, no_headers: bool) -> None:
     catalog_view.list_all(category, output, headers=not no_headers)
 
 
-@catalog.command("search", cls=Command, context_settings=HELP)
+@catalog.command("search", context_settings=HELP)
 @click.argument("words", nargs=-1, required=True)
 @output_flag(_FORMS)
 @headers_flag
@@ -56,7 +56,7 @@ def search(words: tuple[str, ...], output: Form, *, no_headers: bool) -> None:
     catalog_view.find(" ".join(words), output, headers=not no_headers)
 
 
-@catalog.command("show", cls=Command, context_settings=HELP)
+@catalog.command("show", context_settings=HELP)
 @click.argument("name", shell_complete=completing.catalog)
 @output_flag(_FORMS)
 @look_flags
@@ -70,7 +70,7 @@ def show(name: str, output: Form) -> None:
     catalog_view.show(name, output)
 
 
-@catalog.command("install", cls=Command, context_settings=HELP)
+@catalog.command("install", context_settings=HELP)
 @click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=completing.catalog)
 @click.option("--all", "all_", is_flag=True, help="All definitions of the catalog.")
 @click.option(
@@ -99,7 +99,7 @@ def install(names: tuple[str, ...], **flags: Any) -> None:
     catalog_install.install(names, flags)
 
 
-@catalog.command("export", cls=Command, context_settings=HELP)
+@catalog.command("export", context_settings=HELP)
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=completing.catalog)
 @click.option("--all", "all_", is_flag=True, help="All definitions of the catalog.")

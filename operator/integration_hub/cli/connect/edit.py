@@ -9,7 +9,8 @@ import click
 
 from integration_hub.cli import completing
 from integration_hub.cli.connect.flags import answer_flags, doing_flags
-from integration_hub.cli.flags import HELP, Command
+from integration_hub.cli.flags import HELP
+from integration_hub.flags import Command
 
 
 @click.command("edit", cls=Command, context_settings=HELP)

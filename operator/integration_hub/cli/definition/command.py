@@ -8,14 +8,15 @@ from pathlib import Path
 import click
 
 from integration_hub.cli import completing
-from integration_hub.cli.flags import HELP, Command, look_flags, output_flag
+from integration_hub.cli.flags import HELP, look_flags, output_flag
 from integration_hub.cli.output import Form
+from integration_hub.flags import Group
 
 _FORMS = ("table", "json", "yaml")
 _FILE = click.Path(dir_okay=False, allow_dash=True, path_type=Path)
 
 
-@click.group("definition", context_settings=HELP)
+@click.group("definition", cls=Group, context_settings=HELP)
 def definition() -> None:
     """Check definitions before they are published: lint them, play them against a simulated vendor, compare them.
 
@@ -27,7 +28,7 @@ def definition() -> None:
     """  # noqa: D301 - \b is click's sign for a paragraph that keeps its lines
 
 
-@definition.command("lint", cls=Command, context_settings=HELP)
+@definition.command("lint", context_settings=HELP)
 @click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=completing.catalog)
 @click.option(
     "-f",
@@ -54,7 +55,7 @@ def lint(names: tuple[str, ...], files: tuple[Path, ...], *, all_: bool, strict:
     sys.exit(definition_run.lint(names, files, everything=all_, strict=strict, form=output))
 
 
-@definition.command("test", cls=Command, context_settings=HELP)
+@definition.command("test", context_settings=HELP)
 @click.argument("name", required=False, shell_complete=completing.catalog)
 @click.option("-f", "--file", type=_FILE, help="File with one definition, '-' for standard input.")
 @click.option(
@@ -79,7 +80,7 @@ def test(name: str | None, file: Path | None, vendor: Path | None, only: str | N
     sys.exit(definition_run.test(name, file, vendor, only, form=output))
 
 
-@definition.command("diff", cls=Command, context_settings=HELP)
+@definition.command("diff", context_settings=HELP)
 @click.argument("old")
 @click.argument("new")
 @output_flag(_FORMS)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from integration_hub.cli.flags import HELP, look_flags
-from integration_hub.flags import cluster_flags
+from integration_hub.flags import Group, cluster_flags
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -31,7 +31,7 @@ def place_flags(command: F) -> F:
     )(command)
 
 
-@click.group("keys", context_settings=HELP)
+@click.group("keys", cls=Group, context_settings=HELP)
 def keys() -> None:
     """List, rotate and remove the keys that seal what the operator obtains.
 
@@ -57,18 +57,23 @@ def list_(output: str, **place: Any) -> None:
 @keys.command()
 @place_flags
 @click.option("--resume", is_flag=True, help="Add no key: go on with records that are under an older one.")
-@click.option("--no-wait", is_flag=True, help="Add the key and leave the records to the operator.")
-def rotate(*, resume: bool, no_wait: bool, **place: Any) -> None:
+@click.option(
+    "--wait/--no-wait",
+    default=True,
+    show_default=True,
+    help="Seal the records and wait for it, or leave them to the operator.",
+)
+def rotate(*, resume: bool, wait: bool, **place: Any) -> None:
     """Add a key, and seal all records with it.
 
     Only the small part of a record that holds its own key is written anew. Connections notice nothing. The
     older keys stay and go on opening; 'hub keys prune' removes them when nothing needs them any more.
     """
-    if resume and no_wait:
+    if resume and not wait:
         raise click.UsageError("--resume and --no-wait leave nothing to do: leave one of them out.")
     from integration_hub.cli.keys import run as keys_run  # noqa: PLC0415
 
-    sys.exit(keys_run.rotate(keys_run.Where.of(**place), resume=resume, no_wait=no_wait))
+    sys.exit(keys_run.rotate(keys_run.Where.of(**place), resume=resume, wait=wait))
 
 
 @keys.command()

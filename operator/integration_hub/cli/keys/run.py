@@ -75,7 +75,7 @@ def list_keys(where: Where, *, as_json: bool) -> int:
     return _run(where, work)
 
 
-def rotate(where: Where, *, resume: bool, no_wait: bool) -> int:
+def rotate(where: Where, *, resume: bool, wait: bool) -> int:
     """Add a key unless an earlier rotation is resumed, and seal all records with the active one."""
     course = Course()
 
@@ -85,7 +85,7 @@ def rotate(where: Where, *, resume: bool, no_wait: bool) -> int:
             keyring = with_new_key(stored.keyring, secrets.token_bytes)
             stored = await _replace(kube, where, stored, keyring)
             course.added = keyring.active
-        if no_wait:
+        if not wait:
             click.echo(
                 f"key-{stored.keyring.active} is the active key. The operator seals the records with it in the"
                 " background."

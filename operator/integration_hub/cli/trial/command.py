@@ -15,10 +15,10 @@ import click
 
 from integration_hub.cli import completing
 from integration_hub.cli.errors import Exit
-from integration_hub.cli.flags import HELP, Command, look_flags
+from integration_hub.cli.flags import HELP, look_flags
 from integration_hub.cli.output import TABLE, Form, FormType
 from integration_hub.cli.pair import Pair
-from integration_hub.flags import DurationType, cluster_flags, egress_flags
+from integration_hub.flags import Command, DurationType, cluster_flags, egress_flags
 
 CUSTOM = ("method", "query", "headers", "body", "expect", "assertions", "identity", "save")
 """Parameters that have a meaning only with --path."""
