@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import yaml
 
@@ -11,26 +11,39 @@ from integration_hub.model.names import API_VERSION, AUTHORIZE_ANNOTATION, REQUE
 
 Raw = dict[str, Any]
 
-_NOT_OURS = (
+_TOOLS_PREFIXES: Final = (
     "kubectl.kubernetes.io/",
-    "argocd.argoproj.io/",
-    "kustomize.toolkit.fluxcd.io/",
-    "helm.toolkit.fluxcd.io/",
-    "meta.helm.sh/",
     "deployment.kubernetes.io/",
+    "meta.helm.sh/",
     "reconcile.fluxcd.io/",
 )
-"""Annotations and labels that tools write for themselves: in Git they would contradict the tool."""
-_WISHES = frozenset({REQUEST_ANNOTATION, AUTHORIZE_ANNOTATION})
+"""Of annotations and labels that none but a tool writes: in Git they would contradict the tool."""
+_TOOLS: Final = frozenset(
+    {
+        *(
+            f"argocd.argoproj.io/{name}"
+            for name in ("tracking-id", "installation-id", "instance", "deletion-approved", "refresh")
+        ),
+        *(f"kustomize.toolkit.fluxcd.io/{name}" for name in ("name", "namespace", "checksum")),
+        *(f"helm.toolkit.fluxcd.io/{name}" for name in ("name", "namespace")),
+    }
+)
+"""What tools write for themselves where people write as well: a sync wave, or that nothing is to be pruned, stays."""
+_MADE_BY: Final = ("app.kubernetes.io/managed-by", "Helm")
+"""What Helm sets on all that it installs; people give the same label other values."""
+_WISHES: Final = frozenset({REQUEST_ANNOTATION, AUTHORIZE_ANNOTATION})
 """Annotations that ask the operator for something, once."""
 
 
 def for_git(raw: Mapping[str, Any]) -> Raw:
-    """Return an object of ours with what a person decides about it: no status, nothing of the server's or of tools'."""
+    """Return an object of ours with what a person decides about it: no status, nothing of the server's or of tools'.
+
+    What a person tells a tool by an annotation is the person's.
+    """
     metadata = raw["metadata"]
     kept: Raw = {name: metadata[name] for name in ("name", "namespace") if metadata.get(name)}
     for part in ("labels", "annotations"):
-        own = {key: value for key, value in (metadata.get(part) or {}).items() if _is_a_persons(key)}
+        own = {key: value for key, value in (metadata.get(part) or {}).items() if _is_a_persons(key, value)}
         if own:
             kept[part] = own
     return {
@@ -41,8 +54,9 @@ def for_git(raw: Mapping[str, Any]) -> Raw:
     }
 
 
-def _is_a_persons(key: str) -> bool:
-    return not key.startswith(_NOT_OURS) and key not in _WISHES
+def _is_a_persons(key: str, value: str) -> bool:
+    """Tell whether a person has written an annotation or a label, perhaps for a tool to read."""
+    return not key.startswith(_TOOLS_PREFIXES) and key not in _TOOLS | _WISHES and (key, value) != _MADE_BY
 
 
 def as_manifest(obj: Mapping[str, Any]) -> str:
