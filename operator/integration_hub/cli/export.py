@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,6 +15,9 @@ from integration_hub.flags import Command
 
 if TYPE_CHECKING:
     from integration_hub.cli.cluster import Cluster
+    from integration_hub.forms.credentials import NeededKey
+
+Raw = Mapping[str, Any]
 
 
 @click.command("export", cls=Command, context_settings=HELP)
@@ -25,7 +28,7 @@ def export(subject: str, output: Form, **flags: Any) -> None:
     """Print an instance, or a definition, as a manifest for Git: no status, nothing of the server's.
 
     Credentials are not exported. Where the instance has a Secret, a commented example says how to make it, with the
-    keys that the auth method asks for.
+    keys that such a connection needs.
 
     \b
     Examples:
@@ -49,50 +52,60 @@ def export(subject: str, output: Form, **flags: Any) -> None:
         return
     click.echo(as_manifest(raw), file=screen.out, nl=False)
     if resource is INSTANCES:
-        for line in _secret_example(cluster, raw):
+        for line in secret_example(raw, _definition(cluster, raw)):
             screen.say(line)
 
 
-def _secret_example(cluster: Cluster, raw: Mapping[str, Any]) -> Iterator[str]:
+def _definition(cluster: Cluster, instance: Raw) -> Raw | None:
+    """Return the definition of an instance, None where it cannot be read: an export goes without it."""
+    from integration_hub.adapters.kube_api import DEFINITIONS, ApiError  # noqa: PLC0415 - as above
+
+    try:
+        return cluster.kube.read(DEFINITIONS, "", instance["spec"]["definitionRef"]["name"])
+    except ApiError:
+        return None
+
+
+def secret_example(instance: Raw, definition: Raw | None) -> Iterator[str]:
     """Yield how the Secret of an instance is made, in comments; nothing where it has none."""
-    name = ((raw["spec"].get("auth") or {}).get("secretRef") or {}).get("name")
+    name = ((instance["spec"].get("auth") or {}).get("secretRef") or {}).get("name")
     if not name:
         return
-    type_, keys = _asked_for(cluster, raw["spec"])
+    type_, needed = _asked_for(instance, definition) if definition else (None, ())
     yield "# Its credentials are not here. Never commit them in clear: use a SealedSecret, an ExternalSecret, or make"
     yield "# the Secret by hand, with values from files that stay outside of Git:"
     yield "#"
     # The words stand above the command: behind a '\', a comment would end it.
-    for key, words in keys:
-        yield f"#   # {key}: {' '.join(words.split())}"
+    for key in needed:
+        optional = "" if key.key.required else " (optional)"
+        words = f"{key.title}. {key.help}" if key.help else key.title
+        yield f"#   # {key.key.name}{optional}: {' '.join(words.split())}"
+    if not needed:
+        yield "#   # KEY: the keys that the auth method asks for"
     of_type = f" --type={type_}" if type_ else ""
-    command = f"kubectl create secret generic {name} --namespace {raw['metadata']['namespace']}{of_type}"
-    parts = [command, *(f"  --from-file={key}=FILE" for key, _ in keys)]
-    yield "#   " + " \\\n#   ".join(parts)
+    namespace = instance["metadata"]["namespace"]
+    command = f"kubectl create secret generic {name} --namespace {namespace}{of_type}"
+    required = [key.key.name for key in needed if key.key.required]
+    names = required or [key.key.name for key in needed] or ["KEY"]
+    yield "#   " + " \\\n#   ".join([command, *(f"  --from-file={key}=FILE" for key in names)])
 
 
-_ANY_KEY: Final = (("KEY", "the keys that the auth method asks for"),)
-
-
-def _asked_for(cluster: Cluster, spec: Mapping[str, Any]) -> tuple[str | None, Sequence[tuple[str, str]]]:
-    """Return the type that the Secret must have, None for any, and its keys, each with what it holds.
-
-    One stands for them where the definition does not tell.
-    """
+def _asked_for(instance: Raw, definition: Raw) -> tuple[str | None, Sequence[NeededKey]]:
+    """Return the type that the Secret must have, None for any, and its keys; no key where nothing tells."""
     # Here, since the auth methods take long to load.
-    from integration_hub.adapters.kube_api import DEFINITIONS, ApiError  # noqa: PLC0415
-    from integration_hub.auth.methods import METHODS, settings_violations  # noqa: PLC0415
+    from integration_hub.forms.interview import Interview  # noqa: PLC0415
+    from integration_hub.forms.manifests import answers_of  # noqa: PLC0415
+    from integration_hub.forms.surroundings import Current, Surroundings  # noqa: PLC0415
+    from integration_hub.reconcile.definition import check_definition  # noqa: PLC0415
 
-    try:
-        definition = cluster.kube.read(DEFINITIONS, "", spec["definitionRef"]["name"])
-    except ApiError:
-        return None, _ANY_KEY
-    methods = definition["spec"].get("authMethods") or []
-    wanted = (spec.get("auth") or {}).get("method")
-    chosen = next((method for method in methods if wanted in {None, method["name"]}), None)
-    settings = (chosen or {}).get("settings") or {}
-    if chosen is None or settings_violations(chosen["type"], settings):
-        return None, _ANY_KEY
-    method = METHODS[chosen["type"]]
-    keys = [(key.name, key.description) for key in method.secret_keys(settings) if key.required]
-    return method.secret_type(settings), keys or _ANY_KEY
+    checked = check_definition(definition)
+    method = (instance["spec"].get("auth") or {}).get("method")
+    if checked.spec is None or checked.validator is None or checked.violations:
+        return None, ()
+    if method not in {None, *(known.name for known in checked.spec.auth_methods)}:
+        return None, ()
+    namespace = instance["metadata"]["namespace"]
+    current = Current(instance)
+    interview = Interview(checked.name, checked.spec, checked.validator, Surroundings(namespace), current)
+    answers = answers_of(interview, current)
+    return interview.secret_type(answers), interview.keys(answers)
