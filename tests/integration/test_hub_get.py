@@ -14,20 +14,11 @@ import yaml
 from conftest import Kubectl
 from integration_hub.devcluster import ControlPlane, ControlPlaneInfo
 from support.hub_command import Hub, user_kubeconfig
-from support.instances import Api, Object, instance
+from support.instances import Api, Object, instance, ready_status
 
 pytestmark = pytest.mark.cluster
 
 IDENTITY = "billing@acme.example"
-
-
-def ready(status: str, reason: str, message: str = "") -> Object:
-    """A status as the operator writes it."""
-    condition = {
-        "type": "Ready", "status": status, "reason": reason, "message": message,
-        "lastTransitionTime": "2026-01-01T00:00:00Z",
-    }  # fmt: skip
-    return {"status": {"conditions": [condition]}}
 
 
 @pytest.fixture
@@ -36,10 +27,10 @@ def three(api: Api, namespace: str) -> list[Object]:
     objects = [instance(namespace, name, "acme") for name in ("billing", "crm", "new")]
     objects[1]["metadata"]["labels"] = {"team": "crm"}
     applied = api.apply(*objects)
-    works = ready("True", "Connected", "Connected.")
+    works = ready_status("True", "Connected", "Connected.")
     works["status"] |= {"identity": IDENTITY, "lastTested": "2026-01-01T00:00:00Z"}
     api.merge(applied[0], works, "/status")
-    api.merge(applied[1], ready("False", "CredentialsRejected", "They are old. " * 20), "/status")
+    api.merge(applied[1], ready_status("False", "CredentialsRejected", "They are old. " * 20), "/status")
     return applied
 
 
@@ -216,12 +207,12 @@ def test_watching_prints_every_change_below_what_there_was_until_ctrl_c(
     assert process.stdout is not None
     before = [process.stdout.readline() for _ in range(4)]
     assert [line.split()[0] for line in before] == ["NAME", "billing", "crm", "new"]
-    api.merge(three[2], ready("False", "SecretNotFound"), "/status")
+    api.merge(three[2], ready_status("False", "SecretNotFound"), "/status")
     changed = process.stdout.readline()
     assert changed.split()[:3] == ["new", "False", "SecretNotFound"]
     assert changed.index("False") == before[0].index("READY")
     api.delete(three[0])
-    api.merge(three[1], ready("True", "Connected"), "/status")
+    api.merge(three[1], ready_status("True", "Connected"), "/status")
     assert process.stdout.readline().split()[:3] == ["crm", "True", "Connected"]
     process.send_signal(signal.SIGINT)
     ran = hub.ended(process)
@@ -257,7 +248,7 @@ def test_watching_goes_on_when_the_api_server_is_away_for_a_while(
     spare_cluster.down()
     assert process.stderr.readline() == "The API server does not answer at the moment; the wait goes on.\n"
     spare_cluster.up()
-    spare_api.merge(applied, ready("False", "SecretNotFound"), "/status")
+    spare_api.merge(applied, ready_status("False", "SecretNotFound"), "/status")
     assert process.stdout.readline().split()[:3] == ["steady", "False", "SecretNotFound"]
     process.send_signal(signal.SIGINT)
     assert hub.ended(process).code == 130

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import signal
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,10 @@ import yaml
 
 from conftest import Kubectl
 from integration_hub.devcluster import ControlPlane, ControlPlaneInfo
-from support.hub_command import Hub, user_kubeconfig
-from support.instances import Api, Object, definition, instance, secret
+from support.hub_command import Hub, lines_until, user_kubeconfig
+from support.instances import Api, Object, definition, instance, ready_status, secret
 from support.target_server import TargetServer
+from support.wizard import Terminal
 
 pytestmark = pytest.mark.cluster
 
@@ -124,6 +126,58 @@ def test_what_is_missing_is_said_to_be(hub: Hub, api: Api, namespace: str) -> No
     assert "  reads Secret nothing: missing" in ran.out
 
 
+def test_watching_a_tree_prints_it_again_when_something_of_it_has_changed_until_ctrl_c(
+    hub: Hub, api: Api, kubectl: Kubectl, namespace: str, bound: Object
+) -> None:
+    process = hub.start("tree", "billing", "-w")
+    assert "    used by Deployment sync: mounts it" in lines_until(process, "used by Pod once")
+    kubectl("delete", "pod", "once", "-n", namespace, "--wait=false", "--grace-period=0", "--force")
+    second = lines_until(process, "used by Deployment sync")
+    assert second[0] == ""
+    assert re.fullmatch(r"At 20\S+Z:", second[1])
+    api.delete(secret(namespace, "access"))
+    third = lines_until(process, "delivers Secret access")
+    assert third[-1] == "  delivers Secret access: missing"
+    api.delete(bound)
+    assert process.stderr is not None
+    assert process.stderr.readline() == f"{namespace}/billing was deleted.\n"
+    process.send_signal(signal.SIGINT)
+    ran = hub.ended(process)
+    assert ran.code == 130
+    assert "used by Pod once" not in "\n".join([*second, *third, ran.out])
+    assert "Traceback" not in ran.err
+
+
+def test_a_tree_is_watched_in_a_terminal_and_by_who_may_only_read(
+    reader: Hub, bound: Object, api: Api
+) -> None:
+    terminal = Terminal(reader, "tree", "billing", "-w", "-o", "json")
+    terminal.sees('"status": "NotSeen"')
+    api.merge(bound, ready_status("True", "Connected"), "/status")
+    terminal.sees('"status": "Connected"')
+    terminal.presses("\x03")
+    assert terminal.ends()[0] == 130
+
+
+def test_watching_a_tree_goes_on_when_the_api_server_is_away_for_a_while(
+    hub: Hub, spare_cluster: ControlPlane, spare_api: Api
+) -> None:
+    (applied,) = spare_api.apply(instance("default", "steady", "acme", suspend=True))
+    process = hub.start(
+        "tree", "steady", "-w", "-n", "default", "--kubeconfig", str(spare_cluster.home.kubeconfig)
+    )
+    lines_until(process, "default/steady: NotSeen")
+    assert process.stderr is not None
+    spare_cluster.down()
+    assert process.stderr.readline() == "The API server does not answer at the moment; the wait goes on.\n"
+    spare_cluster.up()
+    spare_api.merge(applied, ready_status("False", "SecretNotFound"), "/status")
+    lines_until(process, "default/steady: SecretNotFound")
+    process.send_signal(signal.SIGINT)
+    assert hub.ended(process).code == 130
+    spare_api.delete(applied)
+
+
 # usage
 
 
@@ -141,6 +195,29 @@ def test_the_instances_of_a_definition_are_found_in_all_namespaces(
     assert [line.split()[:2] for line in narrow.out.splitlines()[1:]] == [[namespace, "billing"]]
     assert "You may not list instances of all namespaces" in narrow.err
     api.delete(instance("default", namespace, namespace))
+
+
+def test_only_those_with_a_label_are_listed(
+    hub: Hub, api: Api, kubectl: Kubectl, namespace: str, bound: Object
+) -> None:
+    crm = instance(namespace, "crm", namespace)
+    crm["metadata"]["labels"] = {"team": "crm"}
+    api.apply(crm)
+    kubectl("label", "deployment", "sync", "team=crm", "-n", namespace)
+    users, workloads, nobody, nothing, wrong = hub.run_all(
+        ("usage", namespace, "-l", "team=crm"),
+        ("usage", "instance/billing", "-l", "team=crm"),
+        ("usage", namespace, "-l", "team=no"),
+        ("usage", "instance/billing", "-l", "team=no"),
+        ("usage", namespace, "-l", "a=b=c"),
+    )
+    assert [line.split()[1] for line in users.out.splitlines()[1:]] == ["crm"]
+    assert "1 instance in 1 namespace" in users.err
+    assert [line.split()[:2] for line in workloads.out.splitlines()[1:]] == [["Deployment", "sync"]]
+    assert (nobody.code, nobody.out) == (0, "")
+    assert f"No instance with the labels team=no uses IntegrationDefinition '{namespace}'." in nobody.err
+    assert "Nothing with the labels team=no uses Secret 'access'" in nothing.err
+    assert wrong.code == 2
 
 
 def test_who_uses_what_an_instance_delivers(hub: Hub, api: Api, namespace: str, bound: Object) -> None:

@@ -11,11 +11,12 @@ import pytest
 
 from conftest import Kubectl
 from integration_hub.devcluster import ControlPlane, ControlPlaneInfo
-from support.hub_command import Hub, user_kubeconfig
-from support.instances import Api, Object, account, definition, instance, secret
+from support.hub_command import Hub, lines_until, user_kubeconfig
+from support.instances import Api, Object, account, definition, instance, ready_status, secret
 from support.operator_process import OperatorProcess
 from support.target_server import Answer, TargetServer
 from support.waiting import wait_until
+from support.wizard import Terminal
 
 pytestmark = pytest.mark.cluster
 
@@ -94,6 +95,60 @@ def test_status_of_what_does_not_exist_names_what_does(hub: Hub, connection: Obj
     assert "did you mean 'billing'?" in ran.err
 
 
+def test_watching_a_status_prints_it_again_when_it_says_something_else_until_ctrl_c(
+    hub: Hub, api: Api, namespace: str
+) -> None:
+    (applied,) = api.apply(instance(namespace, "new", "acme"), instance(namespace, "other", "acme"))[:1]
+    process = hub.start("status", "new", "-w")
+    head = f"{namespace}/new (acme)"
+    first = lines_until(process, "Next: ")
+    assert first[:2] == [head, "Cannot tell: NotSeen"]
+    api.merge(instance(namespace, "other", "acme"), ready_status("False", "SecretQuoted"), "/status")
+    api.merge(applied, {"metadata": {"labels": {"team": "shop"}}})  # which the report does not speak of
+    api.merge(applied, ready_status("False", "SecretNotFound"), "/status")
+    second = lines_until(process, "Next: ")
+    assert second[0] == ""
+    assert re.fullmatch(r"At 20\S+Z:", second[1])
+    assert second[2:4] == [head, "Not ready: SecretNotFound"]
+    api.delete(applied)
+    api.apply(instance(namespace, "new", "acme"))
+    assert "Cannot tell: NotSeen" in lines_until(process, "Next: ")
+    process.send_signal(signal.SIGINT)
+    ran = hub.ended(process)
+    assert ran.code == 130
+    assert f"{namespace}/new was deleted." in ran.err
+    assert "Traceback" not in ran.err
+
+
+def test_a_status_is_watched_as_yaml_one_document_after_another(hub: Hub, api: Api, namespace: str) -> None:
+    (applied,) = api.apply(instance(namespace, "new", "acme"))
+    process = hub.start("status", "new", "-w", "-o", "yaml")
+    assert "reason: NotSeen" in lines_until(process, "upToDate")
+    api.merge(applied, ready_status("False", "SecretNotFound"), "/status")
+    second = lines_until(process, "upToDate")
+    assert second[0] == "---"
+    assert "reason: SecretNotFound" in second
+    process.send_signal(signal.SIGINT)
+    assert hub.ended(process).code == 130
+
+
+def test_a_status_is_watched_in_a_terminal_with_its_symbols(hub: Hub, api: Api, namespace: str) -> None:
+    (applied,) = api.apply(instance(namespace, "new", "acme"))
+
+    terminal = Terminal(hub, "status", "new", "-w")
+    terminal.sees("Next: ")
+    api.merge(applied, ready_status("False", "SecretNotFound"), "/status")
+    assert "✗ Not ready: SecretNotFound" in terminal.sees("Next: ")
+    terminal.presses("\x03")
+    assert terminal.ends()[0] == 130
+
+
+def test_watching_what_does_not_exist_waits_for_nothing(hub: Hub, connection: Object) -> None:
+    runs = hub.run_all(("status", "biling", "-w"), ("tree", "biling", "--watch"))
+    assert [ran.code for ran in runs] == [2, 2]
+    assert all("did you mean 'billing'?" in ran.err for ran in runs)
+
+
 # events
 
 
@@ -110,6 +165,39 @@ def test_events_are_listed_and_those_that_come_are_printed_below(
     assert f"{namespace}/billing" in process.stdout.readline()
     api.merge(connection, {"spec": {"suspend": True}})
     assert process.stdout.readline().split()[1:4] == ["Normal", "Suspended", f"{namespace}/billing"]
+    process.send_signal(signal.SIGINT)
+    assert hub.ended(process).code == 130
+
+
+def test_events_of_instances_with_a_label_are_those_of_no_others(
+    hub: Hub, api: Api, namespace: str, connection: Object
+) -> None:
+    crm = instance(namespace, "crm", namespace, suspend=True)
+    crm["metadata"]["labels"] = {"team": "crm"}
+    api.apply(crm)
+    wait_until(
+        lambda: hub.run("events").out, lambda out: "Connected" in out and "Suspended" in out, "two Events"
+    )
+    ran = hub.run("events", "-l", "team=crm")
+    assert {line.split()[3] for line in ran.out.splitlines()[1:]} == {f"{namespace}/crm"}
+    none, wrong, both = hub.run_all(
+        ("events", "-l", "team=no"), ("events", "-l", "a=b=c"), ("events", "billing", "-l", "team=crm")
+    )
+    assert (none.code, none.out) == (0, "")
+    assert "There are no Events" in none.err
+    assert (wrong.code, both.code) == (2, 2)
+    assert "leave one of them out" in both.err
+
+
+def test_watching_events_by_label_has_those_of_an_instance_that_is_labelled_later(
+    hub: Hub, api: Api, namespace: str, connection: Object
+) -> None:
+    wait_until(lambda: hub.run("events").out, lambda out: "Connected" in out, "the Event")
+    process = hub.start("events", "-w", "-l", "team=late", "--no-headers")
+    api.merge(connection, {"metadata": {"labels": {"team": "late"}}})
+    api.merge(connection, {"spec": {"suspend": True}})
+    seen = lines_until(process, "Suspended")[-1]
+    assert f"{namespace}/billing" in seen
     process.send_signal(signal.SIGINT)
     assert hub.ended(process).code == 130
 

@@ -136,6 +136,17 @@ class Hub:
                 assert all(form not in text for text in texts), f"a secret is shown:\n{''.join(texts)}"
 
 
+def lines_until(process: subprocess.Popen[str], words: str) -> list[str]:
+    """Return the lines that a run prints, up to the one with these words."""
+    assert process.stdout is not None
+    found: list[str] = []
+    for line in process.stdout:
+        found.append(line.rstrip("\n"))
+        if words in line:
+            return found
+    raise AssertionError(f"it has ended after:\n{found}")
+
+
 class HubTest(Hub):
     """Runs `hub test`, which may connect to this machine."""
 

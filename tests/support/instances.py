@@ -40,6 +40,15 @@ _PATHS = {
 # Objects
 
 
+def ready_status(status: str, reason: str, message: str = "") -> Object:
+    """A status as the operator writes it, with Ready alone."""
+    condition = {
+        "type": "Ready", "status": status, "reason": reason, "message": message,
+        "lastTransitionTime": "2026-01-01T00:00:00Z",
+    }  # fmt: skip
+    return {"status": {"conditions": [condition]}}
+
+
 def definition(name: str, target: TargetServer, **spec: Any) -> Object:
     """A definition of the target: API key as bearer token; 'account' is configured and stands in the path."""
     whole = {

@@ -41,12 +41,17 @@ class Consumers(NamedTuple):
     hidden: list[str]
 
 
-def consumers_of(kube: BlockingKube, namespace: str, secret: str, instance: str) -> Consumers:
-    """Return who uses a Secret, or asks for an instance's by a ServiceBinding: owners, not the Pods that they make."""
+def consumers_of(
+    kube: BlockingKube, namespace: str, secret: str, instance: str, query: Mapping[str, str]
+) -> Consumers:
+    """Return who uses a Secret, or asks for an instance's by a ServiceBinding: owners, not the Pods that they make.
+
+    `query` may hold a selector.
+    """
     found: list[Consumer] = []
     hidden: list[str] = []
     for resource, path in WORKLOADS:
-        objects = _listed(kube, resource, namespace)
+        objects = _listed(kube, resource, namespace, query)
         if objects is None:
             hidden.append(resource.kind)
             continue
@@ -54,7 +59,7 @@ def consumers_of(kube: BlockingKube, namespace: str, secret: str, instance: str)
             how = how_used(_at(raw, path), secret)
             if how is not None and not _is_owned(raw):
                 found.append(Consumer(resource.kind, raw["metadata"]["name"], how))
-    for raw in _listed(kube, _SERVICE_BINDINGS, namespace) or ():
+    for raw in _listed(kube, _SERVICE_BINDINGS, namespace, query) or ():
         service = (raw.get("spec") or {}).get("service") or {}
         if (service.get("kind"), service.get("name")) == ("IntegrationInstance", instance):
             found.append(Consumer(_SERVICE_BINDINGS.kind, raw["metadata"]["name"], "asks for"))
@@ -98,10 +103,12 @@ def _at(raw: Any, path: Iterable[str]) -> Raw:
     return raw or {}
 
 
-def _listed(kube: BlockingKube, resource: Resource, namespace: str) -> list[dict[str, Any]] | None:
+def _listed(
+    kube: BlockingKube, resource: Resource, namespace: str, query: Mapping[str, str]
+) -> list[dict[str, Any]] | None:
     """Return a list; none of what the API server does not serve, None where it may not be looked at."""
     try:
-        return kube.items(resource, namespace)
+        return kube.items(resource, namespace, query=query)
     except ApiError as error:
         if error.gone:
             return []

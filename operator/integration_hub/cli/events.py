@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from integration_hub.cli import completing
-from integration_hub.cli.flags import HELP, headers_flag, output_flag, place_flags, watch_flag
-from integration_hub.cli.output import Form, Raw, as_list, without_bookkeeping, write
+from integration_hub.cli.flags import HELP, headers_flag, output_flag, place_flags, selector_flag, watch_flag
+from integration_hub.cli.output import Form, Raw, as_list, without_bookkeeping, write, write_another
 from integration_hub.cli.table import Aligned, Table
 from integration_hub.cli.terminal import Screen, State
 from integration_hub.cli.words import age_of
@@ -18,12 +18,16 @@ from integration_hub.config.plain_text import one_line
 from integration_hub.flags import Command
 from integration_hub.reconcile.times import parse_timestamp
 
+if TYPE_CHECKING:
+    from integration_hub.cli.cluster import Cluster
+
 _TYPES: Mapping[str, State] = {"Normal": State.GOOD, "Warning": State.BAD}
 
 
 @click.command("events", cls=Command, context_settings=HELP)
 @click.argument("name", required=False, shell_complete=completing.instances)
 @place_flags(all_namespaces=True)
+@selector_flag
 @watch_flag
 @output_flag(("table", "json", "yaml"))
 @headers_flag
@@ -37,6 +41,7 @@ def events(name: str | None, output: Form, **flags: Any) -> None:
     Examples:
       hub events billing
       hub events -A -w
+      hub events -l team=shop        of the instances with this label
     """  # noqa: D301 - \b is click's sign for a paragraph that keeps its lines
     # Here, since `hub events --help` needs no cluster.
     from integration_hub.adapters.kube_api import EVENTS, INSTANCES  # noqa: PLC0415
@@ -44,8 +49,8 @@ def events(name: str | None, output: Form, **flags: Any) -> None:
     from integration_hub.cli.cluster import Cluster  # noqa: PLC0415
     from integration_hub.cli.following import follow  # noqa: PLC0415
 
-    if name and flags["all_namespaces"]:
-        raise click.UsageError("NAME and -A say different things: leave one of them out.")
+    if name and (flags["all_namespaces"] or flags["selector"]):
+        raise click.UsageError("NAME and -A or -l say different things: leave one of them out.")
     screen, cluster = Screen.current(), Cluster.of(flags)
     if flags["all_namespaces"]:
         cluster.namespace = ""
@@ -53,14 +58,51 @@ def events(name: str | None, output: Form, **flags: Any) -> None:
         cluster.instance(name)  # a name that is mistyped has no Events either
     parts = {"regarding.kind": INSTANCES.kind} | ({"regarding.name": name} if name else {})
     query = {"fieldSelector": ",".join(f"{field}={value}" for field, value in parts.items())}
+    meant = _Labelled(cluster, flags["selector"]) if flags["selector"] else None
     printer = _Printer(screen, output, with_object=not name, headers=not flags["no_headers"])
     if flags["watch"]:
         for news in follow(cluster, EVENTS, query=query, accept=JSON, screen=screen):
-            printer.more([] if news.deleted else news.objects)
+            told = [] if news.deleted else news.objects
+            printer.more(meant.among(told) if meant else told)
         return
     with cluster.asked("Events"):
         found = cluster.kube.items(EVENTS, cluster.namespace, query=query)
-    printer.all(found)
+    printer.all(meant.among(found) if meant else found)
+
+
+class _Labelled:
+    """Instances with some labels. Events have none: they are those of the instances that they tell of."""
+
+    def __init__(self, cluster: Cluster, selector: str) -> None:
+        self._cluster, self._selector = cluster, selector
+        self._known: set[tuple[str, str]] = set()
+        """Also those that had the labels when they were last looked at, and are gone."""
+        self._look()
+
+    def among(self, events: Iterable[Raw]) -> list[Raw]:
+        """Return the Events that tell of such instances."""
+        found = list(events)
+        if not all(_place(event) in self._known for event in found):
+            self._look()  # since the last time, one may have been created or labelled
+        return [event for event in found if _place(event) in self._known]
+
+    def _look(self) -> None:
+        from integration_hub.adapters.kube_api import INSTANCES  # noqa: PLC0415 - as above
+        from integration_hub.adapters.kube_blocking import METADATA_LIST  # noqa: PLC0415
+
+        query = {"labelSelector": self._selector}
+        cluster = self._cluster
+        with cluster.asked("the list of instances"):
+            for page in cluster.kube.pages(INSTANCES, cluster.namespace, query=query, accept=METADATA_LIST):
+                self._known |= {
+                    (raw["metadata"]["namespace"], raw["metadata"]["name"]) for raw in page.get("items") or ()
+                }
+
+
+def _place(event: Raw) -> tuple[str, str]:
+    """Return namespace and name of the object that an Event tells of."""
+    regarding = event.get("regarding") or {}
+    return str(regarding.get("namespace", "")), str(regarding.get("name", ""))
 
 
 class _Printer:
@@ -84,9 +126,7 @@ class _Printer:
         """Print what comes, below what was printed."""
         events = sorted(found, key=_time)
         for event in [] if self._form.is_table else events:
-            if self._form.kind == "yaml":
-                self._screen.say("---")
-            write(self._screen, self._form, without_bookkeeping(event))
+            write_another(self._screen, self._form, without_bookkeeping(event))
         if not self._form.is_table or not events:
             return
         table = self._table(events)
@@ -110,8 +150,7 @@ class _Printer:
 
     def _row(self, event: Raw, now: datetime) -> list[str]:
         moment = parse_timestamp(_time(event))
-        regarding = event.get("regarding") or {}
-        place = [f"{regarding.get('namespace', '')}/{regarding.get('name', '')}"] if self._with_object else []
+        place = ["/".join(_place(event))] if self._with_object else []
         return [
             age_of(now - moment) if moment else "",
             event.get("type") or "",

@@ -1,20 +1,26 @@
-"""Following a resource for as long as a person likes: what there is, then every change, whatever breaks off."""
+"""Following what there is for as long as a person likes: as it is now, then every change, whatever breaks off."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple, TypeVar
 
 from integration_hub.adapters.kube_api import ApiError, Resource
 from integration_hub.cli.cluster import Cluster
+from integration_hub.cli.errors import HubError, NotFoundError
 from integration_hub.cli.output import Raw
 from integration_hub.cli.terminal import Screen
 
+T = TypeVar("T")
+
 _PAUSE_SECONDS = 1.0
+_LOOK_SECONDS = 3.0
+"""Between two looks at what no single watch tells of."""
 _TOO_OLD = 410
 _LOST = frozenset({0, 429, 500, 502, 503, 504})
 """Statuses of an API server that is not there at the moment, and will be."""
+_AWAY = "The API server does not answer at the moment; the wait goes on."
 
 
 class News(NamedTuple):
@@ -32,6 +38,41 @@ def follow(
     `query` may hold selectors.
     """
     return _Follower(cluster, resource, query, accept, screen).news()
+
+
+def looked_at(look: Callable[[], T], *, gone: str, screen: Screen) -> Iterator[T]:
+    """Yield what is found, and again whenever it differs. HubError where it is not found at first.
+
+    For what is put together from many resources, or may be read and not watched. `gone` is said where it is no longer
+    there; it may come again.
+    """
+    first = look()
+    yield first
+    last: T | None = first
+    is_lost = False
+    while True:
+        time.sleep(_LOOK_SECONDS)
+        try:
+            found = look()
+        except NotFoundError:
+            if last is not None:
+                screen.note(gone)
+            last, is_lost = None, False
+        except HubError as error:
+            if not _is_away(error.__cause__):
+                raise
+            if not is_lost:
+                screen.note(_AWAY)
+            is_lost = True
+        else:
+            is_lost = False
+            if found != last:
+                yield found
+            last = found
+
+
+def _is_away(error: BaseException | None) -> bool:
+    return isinstance(error, ApiError) and error.status in _LOST
 
 
 class _Follower:
@@ -77,10 +118,10 @@ class _Follower:
         if error.status == _TOO_OLD:
             self._version = ""
             return
-        if error.status not in _LOST or not self._version:
+        if not _is_away(error) or not self._version:
             raise self._cluster.explained(error, f"the list of {self._resource.plural}") from error
         if not self._is_lost:
-            self._screen.note("The API server does not answer at the moment; the wait goes on.")
+            self._screen.note(_AWAY)
         self._is_lost = True
         time.sleep(_PAUSE_SECONDS)
 

@@ -9,7 +9,7 @@ import click
 
 from integration_hub.cli import completing
 from integration_hub.cli.flags import HELP, headers_flag, output_flag, place_flags, selector_flag, watch_flag
-from integration_hub.cli.output import Form, Raw, as_list, without_bookkeeping, write
+from integration_hub.cli.output import Form, Raw, as_list, without_bookkeeping, write, write_another
 from integration_hub.cli.table import Aligned, Table
 from integration_hub.cli.terminal import Screen
 from integration_hub.config.plain_text import one_line
@@ -252,8 +252,4 @@ class _Objects:
             if deleted:
                 self._listing.tell_deleted(obj["metadata"])
                 continue
-            if self._form.kind == "yaml":
-                screen.say("---")
-            write(screen, self._form, without_bookkeeping(obj))
-            if self._form.kind == "jsonpath":
-                screen.say()
+            write_another(screen, self._form, without_bookkeeping(obj))

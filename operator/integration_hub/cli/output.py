@@ -99,6 +99,15 @@ def write(screen: Screen, form: Form, data: Any) -> None:
     _WRITERS[form.kind](screen, form, data)
 
 
+def write_another(screen: Screen, form: Form, data: Any) -> None:
+    """Print data in a form that is not a table, one of several that come one after another, as kubectl ends them."""
+    if form.kind == "yaml":
+        screen.say("---")
+    write(screen, form, data)
+    if form.kind == _JSONPATH:
+        screen.say()
+
+
 def as_json(data: Any) -> str:
     """Return JSON as kubectl writes it."""
     return json.dumps(data, indent=4, sort_keys=True, ensure_ascii=False)

@@ -5,17 +5,20 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from integration_hub.cli import completing
-from integration_hub.cli.flags import HELP, output_flag, place_flags
-from integration_hub.cli.output import Form, Raw, write
+from integration_hub.cli.flags import HELP, output_flag, place_flags, watch_flag
+from integration_hub.cli.output import Form, Raw, write, write_another
 from integration_hub.cli.terminal import OF_READY, Screen, State
 from integration_hub.cli.words import typed, when
 from integration_hub.config.plain_text import clean, one_line
 from integration_hub.flags import Command
+
+if TYPE_CHECKING:
+    from integration_hub.cli.cluster import Cluster
 
 _HEADS = {"True": "Ready", "False": "Not ready", "Unknown": "Cannot tell"}
 
@@ -23,6 +26,7 @@ _HEADS = {"True": "Ready", "False": "Not ready", "Unknown": "Cannot tell"}
 @click.command("status", cls=Command, context_settings=HELP)
 @click.argument("name", shell_complete=completing.instances)
 @place_flags()
+@watch_flag
 @output_flag(("table", "json", "yaml"))
 def status(name: str, output: Form, **flags: Any) -> None:
     """Say whether an instance works; if not, why, how that is known, and what to do.
@@ -33,6 +37,7 @@ def status(name: str, output: Form, **flags: Any) -> None:
     Examples:
       hub status billing
       hub status billing -n shop -o json
+      hub status billing -w           go on and print it again when it has changed
 
     \b
     Exit code 0 where it is ready, 1 where it is not, 2 for a name that does not exist, 3 where the cluster cannot
@@ -42,14 +47,48 @@ def status(name: str, output: Form, **flags: Any) -> None:
     from integration_hub.cli.cluster import Cluster  # noqa: PLC0415
     from integration_hub.cli.status_report import report_of  # noqa: PLC0415
 
-    screen, now = Screen.current(), datetime.now(UTC)
-    report = report_of(Cluster.of(flags).instance(name), now)
+    screen, now, cluster = Screen.current(), datetime.now(UTC), Cluster.of(flags)
+    raw = cluster.instance(name)  # a name that is mistyped would be waited for
+    if flags["watch"]:
+        _watch(cluster, name, screen, output)
+        return
+    report = report_of(raw, now)
     if output.is_table:
         for line in lines(report, screen, now):
             screen.say(line)
     else:
         write(screen, output, report)
     sys.exit(report["exitCode"])
+
+
+def _watch(cluster: Cluster, name: str, screen: Screen, output: Form) -> None:
+    """Print the report, and again whenever it says something else, until Ctrl-C."""
+    from integration_hub.adapters.kube_api import INSTANCES  # noqa: PLC0415 - as above
+    from integration_hub.adapters.kube_blocking import JSON  # noqa: PLC0415
+    from integration_hub.cli.following import follow  # noqa: PLC0415
+    from integration_hub.cli.status_report import report_of  # noqa: PLC0415
+
+    is_first, said = True, None
+    query = {"fieldSelector": f"metadata.name={name}"}
+    for news in follow(cluster, INSTANCES, query=query, accept=JSON, screen=screen):
+        for raw in news.objects:
+            if news.deleted:
+                screen.note(f"{cluster.namespace}/{name} was deleted.")
+                said = None
+                continue
+            now = datetime.now(UTC)
+            report = report_of(raw, now)
+            if report | {"at": ""} == said:
+                continue
+            said = report | {"at": ""}
+            if not output.is_table:
+                write_another(screen, output, report)
+                continue
+            if not is_first:
+                screen.say(f"\nAt {report['at']}:")
+            for line in lines(report, screen, now):
+                screen.say(line)
+            is_first = False
 
 
 def lines(report: Raw, screen: Screen, now: datetime) -> Iterator[str]:

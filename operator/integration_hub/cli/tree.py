@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from integration_hub.cli import completing
-from integration_hub.cli.flags import HELP, headers_flag, output_flag, place_flags
-from integration_hub.cli.output import Form, Raw, write
+from integration_hub.cli.flags import HELP, headers_flag, output_flag, place_flags, selector_flag, watch_flag
+from integration_hub.cli.output import Form, Raw, write, write_another
 from integration_hub.cli.table import Table
 from integration_hub.cli.terminal import OF_READY, Screen, State
 from integration_hub.cli.words import age_of, counted
@@ -51,6 +51,7 @@ class Node:
 @click.command("tree", cls=Command, context_settings=HELP)
 @click.argument("name", shell_complete=completing.instances)
 @place_flags()
+@watch_flag
 @output_flag(("table", "json", "yaml"))
 def tree(name: str, output: Form, **flags: Any) -> None:
     """Show what belongs to an instance: its definition, its Secrets, and the workloads that use what it delivers.
@@ -59,15 +60,38 @@ def tree(name: str, output: Form, **flags: Any) -> None:
     Examples:
       hub tree billing
       hub tree billing -o json
+      hub tree billing -w        go on and print it again when it has changed
     """  # noqa: D301 - \b is click's sign for a paragraph that keeps its lines
     # Here and below, since help needs no cluster.
     from integration_hub.cli.cluster import Cluster  # noqa: PLC0415
 
     screen, cluster = Screen.current(), Cluster.of(flags)
-    root = _Gathering(cluster).of(cluster.instance(name))
-    if not output.is_table:
-        write(screen, output, root.data())
-        return
+
+    def look() -> Node:
+        return _Gathering(cluster).of(cluster.instance(name))
+
+    if flags["watch"]:
+        _watch(look, f"{cluster.namespace}/{name} was deleted.", screen, output)
+    elif output.is_table:
+        _show(look(), screen)
+    else:
+        write(screen, output, look().data())
+
+
+def _watch(look: Callable[[], Node], gone: str, screen: Screen, output: Form) -> None:
+    """Print the tree, and again whenever it is another one, until Ctrl-C."""
+    from integration_hub.cli.following import looked_at  # noqa: PLC0415 - as above
+
+    for number, root in enumerate(looked_at(look, gone=gone, screen=screen)):
+        if not output.is_table:
+            write_another(screen, output, root.data())
+            continue
+        if number:
+            screen.say(f"\nAt {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}:")
+        _show(root, screen)
+
+
+def _show(root: Node, screen: Screen) -> None:
     for line in _facts(root) if screen.plain else _drawn(root, screen):
         screen.say(line)
 
@@ -175,16 +199,17 @@ class _Gathering:
         return node
 
 
-def _consumers(cluster: Cluster, secret: str, instance: str) -> Consumers:
+def _consumers(cluster: Cluster, secret: str, instance: str, selector: str = "") -> Consumers:
     from integration_hub.cli.consumers import consumers_of  # noqa: PLC0415 - as above
 
     with cluster.asked("the workloads of the namespace"):
-        return consumers_of(cluster.kube, cluster.namespace, secret, instance)
+        return consumers_of(cluster.kube, cluster.namespace, secret, instance, _labelled(selector))
 
 
 @click.command("usage", cls=Command, context_settings=HELP)
 @click.argument("subject", metavar="DEFINITION | instance/NAME", shell_complete=completing.definitions)
 @place_flags()
+@selector_flag
 @output_flag(("table", "json", "yaml"))
 @headers_flag
 def usage(subject: str, output: Form, **flags: Any) -> None:
@@ -196,6 +221,7 @@ def usage(subject: str, output: Form, **flags: Any) -> None:
     \b
     Examples:
       hub usage salesforce
+      hub usage salesforce -l team=shop
       hub usage instance/billing -n shop
     """  # noqa: D301 - \b is click's sign for a paragraph that keeps its lines
     from integration_hub.adapters.kube_api import DEFINITIONS  # noqa: PLC0415 - as above
@@ -205,19 +231,21 @@ def usage(subject: str, output: Form, **flags: Any) -> None:
     screen, cluster = Screen.current(), Cluster.of(flags)
     kind, slash, name = subject.rpartition("/")
     if slash and kind.lower() in INSTANCE_WORDS:
-        _usage_of_instance(cluster, name, screen, output, headers=not flags["no_headers"])
+        _usage_of_instance(cluster, name, flags["selector"], screen, output, headers=not flags["no_headers"])
         return
     if slash and kind.lower() not in DEFINITION_WORDS:
         raise click.UsageError(f"'{subject}' is neither a definition's name nor instance/NAME.")
     cluster.object(DEFINITIONS, name)  # a name that is mistyped is used by nobody
-    _usage_of_definition(cluster, name, screen, output, headers=not flags["no_headers"])
+    _usage_of_definition(cluster, name, flags["selector"], screen, output, headers=not flags["no_headers"])
 
 
-def _usage_of_definition(cluster: Cluster, name: str, screen: Screen, output: Form, *, headers: bool) -> None:
+def _usage_of_definition(  # noqa: PLR0913
+    cluster: Cluster, name: str, selector: str, screen: Screen, output: Form, *, headers: bool
+) -> None:
     from integration_hub.adapters.kube_api import INSTANCES, ApiError  # noqa: PLC0415 - as above
     from integration_hub.cli.status_report import ready_of  # noqa: PLC0415
 
-    query = {"fieldSelector": f"spec.definitionRef.name={name}"}
+    query = {"fieldSelector": f"spec.definitionRef.name={name}"} | _labelled(selector)
     try:
         found = cluster.kube.items(INSTANCES, query=query)
     except ApiError as error:
@@ -247,7 +275,12 @@ def _usage_of_definition(cluster: Cluster, name: str, screen: Screen, output: Fo
     if rows:
         screen.note(f"{counted(len(rows), 'instance')} in {counted(namespaces, 'namespace')}, {ready} ready.")
     else:
-        screen.note(f"No instance uses IntegrationDefinition '{name}'.")
+        which = f" with the labels {selector}" if selector else ""
+        screen.note(f"No instance{which} uses IntegrationDefinition '{name}'.")
+
+
+def _labelled(selector: str) -> dict[str, str]:
+    return {"labelSelector": selector} if selector else {}
 
 
 def _show_usage(rows: Sequence[Raw], screen: Screen, *, headers: bool) -> None:
@@ -262,7 +295,9 @@ def _show_usage(rows: Sequence[Raw], screen: Screen, *, headers: bool) -> None:
         Table(["NAMESPACE", "NAME", "READY", "REASON", "SINCE"], cells).show(screen, headers=headers)
 
 
-def _usage_of_instance(cluster: Cluster, name: str, screen: Screen, output: Form, *, headers: bool) -> None:
+def _usage_of_instance(  # noqa: PLR0913
+    cluster: Cluster, name: str, selector: str, screen: Screen, output: Form, *, headers: bool
+) -> None:
     from integration_hub.cli.errors import HubError  # noqa: PLC0415 - as above
 
     raw = cluster.instance(name)
@@ -272,7 +307,7 @@ def _usage_of_instance(cluster: Cluster, name: str, screen: Screen, output: Form
             f"{cluster.namespace}/{name} delivers no Secret, so no workload uses it that way.",
             todo="Set spec.binding.secretName; docs/binding.md says what is in the Secret.",
         )
-    found = _consumers(cluster, secret, name)
+    found = _consumers(cluster, secret, name, selector)
     if not output.is_table:
         write(
             screen,
@@ -284,6 +319,7 @@ def _usage_of_instance(cluster: Cluster, name: str, screen: Screen, output: Form
         rows = [[c.kind, c.name, f"{c.how} {secret}"] for c in found.found]
         Table(["KIND", "NAME", "HOW"], rows).show(screen, headers=headers)
     else:
-        screen.note(f"Nothing uses Secret '{secret}' in namespace '{cluster.namespace}'.")
+        which = f" with the labels {selector}" if selector else ""
+        screen.note(f"Nothing{which} uses Secret '{secret}' in namespace '{cluster.namespace}'.")
     if found.hidden:
         screen.note(f"You may not look at: {', '.join(found.hidden)}.")
