@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from itertools import islice
@@ -84,15 +85,23 @@ class DurationType(click.ParamType[timedelta]):
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
         """Return the duration; a mistake in the flag where it is none, or too short."""
-        if isinstance(value, timedelta):
-            return value
         try:
-            duration = parse_duration(str(value))
+            duration = value if isinstance(value, timedelta) else parse_duration(str(value))
         except ValueError as error:
             self.fail(str(error), param, ctx)
         if duration < self._least:
             self.fail(f"'{value}' is too short: at least {self._least.total_seconds():.0f}s", param, ctx)
         return duration
+
+
+class PatienceType(DurationType):
+    """A duration, or a bare number: the seconds that a flag has always taken."""
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        """Return the duration."""
+        if re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", str(value), re.ASCII):
+            value = timedelta(seconds=float(str(value)))
+        return super().convert(value, param, ctx)
 
 
 class AddressType(click.ParamType[tuple[str, int]]):

@@ -12,7 +12,7 @@ from click.core import ParameterSource
 from click.testing import CliRunner
 
 from integration_hub.cli.main import main
-from integration_hub.cli.output import Form
+from integration_hub.cli.output import Form, FormType
 
 
 def parsed(*words: str) -> dict[str, Any]:
@@ -67,6 +67,22 @@ def test_the_flags_of_every_command_were_looked_at() -> None:
     assert {"hub example --once", "hub run --allow-http", "hub webhook --no-secret-check"} <= seen
 
 
+FORMS = [
+    pytest.param(option.type, id=typed)
+    for typed, command in commands()
+    for option in command.params
+    if option.name == "output" and typed not in {"hub connect", "hub edit"}
+]
+"""`-o` of all commands; of two it is a folder."""
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_what_prints_json_prints_what_a_jsonpath_finds_in_it(form: click.ParamType[Form]) -> None:
+    assert isinstance(form, FormType)
+    assert {"json", "yaml", "jsonpath"} <= set(form.kinds)
+    assert form.convert("jsonpath={.a}", None, None) == Form("jsonpath", "{.a}")
+
+
 @pytest.mark.parametrize(
     ("words", "arguments"),
     [
@@ -111,6 +127,8 @@ def test_a_flag_before_the_command_and_one_behind_it_are_told_apart() -> None:
         (("suspend", "billing", "--dry-run=server"), {"dry_run": "server"}),
         (("test", "billing", "--timeout", "1m30s"), {"timeout": timedelta(seconds=90)}),
         (("test", "billing", "--timeout", "0.2"), {"timeout": timedelta(milliseconds=200)}),
+        (("example", "01-quickstart", "--timeout", "90"), {"timeout": timedelta(seconds=90)}),
+        (("example", "01-quickstart", "--timeout=2m"), {"timeout": timedelta(minutes=2)}),
         (("test", "billing"), {"timeout": timedelta(seconds=30), "output": Form("table")}),
         (("test", "billing", "-o", "text"), {"output": Form("table")}),
         (("test", "billing", "-o", "yaml"), {"output": Form("yaml")}),
@@ -130,7 +148,11 @@ def test_what_is_typed_means_what_kubectl_means_by_it(
         (("get", "--watch="), "'--watch': '' is neither 'true' nor 'false'."),
         (("test", "x", "--timeout", "soon"), "'soon' is no duration like '5m' or '1h30m'"),
         (("test", "x", "--timeout", "-1"), "'-1' is no duration"),
-        (("test", "x", "-o", "wide"), "'wide' is no form to print here; there are 'json', 'yaml'."),
+        (
+            ("test", "x", "-o", "wide"),
+            "'wide' is no form to print here; there are 'json', 'yaml', 'jsonpath'.",
+        ),
+        (("example", "x", "--timeout", "0"), "at least 1s"),
         (("test", "x", "--path", "/a", "--save", "b", "-o", "yaml"), "leave '-o yaml' out"),
     ],
 )

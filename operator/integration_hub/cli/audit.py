@@ -42,7 +42,7 @@ def audit() -> None:
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Folder with the keys, where the operator was given one; then no cluster is asked.",
 )
-@output_flag(("table", "json"))
+@output_flag(("table", "json", "yaml"))
 @place_flags
 def verify(files: tuple[Path, ...], keyring_files: Path | None, output: Form, **place: Any) -> None:
     """Say whether the audit log is whole and as the operator wrote it.

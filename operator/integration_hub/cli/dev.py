@@ -13,6 +13,9 @@ from typing import ParamSpec, TypeVar
 
 import click
 
+from integration_hub.cli.flags import output_flag
+from integration_hub.cli.output import Form, write
+from integration_hub.cli.terminal import Screen
 from integration_hub.devcluster import DevClusterError, ProgressPrinter, default_home
 from integration_hub.devcluster.cluster import ControlPlane, ControlPlaneStatus
 from integration_hub.devcluster.folder import holds_cluster
@@ -94,12 +97,17 @@ def down(home: Path, *, purge: bool) -> None:
 
 @dev.command()
 @home_option
-@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="How to print it.")
+@output_flag(("table", "json", "yaml"), with_text=True)
 @explains_errors
-def status(home: Path, output: str) -> None:
+def status(home: Path, output: Form) -> None:
     """Say whether the cluster runs, and where everything is. Exit code 0 if it runs, 1 if not."""
     state = _cluster(home).status()
-    click.echo(_as_json(state) if output == "json" else _as_text(state))
+    if output.is_table:
+        click.echo(_as_text(state))
+    else:
+        # By way of JSON, since paths are more than the plain values that YAML knows.
+        data = json.loads(json.dumps(dataclasses.asdict(state), default=str))
+        write(Screen.current(), output, data)
     sys.exit(0 if state.running else 1)
 
 
@@ -141,10 +149,6 @@ def kubeconfig(home: Path, *, raw: bool) -> None:
 def _cluster(home: Path, *, use_kind: bool = False) -> ControlPlane | KindCluster:
     own = ControlPlane(home)
     return KindCluster(home) if use_kind or load_state(own.home.state).kind else own
-
-
-def _as_json(state: ControlPlaneStatus) -> str:
-    return json.dumps(dataclasses.asdict(state), default=str, indent=2)
 
 
 def _as_text(state: ControlPlaneStatus) -> str:

@@ -29,7 +29,7 @@ _TYPES: Mapping[str, State] = {"Normal": State.GOOD, "Warning": State.BAD}
 @place_flags(all_namespaces=True)
 @selector_flag
 @watch_flag
-@output_flag(("table", "json", "yaml"))
+@output_flag(("table", "json", "yaml", "name"))
 @headers_flag
 def events(name: str | None, output: Form, **flags: Any) -> None:
     """List Events of an instance, or of all instances of the namespace, the newest last.
@@ -66,7 +66,8 @@ def events(name: str | None, output: Form, **flags: Any) -> None:
             printer.more(meant.among(told) if meant else told)
         return
     with cluster.asked("Events"):
-        found = cluster.kube.items(EVENTS, cluster.namespace, query=query)
+        api = {"apiVersion": EVENTS.api, "kind": EVENTS.kind}  # which the items of a list do not say
+        found = [api | raw for raw in cluster.kube.items(EVENTS, cluster.namespace, query=query)]
     printer.all(meant.among(found) if meant else found)
 
 

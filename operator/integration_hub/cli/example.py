@@ -5,13 +5,14 @@ from __future__ import annotations
 import shlex
 import shutil
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import click
 
 from integration_hub.devcluster import DevClusterError, default_home
 from integration_hub.examples import ExampleError, Runner, Settings
-from integration_hub.flags import Command
+from integration_hub.flags import Command, PatienceType
 
 _PACKAGE = Path(__file__).parents[1]
 _REPOSITORY = _PACKAGE.parents[1]
@@ -37,12 +38,12 @@ _REPOSITORY = _PACKAGE.parents[1]
 )
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=1),
-    default=60.0,
+    type=PatienceType(timedelta(seconds=1)),
+    default="60s",
     show_default=True,
-    help="Seconds that verdicts may take.",
+    help="How long verdicts may take, like 30s or 5m.",
 )
-def example(name: str, *, once: bool, home: Path, examples_dir: Path, timeout: float) -> None:
+def example(name: str, *, once: bool, home: Path, examples_dir: Path, timeout: timedelta) -> None:
     """Run an example of the repository from start to end.
 
     Starts a control plane and the operator on this machine, applies the example's manifests, and waits for
@@ -55,7 +56,7 @@ def example(name: str, *, once: bool, home: Path, examples_dir: Path, timeout: f
         home=home,
         hub_kubectl=_hub_kubectl(home),
         once=once,
-        timeout=timeout,
+        timeout=timeout.total_seconds(),
     )
     try:
         code = Runner(settings, sys.stdout).run()

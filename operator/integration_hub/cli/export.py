@@ -47,7 +47,7 @@ def export(subject: str, output: Form, **flags: Any) -> None:
         raise click.UsageError(f"'{subject}' is neither an instance's name nor definition/NAME.")
     resource = DEFINITIONS if kind.lower() in DEFINITION_WORDS else INSTANCES
     raw = for_git(cluster.object(resource, name))
-    if output.kind == "json":
+    if not output.is_table and output.kind != "yaml":
         write(screen, output, raw)
         return
     click.echo(as_manifest(raw), file=screen.out, nl=False)

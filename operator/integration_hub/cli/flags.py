@@ -13,7 +13,7 @@ import click
 
 from integration_hub.cli import completing
 from integration_hub.cli.errors import set_debug
-from integration_hub.cli.output import KINDS, TABLE, Form, FormType
+from integration_hub.cli.output import KINDS, TABLE, Form, FormType, TextFormType
 from integration_hub.cli.terminal import set_plain
 from integration_hub.flags import DurationType, cluster_flags
 
@@ -78,10 +78,11 @@ def watch_flag(command: F) -> F:
     )
 
 
-def output_flag(kinds: Sequence[str] = (*KINDS, "jsonpath")) -> Callable[[F], F]:
-    """Add -o, as `output`, with these kinds."""
+def output_flag(kinds: Sequence[str] = KINDS, *, with_text: bool = False) -> Callable[[F], F]:
+    """Add -o, as `output`, with these kinds, and jsonpath where JSON is one of them."""
+    form = TextFormType(kinds) if with_text else FormType(kinds)
     return click.option(
-        "-o", "--output", type=FormType(kinds), default=Form(TABLE), help="How to print.", show_default=False
+        "-o", "--output", type=form, default=Form(TABLE), help="How to print.", show_default=False
     )
 
 

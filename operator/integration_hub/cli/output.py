@@ -15,6 +15,7 @@ Raw = dict[str, Any]
 TABLE: Final = "table"
 KINDS: Final = (TABLE, "wide", "json", "yaml", "name")
 _JSONPATH: Final = "jsonpath"
+"""A form of every command that has JSON."""
 _KUBECTLS: Final = (
     "custom-columns",
     "custom-columns-file",
@@ -41,9 +42,9 @@ class FormType(click.ParamType[Form]):
 
     name = "form"
 
-    def __init__(self, kinds: Sequence[str] = (*KINDS, _JSONPATH)) -> None:
-        """`kinds` are those that the command has."""
-        self.kinds = tuple(kinds)
+    def __init__(self, kinds: Sequence[str] = KINDS) -> None:
+        """`kinds` are those that the command has, jsonpath apart."""
+        self.kinds = (*kinds, *([_JSONPATH] if "json" in kinds else []))
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
         """Return the choices as help shows them."""
@@ -81,6 +82,14 @@ class FormType(click.ParamType[Form]):
         """Return the kinds that begin so."""
         words = (f"{kind}=" if kind == _JSONPATH else kind for kind in self.kinds if kind != TABLE)
         return [click.shell_completion.CompletionItem(word) for word in words if word.startswith(incomplete)]
+
+
+class TextFormType(FormType):
+    """`-o` of a command that has always had 'text', for what is printed without it."""
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Form:
+        """Return the form."""
+        return super().convert(TABLE if value == "text" else value, param, ctx)
 
 
 def as_list(objects: Sequence[Mapping[str, Any]]) -> Raw:

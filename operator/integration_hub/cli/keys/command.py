@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
-from integration_hub.cli.flags import HELP, look_flags
+from integration_hub.cli.flags import HELP, headers_flag, look_flags, output_flag
+from integration_hub.cli.output import Form
 from integration_hub.flags import Group, cluster_flags
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -45,13 +46,14 @@ def keys() -> None:
 
 @keys.command("list")
 @place_flags
-@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="How to print it.")
-def list_(output: str, **place: Any) -> None:
+@output_flag(("table", "json", "yaml"), with_text=True)
+@headers_flag
+def list_(output: Form, *, no_headers: bool, **place: Any) -> None:
     """List the keys: since when there is each, and how many records are sealed with it."""
     from integration_hub.cli.keys import run as keys_run  # noqa: PLC0415 - `--help` needs none of it
 
     where = keys_run.Where.of(**place)
-    sys.exit(keys_run.list_keys(where, as_json=output == "json"))
+    sys.exit(keys_run.list_keys(where, output, headers=not no_headers))
 
 
 @keys.command()

@@ -19,6 +19,7 @@ from integration_hub.cli.connecting import connection_of, farewell
 from integration_hub.cli.errors import Exit, HubError
 from integration_hub.cli.keys.removal import Removal
 from integration_hub.cli.keys.view import Course, names, print_list, print_report
+from integration_hub.cli.output import Form
 from integration_hub.cli.words import age_of, capital, counted
 from integration_hub.config.plain_text import clean
 from integration_hub.credentials.keyring import Keyring, KeyringError, with_new_key
@@ -64,12 +65,12 @@ class Where:
 # The commands
 
 
-def list_keys(where: Where, *, as_json: bool) -> int:
+def list_keys(where: Where, form: Form, *, headers: bool) -> int:
     """Print the keys."""
 
     async def work(kube: KubeClient) -> int:
         stored = await _stored(kube, where)
-        print_list(stored, await usage_of_keys(kube), as_json=as_json)
+        print_list(stored, await usage_of_keys(kube), form, headers=headers)
         return Exit.OK
 
     return _run(where, work)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -10,6 +9,9 @@ from typing import Any
 
 import click
 
+from integration_hub.cli.output import Form, write
+from integration_hub.cli.table import Table
+from integration_hub.cli.terminal import Screen
 from integration_hub.cli.words import age_of, counted
 from integration_hub.shell.keyring_source import StoredKeyring
 from integration_hub.shell.rewrap import RewrapReport, Usage
@@ -20,7 +22,7 @@ _EVERY = 100
 """Records between two lines of progress, where there is no terminal."""
 
 
-def print_list(stored: StoredKeyring, usage: Usage, *, as_json: bool) -> None:
+def print_list(stored: StoredKeyring, usage: Usage, form: Form, *, headers: bool) -> None:
     """Print the keys, and tell of records that none of them opens."""
     keyring, metadata = stored.keyring, stored.raw["metadata"]
     lost = usage.lost(keyring)
@@ -34,24 +36,23 @@ def print_list(stored: StoredKeyring, usage: Usage, *, as_json: bool) -> None:
         }
         for number in keyring.numbers
     ]
-    if as_json:
+    screen = Screen.current()
+    if not form.is_table:
         data = {
             "keyring": {"namespace": metadata["namespace"], "name": metadata["name"]},
             "keys": rows,
             "lost": [{"name": f"key-{n}", "check": check, "records": c} for (n, check), c in lost.items()],
             "unreadable": [str(place) for place in sorted(usage.unreadable)],
         }
-        click.echo(json.dumps(data, indent=2))
+        write(screen, form, data)
         return
     now = datetime.now(UTC)
-    lines = [("KEY", "STATE", "AGE", "CHECK", "RECORDS")]
+    lines = []
     for number, row in zip(keyring.numbers, rows, strict=True):
         since = stored.since(number)
         age = "unknown" if since is None else age_of(now - since)
         lines.append((str(row["name"]), str(row["state"]), age, str(row["check"]), str(row["records"])))
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for line in lines:
-        click.echo("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
+    Table(("KEY", "STATE", "AGE", "CHECK", "RECORDS"), lines).show(screen, headers=headers)
     for (number, check), count in lost.items():
         click.echo(
             f"{counted(count, 'record')} cannot be opened: the key-{number} with check {check} is not in the keyring."

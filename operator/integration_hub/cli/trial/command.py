@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 from collections.abc import Sequence
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -15,29 +13,12 @@ import click
 
 from integration_hub.cli import completing
 from integration_hub.cli.errors import Exit
-from integration_hub.cli.flags import HELP, look_flags
-from integration_hub.cli.output import TABLE, Form, FormType
+from integration_hub.cli.flags import HELP, look_flags, output_flag
 from integration_hub.cli.pair import Pair
-from integration_hub.flags import Command, DurationType, cluster_flags, egress_flags
+from integration_hub.flags import Command, PatienceType, cluster_flags, egress_flags
 
 CUSTOM = ("method", "query", "headers", "body", "expect", "assertions", "identity", "save")
 """Parameters that have a meaning only with --path."""
-
-
-class _Patience(DurationType):
-    """A duration as in other commands, or a bare number: the seconds that this flag has always taken."""
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        if re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", str(value), re.ASCII):
-            return timedelta(seconds=float(str(value)))
-        return super().convert(value, param, ctx)
-
-
-class _TrialForm(FormType):
-    """`-o` as in other commands. 'text' is another word for what is printed without it."""
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Form:
-        return super().convert(TABLE if value == "text" else value, param, ctx)
 
 
 class _Statuses(click.ParamType[list[int]]):
@@ -82,20 +63,13 @@ class _Json(click.ParamType[Any]):
     shell_complete=completing.tests,
 )
 @click.option("--show-body", is_flag=True, help="Show the first 2 KiB of each body, masked.")
-@click.option(
-    "-o",
-    "--output",
-    type=_TrialForm((TABLE, "json", "yaml")),
-    default=Form(TABLE),
-    help="How to print what was found.",
-    show_default=False,
-)
+@output_flag(("table", "json", "yaml"), with_text=True)
 @click.option(
     "--no-operator", is_flag=True, help="Do not compare with the operator's verdict, and ask it for nothing."
 )
 @click.option(
     "--timeout",
-    type=_Patience(),
+    type=PatienceType(),
     default="30s",
     show_default=True,
     help="How long the operator may take to answer, like 30s or 5m.",

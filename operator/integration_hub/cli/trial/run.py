@@ -14,7 +14,8 @@ from integration_hub.adapters.kube import ApiError
 from integration_hub.adapters.traffic import Traffic
 from integration_hub.cli.connecting import farewell
 from integration_hub.cli.errors import Exit, HubError
-from integration_hub.cli.output import Form, as_yaml
+from integration_hub.cli.output import Form, write
+from integration_hub.cli.terminal import Screen
 from integration_hub.cli.trial.operator import OtherSide, why_not
 from integration_hub.cli.trial.subjects import Access, Subject, Subjects
 from integration_hub.cli.trial.view import View, trial_data
@@ -47,8 +48,11 @@ def run(wish: Wish) -> int:
 def _print(data: Raw, form: Form) -> None:
     """Print data for a program; as JSON in the order in which things happened."""
     text = json.dumps(data, indent=2, ensure_ascii=False)
-    # By way of JSON, since results and exit codes are more than the plain values that YAML knows.
-    click.echo(text + "\n" if form.kind == "json" else as_yaml(json.loads(text)), nl=False)
+    if form.kind == "json":
+        click.echo(text)
+    else:
+        # By way of JSON, since results and exit codes are more than the plain values that YAML knows.
+        write(Screen.current(), form, json.loads(text))
 
 
 def _code_of(error: Exception) -> int:
