@@ -220,6 +220,24 @@ def test_only_those_with_a_label_are_listed(
     assert wrong.code == 2
 
 
+def test_the_instances_of_a_definition_in_one_namespace(
+    hub: Hub, api: Api, namespace: str, bound: Object
+) -> None:
+    (elsewhere,) = api.apply(instance("default", namespace, namespace, suspend=True))
+    here, everywhere, nowhere, *mistakes = hub.run_all(
+        ("usage", namespace, "-n", namespace, "-o", "jsonpath={[*].name}"),
+        ("usage", namespace, "-A", "--no-headers"),
+        ("usage", namespace, "-n", "kube-public"),
+        ("usage", namespace, "-n", namespace, "-A"),
+        ("usage", "instance/billing", "-A"),
+    )
+    api.delete(elsewhere)
+    assert here.out == "billing"
+    assert [line.split()[0] for line in everywhere.out.splitlines()] == ["default", namespace]
+    assert f"No instance in namespace 'kube-public' uses IntegrationDefinition '{namespace}'." in nowhere.err
+    assert [ran.code for ran in mistakes] == [2, 2]
+
+
 def test_who_uses_what_an_instance_delivers(hub: Hub, api: Api, namespace: str, bound: Object) -> None:
     ran = hub.run("usage", "instance/billing")
     assert [line.split() for line in ran.out.splitlines()] == [

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from integration_hub.adapters.kube_api import ApiError, Resource
 from integration_hub.adapters.kube_blocking import BlockingKube
+from integration_hub.cli.cluster import Cluster
 from integration_hub.shell.explaining import FORBIDDEN
 
 Raw = Mapping[str, Any]
@@ -39,6 +40,12 @@ class Consumers(NamedTuple):
 
     found: list[Consumer]
     hidden: list[str]
+
+
+def seen_consumers(cluster: Cluster, secret: str, instance: str, selector: str = "") -> Consumers:
+    """Return who uses a Secret of the namespace, of those with some labels. HubError where that cannot be had."""
+    with cluster.asked("the workloads of the namespace"):
+        return consumers_of(cluster.kube, cluster.namespace, secret, instance, {"labelSelector": selector})
 
 
 def consumers_of(

@@ -83,7 +83,7 @@ _COMMANDS: dict[str, _Command] = {
         "integration_hub.cli.trial.command", "trial", "Test a connection now and say what is wrong with it."
     ),
     "tree": _Command("integration_hub.cli.tree", "tree", "Show what belongs to an instance."),
-    "usage": _Command("integration_hub.cli.tree", "usage", "List who uses a definition or an instance."),
+    "usage": _Command("integration_hub.cli.usage", "usage", "List who uses a definition or an instance."),
     "version": _Command(
         "integration_hub.cli.check", "version", "Print versions of this command and the cluster."
     ),

@@ -1,8 +1,8 @@
-"""`hub tree` and `hub usage`: what belongs to a connection, and who uses a definition or a connection."""
+"""`hub tree`: what belongs to a connection."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -10,18 +10,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from integration_hub.cli import completing
-from integration_hub.cli.flags import HELP, headers_flag, output_flag, place_flags, selector_flag, watch_flag
+from integration_hub.cli.flags import HELP, output_flag, place_flags, watch_flag
 from integration_hub.cli.output import Form, Raw, write, write_another
-from integration_hub.cli.table import Table
 from integration_hub.cli.terminal import OF_READY, Screen, State
-from integration_hub.cli.words import age_of, counted
 from integration_hub.config.plain_text import one_line
 from integration_hub.flags import Command
-from integration_hub.reconcile.times import parse_timestamp
 
 if TYPE_CHECKING:
     from integration_hub.cli.cluster import Cluster
-    from integration_hub.cli.consumers import Consumers
 
 THERE, MISSING, HIDDEN = "there", "missing", "not visible to you"
 _STATES = {THERE: State.GOOD, MISSING: State.BAD, HIDDEN: State.UNKNOWN}
@@ -192,134 +188,10 @@ class _Gathering:
         raise self._cluster.explained(error, what) from error
 
     def _bound(self, name: str, instance: str) -> Node:
+        from integration_hub.cli.consumers import seen_consumers  # noqa: PLC0415 - as above
+
         node = self._secret("delivers", name)
-        found = _consumers(self._cluster, name, instance)
+        found = seen_consumers(self._cluster, name, instance)
         node.below += [Node("used by", c.kind, c.name, f"{c.how} it", State.GOOD) for c in found.found]
         node.below += [Node("perhaps used by", kind, "", HIDDEN, State.UNKNOWN) for kind in found.hidden]
         return node
-
-
-def _consumers(cluster: Cluster, secret: str, instance: str, selector: str = "") -> Consumers:
-    from integration_hub.cli.consumers import consumers_of  # noqa: PLC0415 - as above
-
-    with cluster.asked("the workloads of the namespace"):
-        return consumers_of(cluster.kube, cluster.namespace, secret, instance, _labelled(selector))
-
-
-@click.command("usage", cls=Command, context_settings=HELP)
-@click.argument("subject", metavar="DEFINITION | instance/NAME", shell_complete=completing.definitions)
-@place_flags()
-@selector_flag
-@output_flag(("table", "json", "yaml"))
-@headers_flag
-def usage(subject: str, output: Form, **flags: Any) -> None:
-    """List who uses a definition, or what an instance delivers.
-
-    Of a definition: its instances in all namespaces that you may see, and how they are. Of an instance: the workloads
-    that use the Secret of its spec.binding.
-
-    \b
-    Examples:
-      hub usage salesforce
-      hub usage salesforce -l team=shop
-      hub usage instance/billing -n shop
-    """  # noqa: D301 - \b is click's sign for a paragraph that keeps its lines
-    from integration_hub.adapters.kube_api import DEFINITIONS  # noqa: PLC0415 - as above
-    from integration_hub.cli.cluster import Cluster  # noqa: PLC0415
-    from integration_hub.cli.get import DEFINITION_WORDS, INSTANCE_WORDS  # noqa: PLC0415
-
-    screen, cluster = Screen.current(), Cluster.of(flags)
-    kind, slash, name = subject.rpartition("/")
-    if slash and kind.lower() in INSTANCE_WORDS:
-        _usage_of_instance(cluster, name, flags["selector"], screen, output, headers=not flags["no_headers"])
-        return
-    if slash and kind.lower() not in DEFINITION_WORDS:
-        raise click.UsageError(f"'{subject}' is neither a definition's name nor instance/NAME.")
-    cluster.object(DEFINITIONS, name)  # a name that is mistyped is used by nobody
-    _usage_of_definition(cluster, name, flags["selector"], screen, output, headers=not flags["no_headers"])
-
-
-def _usage_of_definition(  # noqa: PLR0913
-    cluster: Cluster, name: str, selector: str, screen: Screen, output: Form, *, headers: bool
-) -> None:
-    from integration_hub.adapters.kube_api import INSTANCES, ApiError  # noqa: PLC0415 - as above
-    from integration_hub.cli.status_report import ready_of  # noqa: PLC0415
-
-    query = {"fieldSelector": f"spec.definitionRef.name={name}"} | _labelled(selector)
-    try:
-        found = cluster.kube.items(INSTANCES, query=query)
-    except ApiError as error:
-        if error.status != 403:  # noqa: PLR2004
-            raise cluster.explained(error, "the list of instances") from error
-        screen.note(
-            f"You may not list instances of all namespaces: these are those of '{cluster.namespace}'."
-        )
-        with cluster.asked("the list of instances"):
-            found = cluster.kube.items(INSTANCES, cluster.namespace, query=query)
-    rows = [
-        {
-            "namespace": raw["metadata"]["namespace"],
-            "name": raw["metadata"]["name"],
-            "ready": ready_of(raw).get("status", "Unknown"),
-            "reason": ready_of(raw).get("reason", "NotSeen"),
-            "since": ready_of(raw).get("lastTransitionTime"),
-        }
-        for raw in found
-    ]
-    if not output.is_table:
-        write(screen, output, rows)
-        return
-    _show_usage(rows, screen, headers=headers)
-    ready = sum(row["ready"] == "True" for row in rows)
-    namespaces = len({row["namespace"] for row in rows})
-    if rows:
-        screen.note(f"{counted(len(rows), 'instance')} in {counted(namespaces, 'namespace')}, {ready} ready.")
-    else:
-        which = f" with the labels {selector}" if selector else ""
-        screen.note(f"No instance{which} uses IntegrationDefinition '{name}'.")
-
-
-def _labelled(selector: str) -> dict[str, str]:
-    return {"labelSelector": selector} if selector else {}
-
-
-def _show_usage(rows: Sequence[Raw], screen: Screen, *, headers: bool) -> None:
-    now = datetime.now(UTC)
-
-    def age(since: str | None) -> str:
-        moment = parse_timestamp(since)
-        return age_of(now - moment) if moment else ""
-
-    cells = [[row["namespace"], row["name"], row["ready"], row["reason"], age(row["since"])] for row in rows]
-    if cells:
-        Table(["NAMESPACE", "NAME", "READY", "REASON", "SINCE"], cells).show(screen, headers=headers)
-
-
-def _usage_of_instance(  # noqa: PLR0913
-    cluster: Cluster, name: str, selector: str, screen: Screen, output: Form, *, headers: bool
-) -> None:
-    from integration_hub.cli.errors import HubError  # noqa: PLC0415 - as above
-
-    raw = cluster.instance(name)
-    secret = (raw["spec"].get("binding") or {}).get("secretName")
-    if not secret:
-        raise HubError(
-            f"{cluster.namespace}/{name} delivers no Secret, so no workload uses it that way.",
-            todo="Set spec.binding.secretName; docs/binding.md says what is in the Secret.",
-        )
-    found = _consumers(cluster, secret, name, selector)
-    if not output.is_table:
-        write(
-            screen,
-            output,
-            {"secret": secret, "usedBy": [c._asdict() for c in found.found], "hidden": found.hidden},
-        )
-        return
-    if found.found:
-        rows = [[c.kind, c.name, f"{c.how} {secret}"] for c in found.found]
-        Table(["KIND", "NAME", "HOW"], rows).show(screen, headers=headers)
-    else:
-        which = f" with the labels {selector}" if selector else ""
-        screen.note(f"Nothing{which} uses Secret '{secret}' in namespace '{cluster.namespace}'.")
-    if found.hidden:
-        screen.note(f"You may not look at: {', '.join(found.hidden)}.")
