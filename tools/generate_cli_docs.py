@@ -27,7 +27,7 @@ with your own rights, and needs nothing else. Its flags mean what they mean to k
 `--wait=false`, `--watch=true`, `--dry-run=none`.
 
 - **Output.** Standard output is what was found, standard error what is under way, so a pipe gets data alone. `-o` has
-  `wide`, `json`, `yaml`, `name` and kubectl's `jsonpath=` where a command names them.
+  `wide`, `json`, `yaml` and `name` where a command names them, and kubectl's `jsonpath=` wherever there is JSON.
 - **On a terminal** every status has a symbol and a colour beside its word; tables are cut to its width. `NO_COLOR=1`
   leaves the colours out. They have the contrast that WCAG 2.2 asks of graphics (3:1) on dark and light backgrounds;
   words have the colour that your terminal has for words.

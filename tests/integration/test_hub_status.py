@@ -178,7 +178,9 @@ def test_events_of_instances_with_a_label_are_those_of_no_others(
     wait_until(
         lambda: hub.run("events").out, lambda out: "Connected" in out and "Suspended" in out, "two Events"
     )
-    ran = hub.run("events", "-l", "team=crm")
+    ran, names = hub.run_all(("events", "-l", "team=crm"), ("events", "-l", "team=crm", "-o", "name"))
+    assert all(line.startswith("event.events.k8s.io/crm.") for line in names.out.splitlines())
+    assert len(names.out.splitlines()) == len(ran.out.splitlines()) - 1
     assert {line.split()[3] for line in ran.out.splitlines()[1:]} == {f"{namespace}/crm"}
     none, wrong, both = hub.run_all(
         ("events", "-l", "team=no"), ("events", "-l", "a=b=c"), ("events", "billing", "-l", "team=crm")
@@ -274,6 +276,89 @@ def test_an_instance_is_suspended_and_resumed_and_is_then_as_it_was(
     assert (resumed.code, resumed.err) == (0, "")
     assert resumed.out.startswith(f"{namespace}/billing is resumed.\nReady: Connected\n")
     assert api.get(connection)["spec"] == connection["spec"]
+
+
+def test_several_are_suspended_tested_and_resumed_by_label_by_name_or_all(
+    hub: Hub, api: Api, namespace: str, target: TargetServer, connection: Object
+) -> None:
+    crm = instance(namespace, "crm", namespace)
+    crm["metadata"]["labels"] = {"team": "crm"}
+    (crm,) = api.apply(crm)
+    api.wait_for_verdict(crm, "True", "Connected")
+    held = hub.run("suspend", "-l", "team=crm", "-o", "name")
+    assert (held.code, held.out) == (0, "integrationinstance.integrationhub.dev/crm\n")
+    assert held.err == f"{namespace}/crm is suspended.\n"
+    assert "suspend" not in api.get(connection)["spec"]
+    tested = hub.run("reconcile", "--all", "-o", "json")
+    assert [(report["name"], report["reason"]) for report in tested.data] == [("billing", "Connected")]
+    assert f"{namespace}/crm is suspended: the operator makes no tests of it." in tested.err
+    refuses(target, connection)
+    resumed = hub.run("resume", "crm", "billing")
+    assert resumed.out.splitlines()[:2] == [
+        f"{namespace}/crm is resumed.",
+        f"{namespace}/billing is not suspended: nothing was changed.",
+    ]
+    assert f"{namespace}/crm:\nReady: Connected\n" in resumed.out
+    again = hub.run("reconcile", "--all")
+    assert again.code == 1
+    assert f"{namespace}/billing:\nNot ready: CredentialsRejected\n" in again.out
+    assert f"{namespace}/crm:\nReady: Connected\n" in again.out
+
+
+def test_which_instances_are_meant_is_said_once(hub: Hub, namespace: str, connection: Object) -> None:
+    none, *mistakes = hub.run_all(
+        ("suspend", "-l", "team=none"),
+        ("suspend",),
+        ("resume", "billing", "-A"),
+        ("reconcile", "billing", "--all"),
+        ("suspend", "-l", "team=crm", "--all"),
+    )
+    assert (none.code, none.out) == (0, "")
+    assert none.err == (
+        f"There are no instances with the labels team=none in namespace '{namespace}': nothing was done.\n"
+    )
+    assert [ran.code for ran in mistakes] == [2] * 4
+    assert "Name an instance, or say which are meant with -l or --all." in mistakes[0].err
+    assert all("leave one of them out." in ran.err for ran in mistakes[1:])
+
+
+def test_what_one_of_several_fails_by_ends_no_other(
+    hub: Hub, spare_api: Api, spare_cluster: ControlPlane
+) -> None:
+    # The second control plane has no operator now.
+    both = [instance("default", name, "acme") for name in ("one", "two")]
+    spare_api.apply(*both)
+    kubeconfig = str(spare_cluster.home.kubeconfig)
+    ran = hub.run(
+        "reconcile",
+        "one",
+        "two",
+        "--timeout",
+        "1s",
+        "-o",
+        "json",
+        "-n",
+        "default",
+        "--kubeconfig",
+        kubeconfig,
+    )
+    spare_api.delete(*both)
+    assert (ran.code, ran.data) == (4, [])
+    for name in ("one", "two"):
+        assert f"Within 1 s it has not come so far that the operator has tested default/{name}." in ran.err
+
+
+def test_data_alone_stand_on_standard_output_also_where_nothing_is_waited_for(
+    hub: Hub, namespace: str, connection: Object
+) -> None:
+    runs = hub.run_all(
+        ("reconcile", "billing", "-o", "json", "--wait=false"),
+        ("reconcile", "billing", "-o", "json", "--dry-run=client"),
+        ("suspend", "billing", "--dry-run=client", "-o", "jsonpath={.spec.suspend}"),
+    )
+    assert [(ran.code, ran.out) for ran in runs] == [(0, ""), (0, ""), (0, "true")]
+    assert runs[0].err == f"{namespace}/billing: the operator was asked to test.\n"
+    assert runs[2].err == f"{namespace}/billing would be suspended (nothing was sent).\n"
 
 
 def test_who_suspends_what_git_keeps_is_told_that_git_will_take_it_back(

@@ -129,6 +129,7 @@ def test_a_flag_before_the_command_and_one_behind_it_are_told_apart() -> None:
         (("test", "billing", "--timeout", "0.2"), {"timeout": timedelta(milliseconds=200)}),
         (("example", "01-quickstart", "--timeout", "90"), {"timeout": timedelta(seconds=90)}),
         (("example", "01-quickstart", "--timeout=2m"), {"timeout": timedelta(minutes=2)}),
+        (("suspend", "a", "b", "-l", "team=shop"), {"names": ("a", "b"), "selector": "team=shop"}),
         (("test", "billing"), {"timeout": timedelta(seconds=30), "output": Form("table")}),
         (("test", "billing", "-o", "text"), {"output": Form("table")}),
         (("test", "billing", "-o", "yaml"), {"output": Form("yaml")}),

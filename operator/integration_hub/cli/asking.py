@@ -50,13 +50,21 @@ def change(cluster: Cluster, name: str, patch: Mapping[str, Any], *, dry_run: st
 
 
 def wait_until(  # noqa: PLR0913
-    cluster: Cluster, name: str, seconds: float, is_done: Callable[[Raw], bool], *, screen: Screen, what: str
+    cluster: Cluster,
+    name: str,
+    seconds: float,
+    is_done: Callable[[Raw], bool],
+    *,
+    begun: float,
+    screen: Screen,
+    what: str,
 ) -> Raw:
     """Look at an instance until it is as wanted, and return it. HubError with Exit.TIMEOUT where that takes too long.
 
-    `what` is waited for, as in "the operator tests". An API server that is away for a moment is waited for as well.
+    The seconds run from `begun` on, on the clock `time.monotonic`. `what` is waited for, as in "the operator tests". An
+    API server that is away for a moment is waited for as well.
     """
-    deadline = time.monotonic() + seconds
+    deadline = begun + seconds
     with screen.busy(what):
         while True:
             raw = _look(cluster, name)

@@ -1,89 +1,88 @@
-"""`hub reconcile`, `hub suspend` and `hub resume`: what a person asks of the operator about one instance."""
+"""`hub reconcile`, `hub suspend` and `hub resume`: what a person asks of the operator about instances."""
 
 from __future__ import annotations
 
 import sys
+import time
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from integration_hub.cli import completing
-from integration_hub.cli.flags import HELP, dry_run_flag, output_flag, place_flags, wait_flags
-from integration_hub.cli.output import Form, Raw, write
+from integration_hub.cli.chosen import choice_flags, chosen, is_one
+from integration_hub.cli.flags import HELP, dry_run_flag, output_flag, wait_flags
+from integration_hub.cli.output import Form, Raw, as_list, without_bookkeeping, write
 from integration_hub.cli.terminal import Screen
 from integration_hub.flags import Command
 
 if TYPE_CHECKING:
     from integration_hub.cli.cluster import Cluster
 
+T = TypeVar("T")
+
 
 @click.command("reconcile", cls=Command, context_settings=HELP)
-@click.argument("name", shell_complete=completing.instances)
-@place_flags()
+@choice_flags
 @wait_flags("1m", what="the operator has tested")
 @dry_run_flag
 @output_flag(("table", "json", "yaml"))
-def reconcile(name: str, output: Form, **flags: Any) -> None:
-    """Ask the operator to test an instance now, and say what it finds.
+def reconcile(output: Form, **flags: Any) -> None:
+    """Ask the operator to test instances now, and say what it finds.
 
-    The test is the operator's own, made where it runs; 'hub test' tests from this machine and compares.
+    The tests are the operator's own, made where it runs; 'hub test' tests from this machine and compares. Of several
+    instances, those that are suspended are left out.
 
     \b
     Examples:
       hub reconcile billing
       hub reconcile billing --no-wait
       hub reconcile billing --timeout 5m -o json
+      hub reconcile -l team=shop
 
     \b
     Exit code 0 where it is ready then, 1 where it is not, 2 for a name that does not exist, 3 where the cluster
-    cannot be asked, 4 where the operator has not answered in time.
+    cannot be asked, 4 where the operator has not answered in time. Of several, the highest.
     """  # noqa: D301 - \b is click's sign for a paragraph that keeps its lines
     # Here and below, since help needs no cluster.
-    from integration_hub.cli.asking import change, new_request, wait_until  # noqa: PLC0415
-    from integration_hub.cli.cluster import Cluster  # noqa: PLC0415
+    from integration_hub.cli.asking import change, new_request  # noqa: PLC0415
     from integration_hub.cli.errors import HubError  # noqa: PLC0415
     from integration_hub.model.names import REQUEST_ANNOTATION  # noqa: PLC0415
 
-    screen, cluster = Screen.current(), Cluster.of(flags)
-    before = cluster.instance(name)
-    if before["spec"].get("suspend"):
-        raise HubError(
-            f"{_named(cluster, name)} is suspended: the operator makes no tests of it.",
-            todo=f"Resume it with 'hub resume {name} -n {cluster.namespace}'.",
-        )
-    request = new_request()
+    errand, request = _Errand(flags, output), new_request()
     patch = {"metadata": {"annotations": {REQUEST_ANNOTATION: request}}}
-    asked = change(cluster, name, patch, dry_run=flags["dry_run"])
-    if flags["dry_run"]:
-        screen.say(f"{_named(cluster, name)}: the operator would be asked to test ({_dry(flags)}).")
-        return
-    if not flags["wait"]:
-        screen.say(f"{_named(cluster, name)}: the operator was asked to test.")
-        return
+
+    def ask(own: Cluster, before: Raw) -> bool:
+        name = before["metadata"]["name"]
+        if before["spec"].get("suspend"):
+            if not errand.is_one:
+                errand.say(f"{_named(before)} is suspended: the operator makes no tests of it.")
+                return False
+            raise HubError(
+                f"{_named(before)} is suspended: the operator makes no tests of it.",
+                todo=f"Resume it with 'hub resume {name} -n {own.namespace}'.",
+            )
+        change(own, name, patch, dry_run=flags["dry_run"])
+        if flags["dry_run"]:
+            errand.say(f"{_named(before)}: the operator would be asked to test ({_dry(flags)}).")
+        elif not flags["wait"]:
+            errand.say(f"{_named(before)}: the operator was asked to test.")
+        return True
 
     def is_answered(raw: Raw) -> bool:
         # Somebody else may have asked since: what was done for them was done for us too.
         wish = (raw["metadata"].get("annotations") or {}).get(REQUEST_ANNOTATION, request)
         return bool((raw.get("status") or {}).get("lastHandledRequest") == wish)
 
-    raw = wait_until(
-        cluster,
-        name,
-        flags["timeout"].total_seconds(),
-        is_answered,
-        screen=screen,
-        what="the operator has tested",
-    )
-    sys.exit(_show(raw if asked else before, screen, output))
+    sys.exit(errand.run(ask, is_answered))
 
 
 @click.command("suspend", cls=Command, context_settings=HELP)
-@click.argument("name", shell_complete=completing.instances)
-@place_flags()
+@choice_flags
 @dry_run_flag
-def suspend(name: str, **flags: Any) -> None:
-    """Let the operator make no tests of an instance, until it is resumed.
+@output_flag(("table", "json", "yaml", "name"))
+def suspend(output: Form, **flags: Any) -> None:
+    """Let the operator make no tests of instances, until they are resumed.
 
     Sets spec.suspend. The connection then reads Ready=Unknown, reason Suspended; tokens that it has are still renewed.
 
@@ -91,91 +90,160 @@ def suspend(name: str, **flags: Any) -> None:
     Examples:
       hub suspend billing
       hub suspend billing --dry-run=server
+      hub suspend -l team=shop
     """  # noqa: D301 - \b is click's sign for a paragraph that keeps its lines
-    _hold(name, flags, suspended=True, is_aside=False)
+    errand = _Errand(flags, output)
+
+    def hold(own: Cluster, before: Raw) -> Raw:
+        return without_bookkeeping(_held(own, before, flags, errand.say, suspended=True))
+
+    held, code = errand.each(errand.chosen(), hold)
+    if not output.is_table:
+        write(errand.screen, output, held[0] if errand.is_one else as_list(held))
+    sys.exit(code)
 
 
 @click.command("resume", cls=Command, context_settings=HELP)
-@click.argument("name", shell_complete=completing.instances)
-@place_flags()
+@choice_flags
 @wait_flags("1m", what="the operator has tested")
 @dry_run_flag
 @output_flag(("table", "json", "yaml"))
-def resume(name: str, output: Form, **flags: Any) -> None:
-    """Let the operator test an instance again that was suspended. A test follows at once.
+def resume(output: Form, **flags: Any) -> None:
+    """Let the operator test instances again that were suspended. A test follows at once.
 
     \b
     Examples:
       hub resume billing
       hub resume billing --no-wait
+      hub resume --all -n shop
 
     \b
-    Exit code 0 where it is ready then, 1 where it is not, 4 where the operator has not answered in time.
+    Exit code 0 where it is ready then, 1 where it is not, 4 where the operator has not answered in time. Of several,
+    the highest.
     """  # noqa: D301 - \b is click's sign for a paragraph that keeps its lines
-    from integration_hub.cli.asking import wait_until  # noqa: PLC0415 - as above
-    from integration_hub.cli.status_report import ready_of  # noqa: PLC0415
+    from integration_hub.cli.status_report import ready_of  # noqa: PLC0415 - as above
 
-    cluster = _hold(name, flags, suspended=False, is_aside=not output.is_table)
-    if flags["dry_run"] or not flags["wait"]:
-        return
+    errand = _Errand(flags, output)
+
+    def ask(own: Cluster, before: Raw) -> bool:
+        _held(own, before, flags, errand.say, suspended=False)
+        return True
 
     def is_tested(raw: Raw) -> bool:
         seen = (raw.get("status") or {}).get("observedGeneration") == raw["metadata"]["generation"]
         return seen and ready_of(raw).get("reason") not in {None, "Suspended", "TestPending"}
 
-    screen = Screen.current()
-    seconds = flags["timeout"].total_seconds()
-    raw = wait_until(cluster, name, seconds, is_tested, screen=screen, what="the operator has tested")
-    sys.exit(_show(raw, screen, output))
+    sys.exit(errand.run(ask, is_tested))
 
 
-def _hold(name: str, flags: dict[str, Any], *, suspended: bool, is_aside: bool) -> Cluster:
-    """Set spec.suspend, and tell: on standard error where standard output is for data."""
+class _Errand:
+    """Does something about each instance that is meant, waits for the operator, and says how they are then."""
+
+    def __init__(self, flags: dict[str, Any], output: Form) -> None:
+        """Do nothing yet; a mistake in the flags is told."""
+        from integration_hub.cli.cluster import Cluster  # noqa: PLC0415 - as above
+
+        self._flags, self._output, self.screen = flags, output, Screen.current()
+        self.is_one = is_one(flags)
+        self._cluster = Cluster.of(flags)
+
+    def say(self, text: str) -> None:
+        """Tell what is under way: on standard error where standard output is for data."""
+        if self._output.is_table:
+            self.screen.say(text)
+        else:
+            self.screen.note(text)
+
+    def chosen(self) -> list[Raw]:
+        """Return the instances that are meant."""
+        return chosen(self._cluster, self._flags, self.screen)
+
+    def each(self, found: Iterable[Raw], do: Callable[[Cluster, Raw], T]) -> tuple[list[T], int]:
+        """Return what was done, and the highest exit code. Of several, what one fails by ends no other."""
+        from integration_hub.cli.errors import HubError  # noqa: PLC0415 - as above
+
+        done, code = [], 0
+        for raw in found:
+            try:
+                # Each at its own namespace.
+                done.append(do(type(self._cluster)(self._cluster.kube, raw["metadata"]["namespace"]), raw))
+            except HubError as error:
+                if self.is_one:
+                    raise
+                error.show()
+                code = max(code, int(error.code))
+        return done, code
+
+    def run(self, ask: Callable[[Cluster, Raw], bool], is_done: Callable[[Raw], bool]) -> int:
+        """Ask, wait, tell, and return the exit code. `ask` returns whether there is something to wait for."""
+        found, begun = self.chosen(), time.monotonic()
+        asked, not_asked = self.each(found, lambda own, raw: raw if ask(own, raw) else None)
+        if self._flags["dry_run"] or not self._flags["wait"]:
+            return not_asked
+        reports, unanswered = self.each(
+            [raw for raw in asked if raw is not None],
+            lambda own, before: self._answer(own, before, is_done, begun),
+        )
+        if not self._output.is_table:
+            write(self.screen, self._output, reports[0] if self.is_one else reports)
+        return max(not_asked, unanswered, *(int(report["exitCode"]) for report in reports), 0)
+
+    def _answer(self, own: Cluster, before: Raw, is_done: Callable[[Raw], bool], begun: float) -> Raw:
+        """Wait until the operator has answered, say what it finds, and return the report."""
+        from integration_hub.cli.asking import wait_until  # noqa: PLC0415 - as above
+        from integration_hub.cli.status import cause  # noqa: PLC0415
+        from integration_hub.cli.status_report import report_of  # noqa: PLC0415
+
+        raw = wait_until(
+            own,
+            before["metadata"]["name"],
+            self._flags["timeout"].total_seconds(),
+            is_done,
+            begun=begun,
+            screen=self.screen,
+            what="the operator has tested" + ("" if self.is_one else f" {_named(before)}"),
+        )
+        report = report_of(raw, datetime.now(UTC))
+        if self._output.is_table:
+            if not self.is_one:
+                self.screen.say(f"{_named(before)}:")
+            for line in cause(report, self.screen):
+                self.screen.say(line)
+        return report
+
+
+def _held(
+    own: Cluster, before: Raw, flags: dict[str, Any], say: Callable[[str], None], *, suspended: bool
+) -> Raw:
+    """Set spec.suspend, tell, and return the instance as it is then."""
     from integration_hub.cli.asking import change  # noqa: PLC0415 - as above
-    from integration_hub.cli.cluster import Cluster  # noqa: PLC0415
     from integration_hub.cli.status_report import git_tool  # noqa: PLC0415
 
-    screen, cluster = Screen.current(), Cluster.of(flags)
-    say = screen.note if is_aside else screen.say
-    before = cluster.instance(name)
     word = "suspended" if suspended else "resumed"
     if bool(before["spec"].get("suspend")) is suspended:
         state = "suspended already" if suspended else "not suspended"
-        say(f"{_named(cluster, name)} is {state}: nothing was changed.")
-        return cluster
+        say(f"{_named(before)} is {state}: nothing was changed.")
+        return before
     # Taken away rather than set to false: an object from Git is then as it was before.
-    change(cluster, name, {"spec": {"suspend": True if suspended else None}}, dry_run=flags["dry_run"])
+    patch = {"spec": {"suspend": True if suspended else None}}
+    after = change(own, before["metadata"]["name"], patch, dry_run=flags["dry_run"])
     if flags["dry_run"]:
-        say(f"{_named(cluster, name)} would be {word} ({_dry(flags)}).")
+        say(f"{_named(before)} would be {word} ({_dry(flags)}).")
     else:
-        say(f"{_named(cluster, name)} is {word}.")
+        say(f"{_named(before)} is {word}.")
     tool = git_tool(before)
     if tool:
-        screen.note(
+        Screen.current().note(
             f"{tool} keeps this instance as Git has it, and will take this back where Git says otherwise: change"
             " spec.suspend there too."
         )
-    return cluster
+    spec = {key: value for key, value in before["spec"].items() if key != "suspend"}
+    return after or {**before, "spec": spec | ({"suspend": True} if suspended else {})}
 
 
-def _named(cluster: Cluster, name: str) -> str:
-    return f"{cluster.namespace}/{name}"
+def _named(raw: Raw) -> str:
+    return f"{raw['metadata']['namespace']}/{raw['metadata']['name']}"
 
 
 def _dry(flags: dict[str, Any]) -> str:
     return "the API server agrees" if flags["dry_run"] == "server" else "nothing was sent"
-
-
-def _show(raw: Raw, screen: Screen, output: Form) -> int:
-    """Print how an instance is now, and return the exit code."""
-    from integration_hub.cli.status import cause  # noqa: PLC0415 - as above
-    from integration_hub.cli.status_report import report_of  # noqa: PLC0415
-
-    now = datetime.now(UTC)
-    report = report_of(raw, now)
-    if output.is_table:
-        for line in cause(report, screen):
-            screen.say(line)
-    else:
-        write(screen, output, report)
-    return int(report["exitCode"])
