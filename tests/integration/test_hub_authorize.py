@@ -199,6 +199,26 @@ def test_it_shows_the_link_and_waits_until_the_connection_works(
     assert not person.opened.exists(), "in a pipe no browser is opened"
 
 
+def test_without_waiting_the_link_alone_is_printed_once_there_is_one(
+    person: Person, applied: Callable[..., Hand]
+) -> None:
+    hand = applied()
+    run = person.authorize("billing", "--wait=false")
+    never = person.authorize("billing", "--no-wait", "--timeout", "1s")
+    never.ends(4)
+    hand.write(REQUIRED, shown(code="WDJB-MJHT"))
+    run.ends(0)
+    assert run.out == f"{LINK}\n"
+    assert "Somebody must sign in" in run.err
+    assert "Code: WDJB-MJHT" in run.err
+    assert "then the operator makes another." in run.err
+    assert "Waiting for you" not in run.err
+    hand.write(CONNECTED)
+    works = person.authorize("billing", "--no-wait")
+    works.ends(0)
+    assert works.out.startswith("Result: Success, Connected")
+
+
 def test_news_while_it_waits_are_told_and_a_refusal_is_the_end(
     person: Person, applied: Callable[..., Hand]
 ) -> None:

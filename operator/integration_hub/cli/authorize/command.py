@@ -10,8 +10,8 @@ import click
 
 from integration_hub.cli import completing
 from integration_hub.cli.errors import Exit
-from integration_hub.cli.flags import HELP, look_flags
-from integration_hub.flags import Command, DurationType, cluster_flags
+from integration_hub.cli.flags import HELP, look_flags, wait_flags
+from integration_hub.flags import Command, cluster_flags
 
 
 @click.command("authorize", cls=Command, context_settings=HELP)
@@ -30,13 +30,7 @@ from integration_hub.flags import Command, DurationType, cluster_flags
     help="Consent anew to a connection that works; what it has now stays in use until the new consent is tested.",
 )
 @click.option("--no-browser", is_flag=True, help="Only print the link.")
-@click.option(
-    "--timeout",
-    type=DurationType(timedelta(seconds=1)),
-    default="15m",
-    show_default=True,
-    help="How long to wait.",
-)
+@wait_flags("15m", what="the connection works; else only until there is a link")
 def authorize(  # noqa: PLR0913, PLR0917
     name: str,
     namespace: str | None,
@@ -44,6 +38,7 @@ def authorize(  # noqa: PLR0913, PLR0917
     context: str | None,
     again: bool,
     no_browser: bool,
+    wait: bool,
     timeout: timedelta,
 ) -> None:
     """Sign in to the external system and consent to a connection.
@@ -55,10 +50,12 @@ def authorize(  # noqa: PLR0913, PLR0917
     Examples:
       hub authorize crm
       hub authorize crm --again --no-browser
+      hub authorize crm --wait=false          print the link for somebody else, on standard output
 
     \b
-    Exit code 0 where the connection works, 1 where it does not and somebody must do something, 2 for a mistake
-    in the command, 3 where the cluster cannot be asked, 4 where nothing has come in time.
+    Exit code 0 where the connection works, or with --no-wait there is a link; 1 where it does not and somebody must
+    do something; 2 for a mistake in the command; 3 where the cluster cannot be asked; 4 where nothing has come in
+    time.
     """  # noqa: D301 - \b is click's sign for a paragraph that keeps its lines
     try:
         # Here, since `hub authorize --help` and a mistake in a flag need none of it.
@@ -72,6 +69,7 @@ def authorize(  # noqa: PLR0913, PLR0917
                 context=context,
                 again=again,
                 browser=not no_browser,
+                wait=wait,
                 timeout=timeout,
             )
         )

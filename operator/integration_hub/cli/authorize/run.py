@@ -48,6 +48,8 @@ class Request:
     context: str | None
     again: bool
     browser: bool
+    wait: bool
+    """Whether until the connection works; else until there is a link."""
     timeout: timedelta
 
 
@@ -92,6 +94,8 @@ class Session:
             if isinstance(step, End):
                 return self._end(step)
             self._tell(step)
+            if isinstance(step, Show) and not self._request.wait:
+                return Exit.OK
             left = deadline - time.monotonic()
             if left <= 0:
                 return self._too_late(step)
@@ -190,12 +194,18 @@ class Session:
             else "Open this link, and type the code there if you are asked for it:"
         )
         self._say(head)
-        self._say(f"{what}\n\n  {authorization.url}\n")
+        if self._request.wait:
+            self._say(f"{what}\n\n  {authorization.url}\n")
+        else:
+            self._say(what)
+            click.echo(authorization.url)
         if code is not None:
             self._say(f"  Code: {one_line(code)}\n")
-        self._say(f"It is good until {one_line(authorization.expires_at)}; then another is shown here.")
+        then = "then another is shown here" if self._request.wait else "then the operator makes another"
+        self._say(f"It is good until {one_line(authorization.expires_at)}; {then}.")
         self._open(authorization.url)
-        self._say("Waiting for you to finish there. Ctrl-C breaks nothing.")
+        if self._request.wait:
+            self._say("Waiting for you to finish there. Ctrl-C breaks nothing.")
 
     def _open(self, url: str) -> None:
         if not self._request.browser or not may_open(

@@ -438,6 +438,7 @@ class Session:
                     context=self._flags["context"],
                     again=False,
                     browser=self._dialogue is not None and not self._flags["no_browser"],
+                    wait=True,
                     timeout=wish.timeout,
                 )
             )
