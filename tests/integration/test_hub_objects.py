@@ -285,6 +285,37 @@ def test_what_is_exported_can_be_applied_again_and_changes_nothing(  # noqa: PLR
     assert yaml.safe_load(hub.run("export", f"definition/{namespace}").out)["kind"] == "IntegrationDefinition"
 
 
+def test_several_are_exported_as_documents_of_one_file(
+    hub: Hub, api: Api, kubectl: Kubectl, namespace: str, bound: Object
+) -> None:
+    crm = instance(namespace, "crm", namespace)
+    crm["metadata"] |= {
+        "labels": {"team": "crm"}, "annotations": {"argocd.argoproj.io/sync-wave": "3"}
+    }  # fmt: skip
+    api.apply(crm)
+    every, labelled, mixed, as_json, none, *mistakes = hub.run_all(
+        ("export", "--all"),
+        ("export", "-l", "team=crm"),
+        ("export", "billing", f"definition/{namespace}"),
+        ("export", "--all", "-o", "jsonpath={.items[*].metadata.name}"),
+        ("export", "-l", "team=none"),
+        ("export",),
+        ("export", "team/crm"),
+    )
+    assert [one["metadata"]["name"] for one in yaml.safe_load_all(every.out)] == ["billing", "crm"]
+    assert every.out.count("kubectl create secret generic key ") == 2
+    (one,) = yaml.safe_load_all(labelled.out)
+    assert one["metadata"]["annotations"] == {"argocd.argoproj.io/sync-wave": "3"}
+    assert [made["kind"] for made in yaml.safe_load_all(mixed.out)] == [
+        "IntegrationInstance", "IntegrationDefinition"
+    ]  # fmt: skip
+    assert as_json.out == "billing crm"
+    assert (none.code, none.out) == (0, "")
+    assert [ran.code for ran in mistakes] == [2, 2]
+    same = hub.run("diff", "-f", "-", stdin=every.out)
+    assert (same.code, same.out, same.err) == (0, "", "")
+
+
 @pytest.mark.parametrize(
     ("method", "type_", "keys"),
     [

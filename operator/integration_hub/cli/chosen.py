@@ -18,15 +18,19 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., object])
 
 
-def choice_flags(command: F) -> F:
-    """Add NAME..., as `names`, the flags of the place with -A, -l, and --all, as `every`."""
-    command = click.option(
-        "--all", "every", is_flag=True, help="All instances of the namespace; with -A, of all namespaces."
-    )(command)
-    command = place_flags(all_namespaces=True)(selector_flag(command))
-    return click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=completing.instances)(
-        command
-    )
+def choice_flags(metavar: str = "[NAME]...") -> Callable[[F], F]:
+    """Add names, as `names`, the flags of the place with -A, -l, and --all, as `every`."""
+
+    def add(command: F) -> F:
+        command = click.option(
+            "--all", "every", is_flag=True, help="All instances of the namespace; with -A, of all namespaces."
+        )(command)
+        command = place_flags(all_namespaces=True)(selector_flag(command))
+        return click.argument("names", metavar=metavar, nargs=-1, shell_complete=completing.instances)(
+            command
+        )
+
+    return add
 
 
 def is_one(flags: Mapping[str, Any]) -> bool:

@@ -1,4 +1,4 @@
-"""`hub export`: a manifest to commit. The Secret is never part of it: only its name, and a commented example."""
+"""`hub export`: manifests to commit. A Secret is never part of them: only its name, and a commented example."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from integration_hub.cli import completing
-from integration_hub.cli.flags import HELP, output_flag, place_flags
-from integration_hub.cli.output import Form, write
+from integration_hub.cli.chosen import choice_flags, chosen, is_one
+from integration_hub.cli.flags import HELP, output_flag
+from integration_hub.cli.output import Form, as_list, write
 from integration_hub.cli.terminal import Screen
 from integration_hub.flags import Command
 
 if TYPE_CHECKING:
+    from integration_hub.adapters.kube_api import Resource
     from integration_hub.cli.cluster import Cluster
     from integration_hub.forms.credentials import NeededKey
 
@@ -21,39 +22,57 @@ Raw = Mapping[str, Any]
 
 
 @click.command("export", cls=Command, context_settings=HELP)
-@click.argument("subject", metavar="NAME | definition/NAME", shell_complete=completing.instances)
-@place_flags()
+@choice_flags("[NAME | definition/NAME]...")
 @output_flag(("yaml", "json"))
-def export(subject: str, output: Form, **flags: Any) -> None:
-    """Print an instance, or a definition, as a manifest for Git: no status, nothing of the server's.
+def export(output: Form, **flags: Any) -> None:
+    """Print instances, or definitions, as manifests for Git: no status, nothing of the server's.
 
-    Credentials are not exported. Where the instance has a Secret, a commented example says how to make it, with the
-    keys that such a connection needs.
+    What people tell Argo CD and Flux by annotations stays. Credentials are not exported. Where an instance has a
+    Secret, a commented example says how to make it, with the keys that such a connection needs.
 
     \b
     Examples:
       hub export billing > billing.yaml
       hub export definition/acme
+      hub export --all -n shop > shop.yaml
     """  # noqa: D301 - \b is click's sign for a paragraph that keeps its lines
     # Here, since `hub export --help` needs no cluster.
-    from integration_hub.adapters.kube_api import DEFINITIONS, INSTANCES  # noqa: PLC0415
     from integration_hub.cli.cluster import Cluster  # noqa: PLC0415
-    from integration_hub.cli.get import DEFINITION_WORDS, INSTANCE_WORDS  # noqa: PLC0415
     from integration_hub.shell.manifests import as_manifest, for_git  # noqa: PLC0415
 
+    alone, subjects = is_one(flags), [_subject(name) for name in dict.fromkeys(flags["names"])]
     screen, cluster = Screen.current(), Cluster.of(flags)
-    kind, slash, name = subject.rpartition("/")
-    if slash and kind.lower() not in {*INSTANCE_WORDS, *DEFINITION_WORDS}:
-        raise click.UsageError(f"'{subject}' is neither an instance's name nor definition/NAME.")
-    resource = DEFINITIONS if kind.lower() in DEFINITION_WORDS else INSTANCES
-    raw = for_git(cluster.object(resource, name))
+    found = (
+        [cluster.object(resource, name) for resource, name in subjects]
+        if subjects
+        else chosen(cluster, flags, screen)
+    )
+    manifests = [for_git(raw) for raw in found]
     if not output.is_table and output.kind != "yaml":
-        write(screen, output, raw)
+        write(screen, output, manifests[0] if alone else as_list(manifests))
         return
-    click.echo(as_manifest(raw), file=screen.out, nl=False)
-    if resource is INSTANCES:
-        for line in secret_example(raw, _definition(cluster, raw)):
+    for number, raw in enumerate(manifests):
+        if number:
+            screen.say("---")
+        click.echo(as_manifest(raw), file=screen.out, nl=False)
+        for line in _secret_example(cluster, raw):
             screen.say(line)
+
+
+def _subject(text: str) -> tuple[Resource, str]:
+    """Return what is meant by a name that may have a kind before it."""
+    from integration_hub.adapters.kube_api import DEFINITIONS, INSTANCES  # noqa: PLC0415 - as above
+    from integration_hub.cli.get import DEFINITION_WORDS, INSTANCE_WORDS  # noqa: PLC0415
+
+    kind, slash, name = text.rpartition("/")
+    if slash and kind.lower() not in {*INSTANCE_WORDS, *DEFINITION_WORDS}:
+        raise click.UsageError(f"'{text}' is neither an instance's name nor definition/NAME.")
+    return (DEFINITIONS if kind.lower() in DEFINITION_WORDS else INSTANCES), name
+
+
+def _secret_example(cluster: Cluster, raw: Raw) -> Iterator[str]:
+    if raw["kind"] == "IntegrationInstance":
+        yield from secret_example(raw, _definition(cluster, raw))
 
 
 def _definition(cluster: Cluster, instance: Raw) -> Raw | None:

@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 @click.command("reconcile", cls=Command, context_settings=HELP)
-@choice_flags
+@choice_flags()
 @wait_flags("1m", what="the operator has tested")
 @dry_run_flag
 @output_flag(("table", "json", "yaml"))
@@ -78,7 +78,7 @@ def reconcile(output: Form, **flags: Any) -> None:
 
 
 @click.command("suspend", cls=Command, context_settings=HELP)
-@choice_flags
+@choice_flags()
 @dry_run_flag
 @output_flag(("table", "json", "yaml", "name"))
 def suspend(output: Form, **flags: Any) -> None:
@@ -104,7 +104,7 @@ def suspend(output: Form, **flags: Any) -> None:
 
 
 @click.command("resume", cls=Command, context_settings=HELP)
-@choice_flags
+@choice_flags()
 @wait_flags("1m", what="the operator has tested")
 @dry_run_flag
 @output_flag(("table", "json", "yaml"))
