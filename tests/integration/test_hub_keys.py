@@ -185,6 +185,10 @@ async def test_list_shows_each_key_with_its_age_and_its_records(
     assert ran.data["keyring"] == {"namespace": namespace, "name": NAME}
     assert [lost["records"] for lost in ran.data["lost"]] == [1]
     assert ran.data["unreadable"] == [str(empty)]
+    bare = await run(hub_keys, "list", "--no-headers")
+    assert [line.split()[0] for line in bare.out.splitlines()] == ["key-1", "key-2"]
+    found = await run(hub_keys, "list", "-o", "jsonpath={.keys[?(@.state=='active')].name}")
+    assert found.out == "key-2"
 
 
 async def test_rotate_adds_a_key_and_seals_all_records_with_it(

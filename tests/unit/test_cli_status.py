@@ -180,6 +180,8 @@ def test_a_mistyped_reason_is_answered_with_the_one_that_was_meant() -> None:
 def test_without_a_reason_all_are_listed() -> None:
     result = CliRunner().invoke(main, ["explain"])
     assert [line.split()[0] for line in result.stdout.splitlines()[1:]] == [str(reason) for reason in Reason]
+    bare = CliRunner().invoke(main, ["explain", "--no-headers"])
+    assert [line.split()[0] for line in bare.stdout.splitlines()] == [str(reason) for reason in Reason]
 
 
 def test_an_explanation_as_data_has_every_part() -> None:

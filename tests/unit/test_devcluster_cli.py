@@ -31,6 +31,9 @@ def test_a_stopped_cluster_has_a_status(home: Path) -> None:
     as_json = run("status", "-o", "json")
     assert as_json.exit_code == 1
     assert json.loads(as_json.stdout)["running"] is False
+    assert run("status", "-o", "jsonpath={.running}").stdout == "false"
+    assert "running: false" in run("status", "-o", "yaml").stdout.splitlines()
+    assert run("status", "-o", "text").stdout == result.stdout
     assert not home.exists(), "asking creates nothing"
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from integration_hub.cli import completing
-from integration_hub.cli.flags import HELP, look_flags, output_flag
+from integration_hub.cli.flags import HELP, headers_flag, look_flags, output_flag
 from integration_hub.cli.output import Form, Raw, write
 from integration_hub.cli.table import Table
 from integration_hub.cli.terminal import Screen
@@ -18,8 +18,9 @@ from integration_hub.flags import Command
 @click.command("explain", cls=Command, context_settings=HELP)
 @click.argument("reason", required=False, shell_complete=completing.reasons)
 @output_flag(("table", "json", "yaml", "name"))
+@headers_flag
 @look_flags
-def explain(reason: str | None, output: Form) -> None:
+def explain(reason: str | None, output: Form, *, no_headers: bool) -> None:
     """Explain a reason: what it means, how the operator knows, what to do. Needs no cluster.
 
     Reasons stand in the REASON column of 'hub get', in conditions and in Events. Without one, all are listed.
@@ -31,7 +32,7 @@ def explain(reason: str | None, output: Form) -> None:
     """  # noqa: D301 - \b is click's sign for a paragraph that keeps its lines
     screen = Screen.current()
     if reason is None:
-        _list(screen, output)
+        _list(screen, output, headers=not no_headers)
         return
     data = _explained(_known(reason))
     if output.is_table:
@@ -60,7 +61,7 @@ def _known(text: str) -> Any:
     return found
 
 
-def _list(screen: Screen, output: Form) -> None:
+def _list(screen: Screen, output: Form, *, headers: bool) -> None:
     from integration_hub.model.reasons import REASONS  # noqa: PLC0415 - as above
 
     if output.kind == "name":
@@ -68,7 +69,7 @@ def _list(screen: Screen, output: Form) -> None:
             screen.say(str(reason))
     elif output.is_table:
         rows = [[str(reason), row.course.value, row.meaning] for reason, row in REASONS.items()]
-        Table(["REASON", "THEN", "MEANS"], rows).show(screen)
+        Table(["REASON", "THEN", "MEANS"], rows).show(screen, headers=headers)
     else:
         write(screen, output, [_explained(reason) for reason in REASONS])
 
