@@ -225,6 +225,25 @@ async def test_rotate_without_waiting_leaves_the_records_to_the_operator(
     assert (await stored_keyring(kube, namespace, hub_keys)).active == 2, "resuming adds no key"
 
 
+@pytest.mark.parametrize(
+    ("dry_run", "said"), [("client", "nothing was sent"), ("server", "the API server agrees")]
+)
+async def test_a_dry_run_says_what_would_be_done_and_does_nothing(  # noqa: PLR0917 - fixtures
+    kube: KubeClient, namespace: str, hub_keys: HubKeys, records: Records, dry_run: str, said: str
+) -> None:
+    before = await make_keyring(kube, namespace, hub_keys, NEW, minutes_old=185)
+    [place] = await records.add(NEW)
+    rotated = await run(hub_keys, "rotate", f"--dry-run={dry_run}")
+    assert rotated.out == f"key-3 would be added, and 1 record would be sealed with key-3 ({said}).\n"
+    resumed = await run(hub_keys, "rotate", "--resume", f"--dry-run={dry_run}")
+    assert resumed.out == f"0 records would be sealed with key-2 ({said}).\n"
+    pruned = await run(hub_keys, "prune", f"--dry-run={dry_run}")
+    assert pruned.out == f"key-1 would be removed ({said}).\n"
+    assert [(ran.code, ran.err) for ran in (rotated, resumed, pruned)] == [(0, "")] * 3
+    assert await stored_keyring(kube, namespace, hub_keys) == before
+    assert await records.under() == {place: 2}
+
+
 async def test_a_rotation_that_is_stopped_is_resumed_and_says_how(  # noqa: PLR0917 - fixtures
     kube: KubeClient, control_plane: ControlPlaneInfo, namespace: str, hub_keys: HubKeys, records: Records,
     tmp_path: Path,

@@ -289,10 +289,19 @@ class KubeClient:
         With a resourceVersion in its metadata, ApiError 409 where it has changed since; with a uid, also where it is
         another one of the same name. 404 where it is gone: nothing is created anew.
         """
+        return await self._put_secret(namespace, manifest, {})
+
+    async def would_replace_secret(self, namespace: str, manifest: Mapping[str, Any]) -> None:
+        """Let the API server check what `replace_secret` would do, with the same errors. Nothing changes."""
+        await self._put_secret(namespace, manifest, {"dryRun": "All"})
+
+    async def _put_secret(
+        self, namespace: str, manifest: Mapping[str, Any], query: Mapping[str, str]
+    ) -> dict[str, Any]:
         return await self._call(
             "PUT",
             SECRETS.path(namespace, manifest["metadata"]["name"]),
-            query={"fieldManager": FIELD_MANAGER},
+            query={"fieldManager": FIELD_MANAGER, **query},
             body=orjson.dumps(manifest),
             counted_as="PUT secrets",
         )

@@ -14,6 +14,7 @@ from integration_hub.cli.chosen import choice_flags, chosen, is_one
 from integration_hub.cli.flags import HELP, dry_run_flag, output_flag, wait_flags
 from integration_hub.cli.output import Form, Raw, as_list, without_bookkeeping, write
 from integration_hub.cli.terminal import Screen
+from integration_hub.cli.words import dry_words
 from integration_hub.flags import Command
 
 if TYPE_CHECKING:
@@ -64,7 +65,9 @@ def reconcile(output: Form, **flags: Any) -> None:
             )
         change(own, name, patch, dry_run=flags["dry_run"])
         if flags["dry_run"]:
-            errand.say(f"{_named(before)}: the operator would be asked to test ({_dry(flags)}).")
+            errand.say(
+                f"{_named(before)}: the operator would be asked to test ({dry_words(flags['dry_run'])})."
+            )
         elif not flags["wait"]:
             errand.say(f"{_named(before)}: the operator was asked to test.")
         return True
@@ -228,7 +231,7 @@ def _held(
     patch = {"spec": {"suspend": True if suspended else None}}
     after = change(own, before["metadata"]["name"], patch, dry_run=flags["dry_run"])
     if flags["dry_run"]:
-        say(f"{_named(before)} would be {word} ({_dry(flags)}).")
+        say(f"{_named(before)} would be {word} ({dry_words(flags['dry_run'])}).")
     else:
         say(f"{_named(before)} is {word}.")
     tool = git_tool(before)
@@ -243,7 +246,3 @@ def _held(
 
 def _named(raw: Raw) -> str:
     return f"{raw['metadata']['namespace']}/{raw['metadata']['name']}"
-
-
-def _dry(flags: dict[str, Any]) -> str:
-    return "the API server agrees" if flags["dry_run"] == "server" else "nothing was sent"

@@ -45,3 +45,8 @@ def typed(*words: str) -> str:
     ctx = click.get_current_context(silent=True)
     program = (ctx.find_root().info_name if ctx is not None else None) or "hub"
     return f"{program} {shlex.join(words)}"
+
+
+def dry_words(dry_run: str) -> str:
+    """Return how far a dry run went, 'client' or 'server'."""
+    return "the API server agrees" if dry_run == "server" else "nothing was sent"

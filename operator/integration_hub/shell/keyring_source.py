@@ -257,6 +257,17 @@ async def replace_keyring(kube: KubeClient, stored: StoredKeyring, keyring: Keyr
 
     All else that stands on the Secret stays, but for what is said of keys that are no more.
     """
+    changed = _changed(stored, keyring)
+    return StoredKeyring(await kube.replace_secret(changed["metadata"]["namespace"], changed), keyring)
+
+
+async def would_replace_keyring(kube: KubeClient, stored: StoredKeyring, keyring: Keyring) -> None:
+    """Let the API server check what `replace_keyring` would do, with the same errors. Nothing changes."""
+    changed = _changed(stored, keyring)
+    await kube.would_replace_secret(changed["metadata"]["namespace"], changed)
+
+
+def _changed(stored: StoredKeyring, keyring: Keyring) -> dict[str, Any]:
     metadata = stored.raw["metadata"]
     now = timestamp(datetime.now(UTC))
     before, after = ({_since(number) for number in ring.keys} for ring in (stored.keyring, keyring))
@@ -268,12 +279,11 @@ async def replace_keyring(kube: KubeClient, stored: StoredKeyring, keyring: Keyr
             if name not in before - after
         },
     }
-    changed = {
+    return {
         **stored.raw,
         "metadata": {**metadata, "annotations": annotations},
         "data": encoded(keyring.data()),
     }
-    return StoredKeyring(await kube.replace_secret(metadata["namespace"], changed), keyring)
 
 
 def keyring_manifest(name: str, keyring: Keyring) -> dict[str, Any]:

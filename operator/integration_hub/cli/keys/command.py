@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from integration_hub.cli.flags import HELP, headers_flag, look_flags, output_flag
+from integration_hub.cli.flags import HELP, dry_run_flag, headers_flag, look_flags, output_flag
 from integration_hub.cli.output import Form
 from integration_hub.flags import Group, cluster_flags
 
@@ -65,7 +65,8 @@ def list_(output: Form, *, no_headers: bool, **place: Any) -> None:
     show_default=True,
     help="Seal the records and wait for it, or leave them to the operator.",
 )
-def rotate(*, resume: bool, wait: bool, **place: Any) -> None:
+@dry_run_flag
+def rotate(*, resume: bool, wait: bool, dry_run: str | None, **place: Any) -> None:
     """Add a key, and seal all records with it.
 
     Only the small part of a record that holds its own key is written anew. Connections notice nothing. The
@@ -75,7 +76,7 @@ def rotate(*, resume: bool, wait: bool, **place: Any) -> None:
         raise click.UsageError("--resume and --no-wait leave nothing to do: leave one of them out.")
     from integration_hub.cli.keys import run as keys_run  # noqa: PLC0415
 
-    sys.exit(keys_run.rotate(keys_run.Where.of(**place), resume=resume, wait=wait))
+    sys.exit(keys_run.rotate(keys_run.Where.of(**place), resume=resume, wait=wait, dry_run=dry_run))
 
 
 @keys.command()
@@ -83,11 +84,12 @@ def rotate(*, resume: bool, wait: bool, **place: Any) -> None:
 @place_flags
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--now", is_flag=True, help="Also in the first minutes after a rotation.")
-def prune(numbers: tuple[int, ...], *, yes: bool, now: bool, **place: Any) -> None:
+@dry_run_flag
+def prune(numbers: tuple[int, ...], *, yes: bool, now: bool, dry_run: str | None, **place: Any) -> None:
     """Remove keys that no record is sealed with: those of the given numbers, else all of them.
 
     What is removed is gone: a backup from before then opens only together with a backup of the key.
     """
     from integration_hub.cli.keys import run as keys_run  # noqa: PLC0415
 
-    sys.exit(keys_run.prune(keys_run.Where.of(**place), numbers, yes=yes, now=now))
+    sys.exit(keys_run.prune(keys_run.Where.of(**place), numbers, yes=yes, now=now, dry_run=dry_run))

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import reduce
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,14 +21,15 @@ from integration_hub.cli.errors import Exit, HubError
 from integration_hub.cli.keys.removal import Removal
 from integration_hub.cli.keys.view import Course, names, print_list, print_report
 from integration_hub.cli.output import Form
-from integration_hub.cli.words import age_of, capital, counted
+from integration_hub.cli.words import age_of, capital, counted, dry_words
 from integration_hub.config.plain_text import clean
-from integration_hub.credentials.keyring import Keyring, KeyringError, with_new_key
+from integration_hub.credentials.keyring import Keyring, KeyringError, with_new_key, without
 from integration_hub.shell.keyring_source import (
     DEFAULT_NAMESPACE,
     StoredKeyring,
     read_keyring,
     replace_keyring,
+    would_replace_keyring,
 )
 from integration_hub.shell.rewrap import Usage, rewrap_all, usage_of_keys
 
@@ -76,14 +78,27 @@ def list_keys(where: Where, form: Form, *, headers: bool) -> int:
     return _run(where, work)
 
 
-def rotate(where: Where, *, resume: bool, wait: bool) -> int:
-    """Add a key unless an earlier rotation is resumed, and seal all records with the active one."""
+def rotate(where: Where, *, resume: bool, wait: bool, dry_run: str | None = None) -> int:
+    """Add a key unless an earlier rotation is resumed, and seal all records with the active one.
+
+    With `dry_run` it is only said what would be done.
+    """
     course = Course()
 
     async def work(kube: KubeClient) -> int:
         stored = await _stored(kube, where)
+        keyring = stored.keyring if resume else with_new_key(stored.keyring, secrets.token_bytes)
+        if dry_run:
+            if dry_run == "server" and not resume:
+                await would_replace_keyring(kube, stored, keyring)
+            usage = await usage_of_keys(kube)
+            older = sum(usage.of(keyring, number) for number in keyring.numbers if number != keyring.active)
+            added = "" if resume else f"key-{keyring.active} would be added, and "
+            click.echo(
+                f"{added}{counted(older, 'record')} would be sealed with key-{keyring.active} ({dry_words(dry_run)})."
+            )
+            return Exit.OK
         if not resume:
-            keyring = with_new_key(stored.keyring, secrets.token_bytes)
             stored = await _replace(kube, where, stored, keyring)
             course.added = keyring.active
         if not wait:
@@ -100,8 +115,8 @@ def rotate(where: Where, *, resume: bool, wait: bool) -> int:
     return _run(where, work, so_far=course.so_far)
 
 
-def prune(where: Where, numbers: Sequence[int], *, yes: bool, now: bool) -> int:
-    """Remove keys that no record needs."""
+def prune(where: Where, numbers: Sequence[int], *, yes: bool, now: bool, dry_run: str | None = None) -> int:
+    """Remove keys that no record needs; with `dry_run` it is only said which."""
     found: list[tuple[StoredKeyring, list[int]]] = []
 
     async def look(kube: KubeClient) -> int:
@@ -109,6 +124,11 @@ def prune(where: Where, numbers: Sequence[int], *, yes: bool, now: bool) -> int:
         chosen = _prunable(stored, await usage_of_keys(kube), numbers)
         if chosen:
             _refuse_too_early(stored, now=now)
+        if chosen and dry_run:
+            if dry_run == "server":
+                await would_replace_keyring(kube, stored, reduce(without, chosen, stored.keyring))
+            click.echo(f"{names(chosen)} would be removed ({dry_words(dry_run)}).")
+        elif chosen:
             found.append((stored, chosen))
         else:
             click.echo("No key is without use: nothing was removed.")
