@@ -15,7 +15,9 @@ from typing import Any
 from integration_hub.adapters import shipped
 from integration_hub.auth.methods import METHODS
 from integration_hub.catalog.index import entry_of, line_of
-from integration_hub.catalog.lint import CATEGORIES, SELF_HOSTED, unverified
+from integration_hub.catalog.lint.subject import SELF_HOSTED
+from integration_hub.catalog.lint.unverified import unverified
+from integration_hub.catalog.lint.words import CATEGORIES
 from integration_hub.catalog.loader import Raw, read_object
 
 ROOT = Path(__file__).parents[1]

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from integration_hub.catalog import vendor as models
-from integration_hub.catalog.lint import CATEGORIES
+from integration_hub.catalog.lint.words import CATEGORIES
 from integration_hub.catalog.vendor_rules import _FREE
 from integration_hub.cli.main import main
 

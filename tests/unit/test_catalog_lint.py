@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from integration_hub.adapters import shipped
-from integration_hub.catalog.lint import Finding, stands
+from integration_hub.catalog.lint.subject import Finding
+from integration_hub.catalog.lint.unverified import stands
 from integration_hub.catalog.loader import read_object
 from integration_hub.shell.authoring import findings
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from integration_hub.catalog.lint import Finding, lint
+from integration_hub.catalog.lint.rules import lint
+from integration_hub.catalog.lint.subject import Finding
 from integration_hub.catalog.vendor import Vendor
 from integration_hub.catalog.vendor_rules import gaps
 from integration_hub.config.violation import Violation

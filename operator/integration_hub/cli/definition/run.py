@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from integration_hub.catalog.changes import changes
-from integration_hub.catalog.lint import Finding
+from integration_hub.catalog.lint.subject import Finding
 from integration_hub.catalog.vendor import Vendor
 from integration_hub.cli.definition.files import (
     CannotReadError,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from integration_hub.catalog.changes import Change
-from integration_hub.catalog.lint import Finding
+from integration_hub.catalog.lint.subject import Finding
 from integration_hub.catalog.vendor import Vendor
 from integration_hub.cli.table import Aligned, Table
 from integration_hub.cli.terminal import Screen, State
