@@ -39,6 +39,15 @@ def below_a_prefix(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
 
 
+@pytest.fixture(scope="module")
+def unprotected(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of one that lets everybody in, as Prometheus does where nobody has protected it."""
+    folder = tmp_path_factory.mktemp("prometheus")
+    identity = AUTHORITY.issue("127.0.0.1")
+    with prometheus_server(require_program(), folder, identity, users={}) as address:
+        yield address
+
+
 @pytest.fixture
 def ask(tmp_path: Path) -> Ask:
     """`ask(address, values, method="basic", tests=[])`: reason and identity of each test of a connection."""
@@ -51,7 +60,7 @@ def ask(tmp_path: Path) -> Ask:
             "metrics",
             "prometheus",
             config={"server": address, "caCertificate": AUTHORITY.pem},
-            auth={"method": method, "secretRef": {"name": "key"}},
+            auth={"method": method} | ({"secretRef": {"name": "key"}} if values else {}),
             tests=[{"name": name} for name in tests or []],
         )
         documents: list[Object] = [DEFINITION, secret("ns", **values), whole]
@@ -107,3 +116,18 @@ def test_a_prefix_belongs_to_the_address(ask: Ask, below_a_prefix: str) -> None:
     assert ask(below_a_prefix, user()) == [("EndpointNotFound", None)]
     ((reason, _),) = ask(f"{below_a_prefix}/metrics-of-all", user())
     assert reason == "Connected"
+
+
+def test_one_that_lets_everybody_in_proves_no_password(ask: Ask, unprotected: str) -> None:
+    assert ask(unprotected, user()) == [("CredentialUnproven", None)]
+    assert ask(unprotected, {"token": "canary-of-a-token"}, "bearer-token") == [("CredentialUnproven", None)]
+
+
+def test_one_that_lets_everybody_in_is_connected_to_without_a_credential(ask: Ask, unprotected: str) -> None:
+    ((reason, identity),) = ask(unprotected, {}, "open")
+    assert reason == "Connected"
+    assert (identity or "").startswith("version ")
+
+
+def test_one_that_asks_for_a_user_lets_nobody_in_without(ask: Ask, server: str) -> None:
+    assert ask(server, {}, "open") == [("CredentialsRejected", None)]
