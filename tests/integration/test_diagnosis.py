@@ -64,6 +64,7 @@ class Exchange(NamedTuple):
     outcomes: Sequence[Outcome]
     sent: HttpRequest
     credentials: Credentials
+    control: Outcome | None = None
 
 
 class Scenario(NamedTuple):
@@ -104,6 +105,10 @@ def api_key(credentials: Credentials) -> StepsOf:
     return lambda request: METHODS["apiKey"].flow({"prefix": "Bearer"}, credentials, request, CONTEXT)
 
 
+def without_a_credential(request: HttpRequest) -> Flow:
+    return METHODS["custom"].flow({"anonymous": {}}, Credentials({}), request, CONTEXT)
+
+
 def showing(start: timedelta = -DAY, end: timedelta = DAY) -> StepsOf:
     """The flow of a method that proves who we are in the handshake, to hosts that do not know the authority."""
     pair = Authority("Clients").issue("hub", start=start, end=end, for_server=False)
@@ -141,7 +146,10 @@ async def drive(planned: ProbePlan, steps: Flow, send: Send, credentials: Creden
         except StopIteration:
             break
     steps.close()
-    return Exchange(planned, outcomes, request, credentials)
+    control = None
+    if planned.test.prove_credential:
+        control = await send(replace(planned.request, purpose="control"))
+    return Exchange(planned, outcomes, request, credentials, control)
 
 
 async def ask(
@@ -600,6 +608,8 @@ SCENARIOS: Sequence[Scenario] = (
              served(page(BAD_REQUEST, "<title>400 The SSL certificate error</title>"))),
     Scenario("nginx that was shown no certificate", R.CLIENT_CERTIFICATE_REQUIRED, "request",
              served(page(BAD_REQUEST, "<title>400 No required SSL certificate was sent</title>"))),
+    Scenario("no token where one is wanted", R.AUTH_SCHEME_WRONG, "request",
+             served(REJECTED, credentials=Credentials({}), steps_of=without_a_credential)),
     Scenario("a wrong token, said with 200", R.CREDENTIALS_REJECTED, "request",
              served(said(OK, {"ok": False, "error": "invalid_auth"}))),
     Scenario("a missing permission", R.PERMISSION_DENIED, "request", served(said(FORBIDDEN, {}))),
@@ -686,6 +696,8 @@ SCENARIOS: Sequence[Scenario] = (
              served(said(OK, list(range(9000))), {"failures": [
                  {"when": "response.json.filter(i, i == 1).size() > 1", "reason": "PaymentRequired"}]})),
     Scenario("nobody", R.IDENTITY_MISSING, "identity", served(said(OK, {"hello": "there"}), WHO)),
+    Scenario("the same for somebody without a token", R.CREDENTIAL_UNPROVEN, "control",
+             served(WE, WHO | {"proveCredential": True})),
     Scenario("a connection that works", R.CONNECTED, "identity", served(WE, WHO, secure=True, name=NAMED)),
 )  # fmt: skip
 
@@ -703,13 +715,14 @@ async def played_all() -> dict[str, Played]:
     world, found = World(), {}
     for scenario in SCENARIOS:
         exchange = await scenario.play(world)
-        now = datetime.now(UTC)
-        facts = Facts(
-            exchange.plan, exchange.outcomes, now=now, credentials=exchange.credentials, sent=exchange.sent
-        )
-        diagnosis = diagnose(
-            exchange.plan, exchange.outcomes, now=now, credentials=exchange.credentials, sent=exchange.sent
-        )
+        given: dict[str, Any] = {
+            "now": datetime.now(UTC),
+            "credentials": exchange.credentials,
+            "sent": exchange.sent,
+            "control": exchange.control,
+        }
+        facts = Facts(exchange.plan, exchange.outcomes, **given)
+        diagnosis = diagnose(exchange.plan, exchange.outcomes, **given)
         found[scenario.name] = Played(exchange, diagnosis, find(facts))
     return found
 

@@ -130,4 +130,4 @@ def test_one_that_lets_everybody_in_is_connected_to_without_a_credential(ask: As
 
 
 def test_one_that_asks_for_a_user_lets_nobody_in_without(ask: Ask, server: str) -> None:
-    assert ask(server, {}, "open") == [("CredentialsRejected", None)]
+    assert ask(server, {}, "open") == [("AuthSchemeWrong", None)]

@@ -118,6 +118,23 @@ def test_nothing_more_is_sent_where_the_test_has_no_success(first: Outcome) -> N
     assert told.says(c.READY) != ("True", Reason.CONNECTED)
 
 
+@pytest.mark.parametrize(
+    "failures", [[], [{"when": "response.status == 401", "reason": "CredentialsRejected"}]]
+)
+@pytest.mark.parametrize("status", [401, 403])
+def test_who_sends_no_credential_is_not_told_that_it_was_rejected(
+    status: int, failures: list[dict[str, Any]]
+) -> None:
+    of = definition(
+        authMethods=[{"name": "none", "type": "custom", "settings": {"anonymous": {}}}],
+        tests=[{**TEST, "failures": failures}],
+    )
+    told = tell(inputs(instance(auth={}), of), answered(status, {"error": "unauthorized"}))
+    assert told.says(c.READY) == ("False", Reason.AUTH_SCHEME_WRONG)
+    assert "sends none" in told.ready
+    assert "another auth method" in told.ready
+
+
 def test_nothing_more_is_sent_where_the_method_sends_no_credential() -> None:
     of = definition(
         authMethods=[{"name": "none", "type": "custom", "settings": {"anonymous": {}}}], tests=[TEST]

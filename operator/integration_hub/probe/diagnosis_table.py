@@ -470,6 +470,14 @@ TOKEN: Final[Sequence[Row]] = (
 )
 """A flow ended at its token URL, though that answered (RFC 6749 section 5.2)."""
 
+_NOTHING_WAS_SENT: Final = Row(
+    "request",
+    Reason.AUTH_SCHEME_WRONG,
+    "HTTP 401 or 403, or an error code like it, and the auth method sends no credential",
+    lambda facts: facts.is_refused and facts.sends_nothing,
+    ANSWERED + ": it wants a credential, and this auth method sends none.",
+)
+
 _SKEWED: Final = Row(
     "request",
     Reason.CLOCK_SKEW,
@@ -493,6 +501,7 @@ REFUSALS: Final[Sequence[Row]] = (
         _says_page(b"<title>400 No required SSL certificate was sent</title>"),
         ANSWERED + ": it wants a client certificate.",
     ),
+    _NOTHING_WAS_SENT,
     _SKEWED,
     Row(
         "request",
@@ -828,7 +837,7 @@ AT_TOKEN_URL: Final[Sequence[Row]] = (*SECRET_FORMS, *TOKEN)
 """Rows for what a token URL has answered."""
 AT_TEST: Final[Sequence[Row]] = (*RECOGNISED, *SECRET_FORMS, *REFUSALS, *STATUSES, *BODIES)
 """Rows for what a test's request was answered."""
-EXPLAINS_A_REJECTION: Final[Sequence[Row]] = (*SECRET_FORMS, _SKEWED)
+EXPLAINS_A_REJECTION: Final[Sequence[Row]] = (*SECRET_FORMS, _NOTHING_WAS_SENT, _SKEWED)
 """Rows that say why credentials were rejected, where a failure rule only says that they were."""
 EXPLAINS_A_REJECTED_CLIENT: Final[Sequence[Row]] = SECRET_FORMS
 """The same of what a token URL has answered."""

@@ -354,6 +354,11 @@ class Facts:
         found = {name.lower() for name in _CHALLENGE.findall(_QUOTED.sub('""', self._challenges))}
         return tuple(SCHEMES[name] for name in sorted(found)) if found <= SCHEMES.keys() else ()
 
+    @property
+    def sends_nothing(self) -> bool:
+        """Whether the auth method has added nothing to the test's request, so that no credential was sent."""
+        return self.sent is not None and self.sent == self.plan.request
+
     @cached_property
     def sent_scheme(self) -> str:
         """The scheme of the credentials that were sent, empty where it is not known."""
