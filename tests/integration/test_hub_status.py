@@ -368,11 +368,11 @@ def test_who_suspends_what_git_keeps_is_told_that_git_will_take_it_back(
     ran = hub.run("suspend", "billing")
     assert ran.code == 0
     assert ran.err == (
-        "Argo CD keeps this instance as Git has it, and will take this back where Git says otherwise: change"
-        " spec.suspend there too.\n"
+        "Argo CD (application 'shop') keeps this instance as its source has it, and takes this back unless spec.suspend"
+        " is changed there, too.\n"
     )
     data = hub.run("resume", "billing", "-o", "json")
-    assert json.loads(data.out)["managedBy"] == "Argo CD"
+    assert json.loads(data.out)["managedBy"] == "Argo CD (application 'shop')"
 
 
 def test_who_may_not_change_an_instance_is_told_what_to_ask_for(  # noqa: PLR0917 - fixtures

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from integration_hub.cli.main import main
 from integration_hub.cli.status import lines
-from integration_hub.cli.status_report import NOT_SEEN, git_tool, is_ready, report_of
+from integration_hub.cli.status_report import NOT_SEEN, is_ready, report_of
 from integration_hub.cli.terminal import Screen
 from integration_hub.model.reasons import REASONS, Course, Reason
 
@@ -94,24 +94,6 @@ def test_every_reason_leads_to_a_command_that_there_is(reason: Reason) -> None:
         assert command in main.list_commands(None)  # type: ignore[arg-type]
         assert "NAME" not in rest
     assert runner.invoke(main, ["explain", reason]).exit_code == 0
-
-
-@pytest.mark.parametrize(
-    ("metadata", "tool"),
-    [
-        ({}, None),
-        ({"labels": {"argocd.argoproj.io/instance": "x"}}, "Argo CD"),
-        ({"annotations": {"argocd.argoproj.io/tracking-id": "x"}}, "Argo CD"),
-        ({"labels": {"kustomize.toolkit.fluxcd.io/name": "x"}}, "Flux"),
-        ({"managedFields": [{"manager": "argocd-controller"}]}, "Argo CD"),
-        ({"managedFields": [{"manager": "kubectl"}, {"manager": "kustomize-controller"}]}, "Flux"),
-        ({"labels": {"app.kubernetes.io/instance": "x"}}, None),
-    ],
-)
-def test_who_keeps_an_object_as_git_has_it_is_told_by_its_marks(
-    metadata: dict[str, Any], tool: str | None
-) -> None:
-    assert git_tool(instance(**metadata)) == tool
 
 
 @given(st.data())

@@ -220,7 +220,7 @@ def _held(
 ) -> Raw:
     """Set spec.suspend, tell, and return the instance as it is then."""
     from integration_hub.cli.asking import change  # noqa: PLC0415 - as above
-    from integration_hub.cli.status_report import git_tool  # noqa: PLC0415
+    from integration_hub.forms.ownership import keeper_of  # noqa: PLC0415
 
     word = "suspended" if suspended else "resumed"
     if bool(before["spec"].get("suspend")) is suspended:
@@ -234,11 +234,11 @@ def _held(
         say(f"{_named(before)} would be {word} ({dry_words(flags['dry_run'])}).")
     else:
         say(f"{_named(before)} is {word}.")
-    tool = git_tool(before)
+    tool = keeper_of(before["metadata"])
     if tool:
         Screen.current().note(
-            f"{tool} keeps this instance as Git has it, and will take this back where Git says otherwise: change"
-            " spec.suspend there too."
+            f"{tool} keeps this instance as its source has it, and takes this back unless spec.suspend is changed"
+            " there, too."
         )
     spec = {key: value for key, value in before["spec"].items() if key != "suspend"}
     return after or {**before, "spec": spec | ({"suspend": True} if suspended else {})}

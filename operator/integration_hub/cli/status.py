@@ -126,7 +126,7 @@ def cause(report: Raw, screen: Screen) -> Iterator[str]:
     if report["ready"] != "Unknown" and not report["upToDate"]:
         yield "  The operator has not looked at the latest change of this instance yet."
     if report["managedBy"]:
-        yield f"  {report['managedBy']} keeps this instance as Git has it: change it there."
+        yield f"  {report['managedBy']} keeps this instance as its source has it: change it there."
 
 
 def _evidence(report: Raw, screen: Screen, now: datetime) -> Iterator[str]:

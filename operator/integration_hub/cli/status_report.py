@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from integration_hub.forms.ownership import keeper_of
 from integration_hub.model import names as c
 from integration_hub.model.reasons import REASONS, Reason
 
@@ -36,13 +37,6 @@ _COMMANDS: Mapping[str, tuple[tuple[str, ...], ...]] = {
 }
 """What to type next, by the reason of Ready."""
 _ELSE: tuple[tuple[str, ...], ...] = (("test", "NAME", "-n", "NAMESPACE"),)
-_MANAGERS = (
-    ("argocd.argoproj.io/tracking-id", "Argo CD"),
-    ("argocd.argoproj.io/instance", "Argo CD"),
-    ("kustomize.toolkit.fluxcd.io/name", "Flux"),
-    ("helm.toolkit.fluxcd.io/name", "Flux"),
-)
-_MANAGER_PREFIXES = (("argocd", "Argo CD"), ("kustomize-controller", "Flux"), ("helm-controller", "Flux"))
 
 
 def report_of(raw: Mapping[str, Any], now: datetime) -> Raw:
@@ -66,7 +60,7 @@ def report_of(raw: Mapping[str, Any], now: datetime) -> Raw:
         "remedy": _remedy(reason, ready.get("message") or ""),
         "since": ready.get("lastTransitionTime"),
         "upToDate": bool(ready) and not is_behind,
-        "managedBy": git_tool(raw),
+        "managedBy": keeper_of(raw["metadata"]),
         "identity": status.get("identity"),
         "authorization": status.get("authorization"),
         "test": failing_test(status, reason),
@@ -98,16 +92,6 @@ def failing_test(status: Mapping[str, Any], reason: str) -> Raw | None:
     tests = status.get("tests") or []
     found = next((t for t in tests if t.get("result") != "Success" and t.get("reason") == reason), None)
     return None if found is None else _test(found) | {"stages": list(found.get("stages") or [])}
-
-
-def git_tool(raw: Mapping[str, Any]) -> str | None:
-    """Return the tool that keeps an object as Git has it, as far as the object shows; None where none does."""
-    metadata = raw["metadata"]
-    marks = {**(metadata.get("labels") or {}), **(metadata.get("annotations") or {})}
-    by_mark = next((tool for mark, tool in _MANAGERS if mark in marks), None)
-    managers = [entry.get("manager") or "" for entry in metadata.get("managedFields") or []]
-    by_field = (tool for prefix, tool in _MANAGER_PREFIXES if any(m.startswith(prefix) for m in managers))
-    return by_mark or next(by_field, None)
 
 
 def _unseen(*, is_new: bool) -> str:
