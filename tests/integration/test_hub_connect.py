@@ -157,6 +157,9 @@ def test_a_screen_reader_gets_lines_and_the_folder_becomes_a_connection_by_kubec
         hub, "connect", "--plain", "-o", str(folder), *LOOPBACK, secrets=(CANARY, token), TERM="dumb"
     )
     run.answers("Which system?", "kubernets")
+    run.sees("1  Kubernetes API: ")
+    run.sees("2  Kubernetes (not installed yet): ")
+    run.answers("Which system?", "1")
     run.sees("Run 'kubectl cluster-info' to see the address.")
     run.answers("API server: ", "http://kubernetes.example.com")
     run.sees("Not taken: API server must start with https://.")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import signal
 import time
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import yaml
 
 from conftest import Kubectl
 from integration_hub.devcluster import ControlPlane, ControlPlaneInfo
-from support.hub_command import Hub, user_kubeconfig
+from support.hub_command import Hub, press_ctrl_c, user_kubeconfig
 from support.instances import Api, Object, instance, ready_status
 
 pytestmark = pytest.mark.cluster
@@ -214,7 +213,7 @@ def test_watching_prints_every_change_below_what_there_was_until_ctrl_c(
     api.delete(three[0])
     api.merge(three[1], ready_status("True", "Connected"), "/status")
     assert process.stdout.readline().split()[:3] == ["crm", "True", "Connected"]
-    process.send_signal(signal.SIGINT)
+    press_ctrl_c(process)
     ran = hub.ended(process)
     assert ran.code == 130
     assert "billing was deleted." in ran.err
@@ -230,7 +229,7 @@ def test_watching_one_as_json_prints_whole_objects_and_no_others(
     api.merge(three[1], {"status": {"phase": "Error"}}, "/status")
     api.merge(three[2], {"status": {"phase": "Pending"}}, "/status")
     assert process.stdout.readline() == "new Pending\n"
-    process.send_signal(signal.SIGINT)
+    press_ctrl_c(process)
     assert hub.ended(process).code == 130
 
 
@@ -250,7 +249,7 @@ def test_watching_goes_on_when_the_api_server_is_away_for_a_while(
     spare_cluster.up()
     spare_api.merge(applied, ready_status("False", "SecretNotFound"), "/status")
     assert process.stdout.readline().split()[:3] == ["steady", "False", "SecretNotFound"]
-    process.send_signal(signal.SIGINT)
+    press_ctrl_c(process)
     assert hub.ended(process).code == 130
     spare_api.delete(applied)
 

@@ -7,7 +7,6 @@ import base64
 import os
 import pty
 import secrets
-import signal
 import subprocess
 import sys
 import threading
@@ -27,7 +26,7 @@ from integration_hub.shell.keyring_source import (
     keyring_manifest,
 )
 from support.gate import Gate
-from support.hub_command import Ran, forms, user_kubeconfig
+from support.hub_command import Ran, forms, press_ctrl_c, user_kubeconfig
 from support.records import (
     FIELDS,
     NAME,
@@ -52,7 +51,7 @@ NEW = with_new_key(OLD, secrets.token_bytes)
 def interrupt(process: subprocess.Popen[bytes]) -> None:
     """Press Ctrl-C until it is noticed: a signal that comes just before Python begins to read a line is not, yet."""
     for _ in range(20):
-        process.send_signal(signal.SIGINT)
+        press_ctrl_c(process)
         with suppress(subprocess.TimeoutExpired):
             process.wait(2)
             return
@@ -257,7 +256,7 @@ async def test_a_rotation_that_is_stopped_is_resumed_and_says_how(  # noqa: PLR0
         # Not strict: a connection that is stuck does not close properly.
         process = hub_keys.start("rotate", kubeconfig=narrow, strict=False)
         await asyncio.to_thread(wait_until, lambda: pipe.is_stuck, bool, "the pipe is full")
-        process.send_signal(signal.SIGINT)
+        press_ctrl_c(process)
         ran = await asyncio.to_thread(hub_keys.ended, process)
     assert ran.code == 130
     assert "Stopped. key-2 is added and active." in ran.err

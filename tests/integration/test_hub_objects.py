@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import signal
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ import yaml
 
 from conftest import Kubectl
 from integration_hub.devcluster import ControlPlane, ControlPlaneInfo
-from support.hub_command import Hub, lines_until, user_kubeconfig
+from support.hub_command import Hub, lines_until, press_ctrl_c, user_kubeconfig
 from support.instances import Api, Object, definition, instance, ready_status, secret
 from support.target_server import TargetServer
 from support.wizard import Terminal
@@ -141,7 +140,7 @@ def test_watching_a_tree_prints_it_again_when_something_of_it_has_changed_until_
     api.delete(bound)
     assert process.stderr is not None
     assert process.stderr.readline() == f"{namespace}/billing was deleted.\n"
-    process.send_signal(signal.SIGINT)
+    press_ctrl_c(process)
     ran = hub.ended(process)
     assert ran.code == 130
     assert "used by Pod once" not in "\n".join([*second, *third, ran.out])
@@ -173,7 +172,7 @@ def test_watching_a_tree_goes_on_when_the_api_server_is_away_for_a_while(
     spare_cluster.up()
     spare_api.merge(applied, ready_status("False", "SecretNotFound"), "/status")
     lines_until(process, "default/steady: SecretNotFound")
-    process.send_signal(signal.SIGINT)
+    press_ctrl_c(process)
     assert hub.ended(process).code == 130
     spare_api.delete(applied)
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import signal
 from pathlib import Path
 
 import pytest
 
 from conftest import Kubectl
 from integration_hub.devcluster import ControlPlane, ControlPlaneInfo
-from support.hub_command import Hub, lines_until, user_kubeconfig
+from support.hub_command import Hub, lines_until, press_ctrl_c, user_kubeconfig
 from support.instances import Api, Object, account, definition, instance, ready_status, secret
 from support.operator_process import OperatorProcess
 from support.target_server import Answer, TargetServer
@@ -113,7 +112,7 @@ def test_watching_a_status_prints_it_again_when_it_says_something_else_until_ctr
     api.delete(applied)
     api.apply(instance(namespace, "new", "acme"))
     assert "Cannot tell: NotSeen" in lines_until(process, "Next: ")
-    process.send_signal(signal.SIGINT)
+    press_ctrl_c(process)
     ran = hub.ended(process)
     assert ran.code == 130
     assert f"{namespace}/new was deleted." in ran.err
@@ -128,7 +127,7 @@ def test_a_status_is_watched_as_yaml_one_document_after_another(hub: Hub, api: A
     second = lines_until(process, "upToDate")
     assert second[0] == "---"
     assert "reason: SecretNotFound" in second
-    process.send_signal(signal.SIGINT)
+    press_ctrl_c(process)
     assert hub.ended(process).code == 130
 
 
@@ -165,7 +164,7 @@ def test_events_are_listed_and_those_that_come_are_printed_below(
     assert f"{namespace}/billing" in process.stdout.readline()
     api.merge(connection, {"spec": {"suspend": True}})
     assert process.stdout.readline().split()[1:4] == ["Normal", "Suspended", f"{namespace}/billing"]
-    process.send_signal(signal.SIGINT)
+    press_ctrl_c(process)
     assert hub.ended(process).code == 130
 
 
@@ -200,7 +199,7 @@ def test_watching_events_by_label_has_those_of_an_instance_that_is_labelled_late
     api.merge(connection, {"spec": {"suspend": True}})
     seen = lines_until(process, "Suspended")[-1]
     assert f"{namespace}/billing" in seen
-    process.send_signal(signal.SIGINT)
+    press_ctrl_c(process)
     assert hub.ended(process).code == 130
 
 

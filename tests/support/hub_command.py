@@ -41,6 +41,18 @@ class Ran:
         return json.loads(self.out)
 
 
+def press_ctrl_c(process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> None:
+    """Press Ctrl-C as a person does: once more where nothing happens.
+
+    Python misses a signal that comes in the instant before it begins to read, until something comes to be read.
+    """
+    for _ in range(4):
+        process.send_signal(signal.SIGINT)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(5)
+            return
+
+
 class Hub:
     """Runs `hub` with the rights of a kubeconfig; with none, as on a machine that knows no cluster."""
 
@@ -98,7 +110,7 @@ class Hub:
             seen += line
             if line.strip().startswith(when):
                 break
-        process.send_signal(signal.SIGINT)
+        press_ctrl_c(process)
         ran = self.ended(process)
         return Ran(ran.code, seen + ran.out, ran.err)
 
