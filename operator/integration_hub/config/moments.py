@@ -9,8 +9,9 @@ from typing import Any, Final
 NUMBER: Final = re.compile(r"[0-9]{1,15}(\.[0-9]{1,9})?", re.ASCII)
 """A number that an answer has as text."""
 
-_MILLISECONDS: Final = 1e11
-"""Seconds since 1970 reach this number in the year 5138, and milliseconds have passed it in 1973."""
+_MILLISECONDS: Final = 946_684_800_000
+"""Milliseconds reach this number in the year 2000. As seconds, no calendar has it: the last of the year 9999, which
+some write for 'never', is less."""
 _ZONE: Final = re.compile(r" (?:(?P<utc>UTC|GMT)|(?P<offset>[+-][0-9]{4}))\Z", re.ASCII)
 """A zone behind a space, as GitHub writes it: '2026-12-31 12:00:00 UTC'."""
 _LONGEST: Final = 64

@@ -91,11 +91,20 @@ def warning_due(ends_at: datetime, now: datetime, warned: int | None) -> int | N
     return due
 
 
-def still_warned(warned: int | None, before: datetime | None, ends_at: datetime | None) -> int | None:
-    """Return what was warned of this end: nothing where `warned` is about `before` and that was another end."""
+def still_warned(
+    warned: int | None,
+    before: datetime | None,
+    ends_at: datetime | None,
+    passed: timedelta = timedelta(0),
+) -> int | None:
+    """Return what was warned of this end: nothing where `warned` is about `before` and that was another end.
+
+    `passed` is the time since `before` was told. An end that is put off by as much is the same: so many days after the
+    last use, say.
+    """
     if before is None or ends_at is None:
         return None
-    return warned if abs(ends_at - before) <= _SAME_END else None
+    return warned if -_SAME_END <= ends_at - before <= _SAME_END + passed else None
 
 
 def next_warning(ends_at: datetime, now: datetime) -> datetime | None:

@@ -50,7 +50,9 @@ def _understood(value: Value) -> CredentialEnd:
 
 
 def _is_never(value: Value) -> bool:
-    """Tell whether a moment is the one that means 'never', in whichever zone: in ours, there may be no such year."""
+    """Tell whether it means 'never': nothing, 0 or -1, or the year 9999 in any zone; ours may have no such year."""
     if isinstance(value, datetime):
         return value.year == _NEVER
-    return isinstance(value, str) and value.strip().startswith(f"{_NEVER}-")
+    if isinstance(value, str):
+        return value.strip() in {"", "0", "-1"} or value.strip().startswith(f"{_NEVER}-")
+    return isinstance(value, int | float) and not isinstance(value, bool) and value <= 0

@@ -86,7 +86,9 @@ def fields_read(identity: str) -> Mapping[str, int]:
     if is_expression(identity):
         expression = compile_expression(identity)
         if "json" not in expression.fields and "headers" not in expression.fields:
-            raise ValueError("must read the answer, like 'response.json.user.email'")
+            raise ValueError(
+                "must read 'response.json' or 'response.headers', like 'response.json.user.email'"
+            )
         return expression.config
     names = [
         str(part[1]) for part in parse_identity(identity) if not isinstance(part, str) and part[0] == CONFIG

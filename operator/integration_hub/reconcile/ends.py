@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from integration_hub.credentials.lifetime import act_by, end_words, next_warning, still_warned, warning_due
 from integration_hub.model.instance import CredentialStatus, InstanceStatus
@@ -13,11 +13,17 @@ from integration_hub.reconcile.times import parse_timestamp, timestamp
 
 
 def told(
-    before: CredentialStatus | None, now_known: CredentialStatus, now: datetime
+    before: CredentialStatus | None,
+    now_known: CredentialStatus,
+    now: datetime,
+    passed: timedelta = timedelta(0),
 ) -> tuple[CredentialStatus, Notice | None]:
-    """Return what status says of the credential, and the warning that has fallen due."""
+    """Return what status says of the credential, and the warning that has fallen due.
+
+    `passed` is the time since what was known before was found.
+    """
     ends_at = ends(now_known)
-    warned = still_warned(before.warned_days, ends(before), ends_at) if before is not None else None
+    warned = still_warned(before.warned_days, ends(before), ends_at, passed) if before is not None else None
     if ends_at is None:
         return now_known, None
     days = warning_due(ends_at, now, warned)
