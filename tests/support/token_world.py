@@ -303,6 +303,8 @@ class World:
             binding_version="1" if self.bindings else None,
             consent=consent,
             first_look=not self.started,
+            fingerprint_key=b"f" * 32,
+            tested_fingerprint=self.decision.fingerprint if self.decision is not None else None,
             awaited_at=self.decision.awaited_at if self.started and self.decision is not None else None,
         )
 

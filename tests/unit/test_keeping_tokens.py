@@ -14,6 +14,7 @@ from integration_hub.model.base import AUTHORIZE_ANNOTATION, REQUEST_ANNOTATION
 from integration_hub.model.http import FailureKind
 from integration_hub.model.reasons import REASONS, Reason
 from integration_hub.model.tokens import ConsentAnswer
+from integration_hub.reconcile.consent import MOST_REFUSED
 from integration_hub.reconcile.inputs import ConsentResult, Effect, Send, WriteRecord
 from integration_hub.reconcile.pipeline import reconcile
 from support.builders import NOW, found, instance
@@ -1445,7 +1446,7 @@ class TestDevice:
         world = World(of=oauth("deviceCode"))
         world.run()
         world.provider.device = ""
-        for _ in range(4):
+        for _ in range(MOST_REFUSED - 1):
             world.sleep_until_due()
             world.run()
             assert world.ready == ("Unknown", "AuthorizationRequired"), "it may be a gateway's mood"
@@ -1453,6 +1454,49 @@ class TestDevice:
         world.run()
         assert world.ready == ("False", "TokenRequestRejected")
         assert world.status.authorization is None
+
+
+class TestATokenURLThatGivesNone:
+    """Where no token is to be had, no test of the suite can be made, however that is told."""
+
+    @pytest.mark.parametrize("kind", [FailureKind.RESPONSE_TOO_LARGE, FailureKind.CONNECTION_REFUSED])
+    def test_it_is_asked_no_more_often_where_there_are_more_tests(self, kind: FailureKind) -> None:
+        requests = []
+        for names in ([], ["more"]):
+            of = oauth("clientCredentials")
+            of["spec"]["tests"].append({"name": "more", "request": {"path": "/v1/more"}})
+            world = World(of=of)
+            world.raw["spec"]["tests"] = [{"name": name} for name in names]
+            world.run()
+            assert world.ready == ("True", "Connected")
+            world.provider.down = kind
+            begun, passes = world.now, 0
+            while world.now - begun < timedelta(hours=6):
+                world.sleep_until_due()
+                world.run()
+                passes += 1
+                assert passes < 200, "it never rests"
+            requests.append(world.provider.token_requests)
+        alone, with_another = requests
+        assert with_another == alone, "each is a request with the client's secret"
+
+
+class TestARefusedClient:
+    """A client that the token URL does not accept is spared until its credentials are others."""
+
+    def test_another_version_of_the_same_secret_is_no_reason_to_ask_again(self) -> None:
+        world = World(of=oauth("clientCredentials"))
+        world.provider.refuses = "invalid_client"
+        world.run()
+        assert world.ready == ("False", "TokenClientRejected")
+        before = world.provider.token_requests
+        for version in ("8", "9"):
+            world.secret = replace(world.secret, version=version)
+            world.run()
+        assert world.provider.token_requests == before
+        world.secret = found(version="10", **CLIENT | {"clientSecret": "another"})
+        world.run()
+        assert world.provider.token_requests == before + 1
 
 
 class TestWordsOfTheDefinition:

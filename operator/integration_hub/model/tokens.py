@@ -74,6 +74,8 @@ class DeviceCode:
     """Seconds between polls."""
     next_poll: datetime | None = None
     """Not to be asked for before this."""
+    refused: int = 0
+    """How many polls in a row were refused without a word of why."""
     awaited_since: datetime | None = None
     """When the first of the codes in a row was shown that nobody has used."""
 

@@ -37,6 +37,9 @@ MOST_PATIENT = timedelta(seconds=60)
 LONGEST_PAUSE = 60.0
 """Seconds between polls at most, where they fail."""
 
+MOST_REFUSED = 4
+"""So many polls in a row that are refused without a word of why end a code: one may be a gateway's mood."""
+
 _DENIED = frozenset(
     {
         "access_denied",
@@ -270,24 +273,26 @@ class Consent:
                 return (yield from self.refuse(reason, said))
             case DevicePending(interval):
                 return (yield from self._poll_later(device, interval))
-            case TokenRefused() as refused if ended.exchanges and self._is_final(
-                device, refused, ended.exchanges
-            ):
-                return (yield from self._stop_asking(refused, ended.exchanges))
+            case TokenRefused() as refused if ended.exchanges:
+                return (yield from self._refused(device, refused, ended.exchanges))
             case _:
                 # RFC 8628 section 3.5: where the connection fails, wait longer each time.
                 return (yield from self._poll_later(device, min(device.interval * 2, LONGEST_PAUSE)))
 
-    def _is_final(self, device: DeviceCode, refused: TokenRefused, exchanges: Exchanges) -> bool:
-        """Tell whether a poll was refused for what no person at the code can mend, like a wrong client secret.
+    def _refused(
+        self, device: DeviceCode, refused: TokenRefused, exchanges: Exchanges
+    ) -> Generator[Effect, Answer, Renewal | None]:
+        """Give the code up where a poll was refused for what no person at it can mend, like a wrong client secret.
 
         A refusal without a code may be a gateway's mood, so it counts only once it has come several times.
         """
-        diagnosis = self.keeper.explain(exchanges)
-        if REASONS[diagnosis.reason].course is Course.RETRYING:
-            return False
-        is_told = bool(refused.code or refused.message) or diagnosis.by_rule
-        return is_told or device.interval >= LONGEST_PAUSE
+        diagnosis, count = self.keeper.explain(exchanges), device.refused
+        if REASONS[diagnosis.reason].course is not Course.RETRYING:
+            count += 1
+            is_told = bool(refused.code or refused.message) or diagnosis.by_rule
+            if is_told or count >= MOST_REFUSED:
+                return (yield from self._stop_asking(refused, exchanges))
+        return (yield from self._poll_later(device, min(device.interval * 2, LONGEST_PAUSE), refused=count))
 
     def _stop_asking(self, refused: TokenRefused, exchanges: Exchanges) -> Generator[Effect, Answer, Renewal]:
         """Give up the code (RFC 8628 section 3.5); the refusal is told and tried again as any other of credentials."""
@@ -323,11 +328,14 @@ class Consent:
         waited = now - (device.awaited_since or now)
         return now + max(timedelta(seconds=device.interval), min(waited / PATIENCE, MOST_PATIENT))
 
-    def _poll_later(self, device: DeviceCode, interval: float) -> Generator[Effect, Answer, Renewal | None]:
+    def _poll_later(
+        self, device: DeviceCode, interval: float, *, refused: int = 0
+    ) -> Generator[Effect, Answer, Renewal | None]:
         keeper = self.keeper
-        later = replace(device, interval=interval)
+        later = replace(device, interval=interval, refused=refused)
+        is_known = later == device
         later = replace(later, next_poll=self._next_poll(later))
-        if interval == device.interval:
+        if is_known:
             # The decision says when to ask next, and the operator remembers that. Another one may ask once too early.
             self._know(later)
             return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from integration_hub.model import conditions as c
@@ -63,8 +64,8 @@ def credential_fields(run: Run) -> dict[str, Any]:
     """Return what status says of the credentials, and take note of a warning; nothing where they were not looked at."""
     if run.keeper is not None:
         return token_fields(run)
-    if run.secret is None:
-        return {}
+    if run.secret is None or run.method is not None:
+        return {}  # of tokens their record tells, and not the Secret
     ends = [parse_timestamp(status.credential_expires_at) for status in run.standing.statuses()]
     if run.credentials is not None:
         ends.append(run.passed.method_type.ends_at(run.passed.settings, run.credentials))
@@ -101,7 +102,9 @@ def token_fields(run: Run) -> dict[str, Any]:
 
 
 def _warned(run: Run, known: CredentialStatus) -> CredentialStatus:
-    status, notice = told(run.inputs.instance.status.credential, known, run.inputs.now)
+    before, now = run.inputs.instance.status, run.inputs.now
+    tested = parse_timestamp(before.last_tested) or now
+    status, notice = told(before.credential, known, now, max(now - tested, timedelta(0)))
     if notice is not None:
         run.notices.append(notice)
     return status
@@ -109,7 +112,7 @@ def _warned(run: Run, known: CredentialStatus) -> CredentialStatus:
 
 def credentials_known(run: Run) -> bool:
     """Tell whether the Secret has what is needed. Without a turn it is not read: it is as it is known from before."""
-    if run.secret is not None or run.inputs.instance.spec.auth.secret_ref is None:
+    if run.secret is not None or run.inputs.instance.spec.auth.secret_ref is None or _sends_none(run):
         return True
     before = run.inputs.instance.status.condition(c.CREDENTIALS_AVAILABLE)
     return run.standing.current and before is not None and before.status == "True"

@@ -117,6 +117,7 @@ def _with_tokens(run: Run, gates: GateResult, method: TokenMethod) -> Story:
     if run.kept.failed is not None:
         # With the tokens, so that none of them is repeated that the other side says.
         shown = in_use(keeper.record.tokens, credentials)
+        run.fingerprint = fingerprint_of(credentials, run.inputs.fingerprint_key)
         run.take(run.standing.default, run.kept.failed, shown, said=run.kept.said)
         return (yield from _tested(run, gates))
     run.credentials = in_use(run.kept.tokens, credentials)
@@ -187,7 +188,7 @@ def _read_credentials(run: Run) -> Generator[Effect, Answer, Credentials | Crede
         return run.credentials
     instance = run.inputs.instance
     if run.secret is None:
-        run.secret = yield from read_secret(instance)
+        run.secret = yield from read_secret(instance, run.passed)
     found = use_secret(instance, run.passed, run.secret)
     if isinstance(found, Credentials):
         run.credentials = found

@@ -45,7 +45,7 @@ class Standing:
         if default is None or default.last_result == "Success":
             return False
         reason = Reason(default.last_reason or default.reason)
-        return REASONS[reason].conditions[0] in {c.REACHABLE, c.AUTHENTICATED}
+        return _ended_at_token_url(default) or REASONS[reason].conditions[0] in {c.REACHABLE, c.AUTHENTICATED}
 
     def refused(self) -> bool:
         """Tell whether the default test's verdict is that the credentials are of no use."""
@@ -98,6 +98,11 @@ class Standing:
             if status.result != "Success":
                 return _explained(status, default=planned.test.default)
         return _all_good([self.held[planned.test.name] for planned in required])
+
+
+def _ended_at_token_url(status: TestStatus) -> bool:
+    """Tell whether the last result of a test is about a token, so that nothing was asked of the system itself."""
+    return status.last_result != "Success" and bool(status.stages) and status.stages[-1].name == "token"
 
 
 def standing_of(inputs: Inputs, suite: Sequence[PlannedTest]) -> Standing:
