@@ -332,6 +332,16 @@ async def hanging_up(connection: Connection) -> None:
     connection.reset()
 
 
+def failing_for_strangers(answer: bytes, stranger: bytes) -> Behaviour:
+    """Answer who brings a credential, and another way who brings none."""
+
+    async def behave(connection: Connection) -> None:
+        while (request := await connection.request()) is not None:
+            await connection.send(answer if b"authorization:" in request.lower() else stranger)
+
+    return behave
+
+
 def wanting_a_certificate(world: World) -> AbstractContextManager[int]:
     context = world.identity.server_context()
     context.verify_mode = ssl.CERT_REQUIRED
@@ -698,6 +708,10 @@ SCENARIOS: Sequence[Scenario] = (
     Scenario("nobody", R.IDENTITY_MISSING, "identity", served(said(OK, {"hello": "there"}), WHO)),
     Scenario("the same for somebody without a token", R.CREDENTIAL_UNPROVEN, "control",
              served(WE, WHO | {"proveCredential": True})),
+    Scenario("no telling what somebody without a token gets", R.PROOF_PENDING, "control",
+             served(failing_for_strangers(WE, page("503 Service Unavailable")), WHO | {"proveCredential": True})),
+    Scenario("a token that makes the difference", R.CONNECTED, "control",
+             served(failing_for_strangers(WE, REJECTED), WHO | {"proveCredential": True})),
     Scenario("a connection that works", R.CONNECTED, "identity", served(WE, WHO, secure=True, name=NAMED)),
 )  # fmt: skip
 
@@ -803,4 +817,5 @@ def evidence(exchange: Exchange) -> object:
         tuple(sorted(exchange.credentials.items())),
         exchange.sent.headers.get("Authorization", "").partition(" ")[0],
         exchange.sent.client_certificate and exchange.sent.client_certificate.certificate,
+        exchange.control and exchange.control.response and exchange.control.response.status,
     )

@@ -581,3 +581,58 @@ class TestWhoGivesUp:
             await traffic.close()
             await asyncio.gather(asking, return_exceptions=True)
             assert asking.cancelled()
+
+
+def control(request: HttpRequest) -> HttpRequest:
+    """The same without the credential."""
+    return replace(request, headers={}, purpose="control")
+
+
+class TestControls:
+    """What was asked with a credential is asked once more without it, to see that the credential makes a difference."""
+
+    async def test_one_never_waits_and_is_paid_for_afterwards(self, make_traffic: MakeTraffic) -> None:
+        traffic = make_traffic(replace(ROOMY_HOUR, burst=1))
+        async with FaultServer(answering(response())) as server:
+            asked = get(server.url())
+            assert answered(await send(traffic, asked)).status == 200
+            waiting = await send(traffic, get(server.url("/next")))
+            assert isinstance(waiting, Later)
+            assert answered(await send(traffic, control(asked))).status == 200
+            after = await send(traffic, get(server.url("/after")))
+            assert isinstance(after, Later)
+            # One place for who came before, and one for what was paid.
+            assert after.seconds > waiting.seconds * 2
+
+    async def test_all_of_many_come_to_an_end_at_a_host_that_many_ask(
+        self, make_traffic: MakeTraffic
+    ) -> None:
+        traffic = make_traffic(Limits(concurrency=4, per_second=200, burst=2))
+
+        async def prove(url: str) -> None:
+            assert answered(await in_line(traffic, get(url), who=url)).status == 200
+            assert answered(await send(traffic, control(get(url)))).status == 200
+
+        async with FaultServer(answering(response())) as server:
+            await asyncio.gather(*(prove(server.url(f"/{number}")) for number in range(60)))
+            assert len(server.requests) == 120, "nothing was asked for twice"
+
+    @pytest.mark.parametrize("told", [TOO_MANY, COME_BACK_LATER, BAD_GATEWAY])
+    async def test_how_one_ends_says_nothing_of_the_host(
+        self, make_traffic: MakeTraffic, told: bytes
+    ) -> None:
+        traffic = make_traffic(replace(WIDE, open_after=1))
+        async with FaultServer(in_turn(response(), told, response())) as server:
+            asked = get(server.url())
+            assert answered(await send(traffic, asked)).status == 200
+            assert answered(await send(traffic, control(asked))).status != 200
+            assert answered(await send(traffic, asked, fresh=True)).status == 200
+            assert traffic.open_hosts() == 0
+
+    async def test_a_host_that_wants_to_be_left_alone_is_left_alone(self, make_traffic: MakeTraffic) -> None:
+        traffic = make_traffic(WIDE)
+        async with FaultServer(answering(COME_BACK_LATER)) as server:
+            asked = get(server.url())
+            assert answered(await send(traffic, asked)).status == 429
+            assert failed(await send(traffic, control(asked))).kind is FailureKind.HOST_PAUSED
+            assert len(server.requests) == 1

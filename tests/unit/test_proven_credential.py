@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,10 +12,12 @@ from integration_hub.model import conditions as c
 from integration_hub.model.http import FailureKind, HttpResponse, Outcome
 from integration_hub.model.instance import Stage
 from integration_hub.model.reasons import Reason
-from integration_hub.reconcile.inputs import Postponed
+from integration_hub.reconcile.inputs import Postponed, SecretAnswer, SecretState
 from support.builders import (
     CANARY,
+    NOW,
     Told,
+    after,
     answered,
     connected,
     definition,
@@ -24,6 +27,7 @@ from support.builders import (
     instance,
     tell,
 )
+from support.certificates import Authority
 
 TEST: dict[str, Any] = {
     "name": "account",
@@ -72,13 +76,22 @@ def test_the_second_request_is_the_first_without_what_the_auth_method_adds() -> 
         (answered(body={"email": "guest@acme.example"}), {"status": "200"}),
         (answered(body={"email": "ops@acme.example", "guest": True}), {"status": "200"}),
         (answered(body={}), {"status": "200"}),
-        (answered(503), {"status": "503"}),
+        (answered(500), {"status": "500"}),
         (
             failed(FailureKind.TLS_CLIENT_CERTIFICATE, "the host asks for one"),
             {"fault": "the host asks for one"},
         ),
     ],
-    ids=["refused", "sent to sign in", "page", "another", "failure rule", "no identity", "down", "no answer"],
+    ids=[
+        "refused",
+        "sent to sign in",
+        "page",
+        "another",
+        "failure rule",
+        "no identity",
+        "broken",
+        "wants a certificate",
+    ],
 )
 def test_whatever_is_not_the_same_success_proves_the_credential(
     other: Outcome, evidence: dict[str, str]
@@ -148,10 +161,60 @@ def test_nothing_more_is_sent_where_the_method_sends_no_credential() -> None:
     assert told.status.credential is None
 
 
-def test_a_test_whose_second_request_must_wait_is_made_again_as_a_whole() -> None:
-    told = tell(inputs(of=OF), found(), answered(), Postponed(30.0))
-    assert told.made == []
-    assert told.says(c.READY) == ("Unknown", Reason.TEST_PENDING)
+@pytest.mark.parametrize(
+    "other",
+    [
+        answered(429),
+        answered(503),
+        answered(504),
+        failed(FailureKind.RESPONSE_TIMEOUT),
+        failed(FailureKind.CONNECTION_LOST),
+        failed(FailureKind.HOST_PAUSED),
+        Postponed(30.0),
+    ],
+    ids=["too many", "down", "gateway", "no answer", "hung up", "paused", "not its turn"],
+)
+def test_what_passes_proves_nothing_and_disproves_nothing(other: Outcome | Postponed) -> None:
+    told = tell(inputs(of=OF), found(), answered(), other)
+    assert told.says(c.READY) == ("Unknown", Reason.PROOF_PENDING)
+    assert told.says(c.AUTHENTICATED) == ("Unknown", Reason.PROOF_PENDING)
+    assert control(told).result == "Unknown"
+    assert told.made == ["account"], "the answer with the credential is not asked for again at once"
+
+
+def test_a_connection_that_was_proven_stays_so_where_one_test_cannot_tell() -> None:
+    raw = after(instance(), tell(inputs(of=OF), found(), answered(), REFUSED))
+    later = NOW + timedelta(hours=1)
+    told = tell(inputs(raw, OF, now=later), found(), answered(), answered(503))
+    assert told.says(c.READY) == ("True", Reason.CONNECTED)
+    assert told.test("account").last_reason == Reason.PROOF_PENDING
+
+
+def test_who_is_shown_no_certificate_may_hang_up_without_a_word() -> None:
+    pair = Authority("Clients").issue("hub", for_server=False)
+    data = {"tls.crt": pair.chain.encode(), "tls.key": pair.key.encode()}
+    of = definition(
+        authMethods=[{"name": "pair", "type": "custom", "settings": {"mtls": {}}}],
+        tests=[TEST],
+    )
+    answer = SecretAnswer(SecretState.FOUND, uid="s-1", version="7", type="kubernetes.io/tls", data=data)
+    told = tell(inputs(of=of), answer, answered(), failed(FailureKind.CONNECTION_LOST))
+    assert told.says(c.READY) == ("True", Reason.CONNECTED)
+
+
+def test_a_failure_that_comes_with_success_is_not_asked_for_again() -> None:
+    told = tell(inputs(of=OF), found(), answered(body={"email": "ops@acme.example", "guest": True}))
+    assert told.sends == 1
+    assert told.says(c.READY) == ("False", Reason.CREDENTIALS_REJECTED)
+
+
+def test_a_secret_that_is_named_in_vain_is_not_read() -> None:
+    of = definition(
+        authMethods=[{"name": "none", "type": "custom", "settings": {"anonymous": {}}}], tests=[TEST]
+    )
+    told = tell(inputs(instance(), of, secret_version=None), answered())
+    assert told.reads == 0
+    assert told.says(c.READY) == ("True", Reason.CONNECTED)
 
 
 def test_the_duration_is_that_of_both_requests() -> None:

@@ -132,6 +132,10 @@ class TestChoiceAtTokenURL:
             "'CredentialExpired' is no reason; did you mean 'CredentialsExpired'?"
         )
 
+    def test_they_stand_where_no_other_test_is_made(self) -> None:
+        # Elsewhere the others would stay due, and be tried at once, again and again, in vain.
+        assert {REASONS[reason].conditions for reason in TOKEN_SELECTABLE} == {(c.AUTHENTICATED,)}
+
     def test_the_documentation_lists_them(self) -> None:
         text = (ROOT / "docs" / "definition-format.md").read_text(encoding="utf-8")
         chapter = text.partition("### Refused requests for tokens\n")[2].partition("\n- A rule tells")[0]

@@ -317,6 +317,24 @@ class HostBudget:
             (self._urgent if urgent else self._others).keep(who, now + later.seconds + GRACE)
         return later
 
+    def admit_control(self, now: float) -> Admitted | Refused:
+        """Say whether what was just asked with a credential may be asked without: at once, and paid for afterwards.
+
+        Had it to wait in line, the answer that it belongs to would be in vain, and be asked for again and again where
+        many wait. Those in line wait a little longer for it.
+        """
+        self._refill(now)
+        refusal = self._pause.refusal(now) or self._breaker.refusal(now, urgent=False)
+        if refusal is not None:
+            return refusal
+        self._tokens -= 1
+        self._in_flight += 1
+        return Admitted()
+
+    def control_ended(self) -> None:
+        """Take note of its end. How it ended is no sign: who comes without a credential has limits of its own."""
+        self._in_flight -= 1
+
     def leave(self, who: Hashable) -> None:
         """Give up the place of somebody who no longer needs to be admitted."""
         self._urgent.leave(who)

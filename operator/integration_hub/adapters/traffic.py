@@ -21,6 +21,9 @@ from integration_hub.adapters.http import HttpClient
 from integration_hub.adapters.progress import OnProgress
 from integration_hub.model.http import Failure, HttpRequest, Outcome
 
+CONTROL_PURPOSE = "control"
+"""What was just asked is asked once more, without the credential."""
+
 UNSHARED_PURPOSE = "token"
 """What a test asks is a question, by whatever method: GraphQL asks by POST, and who declares a test declares that it
 may be repeated at any time. A token is somebody's own: requests for it are never shared, not even identical ones."""
@@ -121,7 +124,10 @@ class Traffic:
             if exchange is not None:
                 budget.leave(who)
                 return await exchange.outcome(asker)
-            admission = budget.admit(now, who, urgent=urgent)
+            if request.purpose == CONTROL_PURPOSE:
+                admission: Admitted | Later | Refused = budget.admit_control(now)
+            else:
+                admission = budget.admit(now, who, urgent=urgent)
             if isinstance(admission, Refused):
                 return self._refuse(admission, origin, request.purpose)
             if isinstance(admission, Admitted):
@@ -187,7 +193,10 @@ class Traffic:
         """Count a request. That it has ended is told by its task: one that is cancelled at once never begins."""
         self.sent[purpose] += 1
         self._running.add(exchange.task)
-        exchange.task.add_done_callback(partial(self._ended, budget, admitted))
+        if purpose == CONTROL_PURPOSE:
+            exchange.task.add_done_callback(partial(self._control_ended, budget))
+        else:
+            exchange.task.add_done_callback(partial(self._ended, budget, admitted))
         if purpose != UNSHARED_PURPOSE:
             self._exchanges[key] = exchange
             exchange.task.add_done_callback(lambda _: self._keep_a_little(key, exchange))
@@ -196,6 +205,10 @@ class Traffic:
         self._running.discard(task)
         outcome = None if task.cancelled() or task.exception() else task.result()
         budget.ended(asyncio.get_running_loop().time(), datetime.now(UTC), outcome, was_probe=admitted.probe)
+
+    def _control_ended(self, budget: HostBudget, task: asyncio.Task[Outcome]) -> None:
+        self._running.discard(task)
+        budget.control_ended()
 
     def _keep_a_little(self, key: bytes, exchange: _Exchange) -> None:
         """Let an outcome answer identical requests for a moment. What has none is forgotten at once."""

@@ -142,9 +142,9 @@ class InstanceSpec(Model):
                     json_schema_extra=cel(
                         (
                             "has(self.request) || !(has(self.expect) || has(self.identity) || has(self.errorCode)"
-                            " || has(self.failures) || has(self.credentialExpiresAt))",
+                            " || has(self.failures) || has(self.credentialExpiresAt) || has(self.proveCredential))",
                             "must have a request: without one it names a test of the definition, which brings its own"
-                            " expect, identity, errorCode, failures and credentialExpiresAt",
+                            " expect, identity, errorCode, failures, credentialExpiresAt and proveCredential",
                         )
                     )
                 ),

@@ -133,6 +133,7 @@ class Reason(StrEnum):
     CREDENTIALS_REJECTED = "CredentialsRejected"
     CREDENTIALS_EXPIRED = "CredentialsExpired"
     CREDENTIAL_UNPROVEN = "CredentialUnproven"
+    PROOF_PENDING = "ProofPending"
     AUTH_SCHEME_WRONG = "AuthSchemeWrong"
     SECRET_PLACEHOLDER = "SecretPlaceholder"
     SECRET_QUOTED = "SecretQuoted"
@@ -658,6 +659,13 @@ REASONS: dict[Reason, ReasonInfo] = {
         "Let the test ask for what only those get who have a credential, or have the system protected. Where it is"
         " open on purpose, choose an auth method that sends no credential, if the definition has one.",
     ),
+    Reason.PROOF_PENDING: ReasonInfo(
+        _R,
+        (c.AUTHENTICATED,),
+        "The request has succeeded, and whether it would succeed without a credential, too, could not be found out.",
+        "The operator tries again by itself. Where it stays so, 'hub test NAME' shows how the request without the"
+        " credential ends.",
+    ),
     Reason.AUTH_SCHEME_WRONG: ReasonInfo(
         _S,
         (c.AUTHENTICATED,),
@@ -1087,13 +1095,10 @@ TOKEN_SELECTABLE: frozenset[Reason] = frozenset(
         Reason.INSUFFICIENT_SCOPE,
         Reason.CLIENT_ADDRESS_BLOCKED,
         Reason.PERMISSION_DENIED,
-        Reason.WRONG_REGION,
-        Reason.PAYMENT_REQUIRED,
-        Reason.QUOTA_EXCEEDED,
-        Reason.MAINTENANCE,
     }
 )
-"""What a refused request for a token can mean, and so what the `failures[]` of an auth method may name."""
+"""What a refused request for a token can mean, and so what the `failures[]` of an auth method may name. All of it
+stands at Authenticated: nothing was asked of the system itself."""
 
 COULD_NOT_TELL: frozenset[Reason] = frozenset(
     {
@@ -1101,6 +1106,7 @@ COULD_NOT_TELL: frozenset[Reason] = frozenset(
         Reason.WAITING_FOR_QUOTA,
         Reason.DNS_TIMEOUT,
         Reason.DNS_FAILED,
+        Reason.PROOF_PENDING,
         Reason.TOKEN_ENDPOINT_BUSY,
         Reason.RATE_LIMITED,
         Reason.TOO_MANY_REQUESTS,

@@ -68,9 +68,28 @@ def _shown(facts: Facts) -> ClientCertificate | None:
     return facts.sent.client_certificate if facts.sent else None
 
 
-def _succeeds_as_well(facts: Facts, control: Facts) -> bool:
-    """Tell whether another answer to the same request is a success, too, and says the same of who is connected."""
-    if control.response is None or control.rule is not None:
+def _tells_nothing(facts: Facts) -> bool:
+    """Tell whether nobody knows what would be answered without the credential: no answer came, or one that passes."""
+    control = facts.control
+    if control is None or control.status in _PASSING:
+        return True
+    # Who is shown no certificate may hang up without a word.
+    ours = facts.sent.client_certificate if facts.sent is not None else None
+    speaking = _NO_CERTIFICATE if ours is not None else {FailureKind.TLS_CLIENT_CERTIFICATE}
+    return control.kind is not None and control.kind not in speaking
+
+
+_PASSING: Final = frozenset({408, 425, 429, 502, 503, 504})
+"""Statuses of who is asked too often, or of what stands before the system and does not get through to it."""
+_NO_CERTIFICATE: Final = frozenset(
+    {FailureKind.TLS_CLIENT_CERTIFICATE, FailureKind.TLS_FAILED, FailureKind.CONNECTION_LOST}
+)
+
+
+def _succeeds_as_well(facts: Facts) -> bool:
+    """Tell whether the same without the credential is a success, too, and says the same of who is connected."""
+    control = facts.control
+    if control is None or control.response is None or control.rule is not None:
         return False
     found = next(row for row in AT_TEST if row.matches(control))
     return found.reason is Reason.CONNECTED and control.identity == facts.identity
@@ -808,8 +827,16 @@ BODIES: Final[Sequence[Row]] = (
         "control",
         Reason.CREDENTIAL_UNPROVEN,
         "the test has `proveCredential`, and the same request without the credential succeeds with the same identity",
-        lambda facts: facts.control is not None and _succeeds_as_well(facts, facts.control),
+        _succeeds_as_well,
         ANSWERED + ", and so it does where no credential is sent.",
+    ),
+    Row(
+        "control",
+        Reason.PROOF_PENDING,
+        "the test has `proveCredential`, and the same request without the credential got no answer, or one of the"
+        " statuses 408, 425, 429, 502, 503 and 504",
+        lambda facts: facts.is_to_be_proven and _tells_nothing(facts),
+        ANSWERED + "; whether it does so without a credential, too, could not be found out.",
     ),
     Row(
         "identity",

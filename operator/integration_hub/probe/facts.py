@@ -355,6 +355,11 @@ class Facts:
         return tuple(SCHEMES[name] for name in sorted(found)) if found <= SCHEMES.keys() else ()
 
     @property
+    def is_to_be_proven(self) -> bool:
+        """Whether a success counts only if the same does not succeed without the credential."""
+        return self.plan.test.prove_credential and self.sent is not None and not self.sends_nothing
+
+    @property
     def sends_nothing(self) -> bool:
         """Whether the auth method has added nothing to the test's request, so that no credential was sent."""
         return self.sent is not None and self.sent == self.plan.request
@@ -505,7 +510,7 @@ class Facts:
         """Who we are connected as."""
         place = self.plan.test.identity
         if place and self.response is not None and is_expression(place):
-            return evaluated_identity(place, self.document, self._forms)
+            return evaluated_identity(place, self._shown_document, self._forms)
         return self._read(self.plan.test.identity, parse_identity, self._forms)
 
     @cached_property
@@ -514,7 +519,20 @@ class Facts:
         expression = self.plan.test.credential_expires_at
         if not expression or self.response is None or self.is_token or self.credentials.tokens is not None:
             return None
-        return credential_end(expression, self.document)
+        return credential_end(expression, self._shown_document)
+
+    @cached_property
+    def _shown_document(self) -> Document:
+        """The answer without the secrets that it repeats: what an expression makes of these would be shown."""
+        answer = self.document
+        if self.response is None:
+            return answer
+        body = self.body.decode("utf-8", "replace")
+        headers = {name: self.masked(value) for name, value in self.headers.items()}
+        masked = self.masked(body)
+        if masked == body and headers == dict(self.headers):
+            return answer
+        return Document(HttpResponse(self.status, headers, masked.encode()), self.plan.config)
 
     def _read(
         self, place: str | None, parse: Callable[[str], Identity], secrets: Collection[str] = ()

@@ -11,7 +11,8 @@ from integration_hub.auth.flow import AuthContext, CredentialProblem, Credential
 from integration_hub.model.http import HttpRequest, Outcome
 from integration_hub.model.instance import IntegrationInstance
 from integration_hub.model.reasons import Reason
-from integration_hub.probe.plan import ProbePlan
+from integration_hub.probe.facts import Facts
+from integration_hub.probe.finding import find
 from integration_hub.reconcile.gates import PlannedTest, Ready
 from integration_hub.reconcile.inputs import (
     Answer,
@@ -38,10 +39,12 @@ class Exchanges(NamedTuple):
         return sum(outcome.seconds for outcome in (*self.outcomes, self.control) if outcome is not None)
 
 
-def read_secret(instance: IntegrationInstance) -> Generator[Effect, Answer, SecretAnswer | None]:
-    """Ask for the Secret that the instance names; None where it names none."""
+def read_secret(
+    instance: IntegrationInstance, passed: Ready
+) -> Generator[Effect, Answer, SecretAnswer | None]:
+    """Ask for the Secret that the instance names; None where it names none, or the auth method reads none."""
     reference = instance.spec.auth.secret_ref
-    if reference is None:
+    if reference is None or not passed.method_type.secret_keys(passed.settings):
         return None
     answer = yield ReadSecret(reference.name)
     if not isinstance(answer, SecretAnswer):
@@ -113,7 +116,7 @@ def make_test(  # noqa: PLR0913 - what a test needs, and its manner by name
 ) -> Generator[Effect, Answer, Exchanges | Postponed]:
     """Drive the auth method's flow to its last request, the test itself; stop at the first that gets no answer.
 
-    Where a test is to prove the credential and may have succeeded, the request is made once more without it.
+    Where a test is to prove the credential and succeeds otherwise, the request is made once more without it.
 
     Return Postponed where the host's budget allows no request now.
     """
@@ -152,18 +155,8 @@ def make_test(  # noqa: PLR0913 - what a test needs, and its manner by name
     finally:
         flow.close()
     made = Exchanges(tuple(outcomes), request)
-    if not _is_to_be_proven(plan, made):
+    facts = Facts(plan, made.outcomes, now=context.now, credentials=credentials, sent=request)
+    if find(facts).reason is not Reason.PROOF_PENDING:
         return made
     control = yield from send(replace(plan.request, purpose="control"))
-    return control if isinstance(control, Postponed) else made._replace(control=control)
-
-
-def _is_to_be_proven(plan: ProbePlan, made: Exchanges) -> bool:
-    """Tell whether a test may have succeeded just because anybody may ask. One that sends no credential claims none."""
-    answer = made.outcomes[-1].response
-    return (
-        plan.test.prove_credential
-        and answer is not None
-        and answer.status in plan.test.expect.status
-        and made.sent != plan.request
-    )
+    return made if isinstance(control, Postponed) else made._replace(control=control)

@@ -113,7 +113,7 @@ def give_back(inputs: Inputs) -> Story:
     gates = pass_gates(inputs)
     if gates.passed is None:
         return Attempt(problem=gates.conditions[-1].message, lasting=True)
-    secret = yield from read_secret(inputs.instance)
+    secret = yield from read_secret(inputs.instance, gates.passed)
     credentials = use_secret(inputs.instance, gates.passed, secret)
     if isinstance(credentials, CredentialProblem):
         return _unable(credentials)

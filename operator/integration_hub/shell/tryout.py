@@ -149,7 +149,7 @@ class Tryout:
         for name in only:
             if name not in known:
                 raise UnknownTestError(name, known)
-        secret = await self._secret(inputs)
+        secret = await self._secret(inputs, passed)
         credentials = use_secret(inputs.instance, passed, secret)
         if isinstance(credentials, CredentialProblem):
             return Trial(
@@ -210,8 +210,8 @@ class Tryout:
         spared = tuple(other.test.name for other in passed.tests[1:])
         return Trial(_worst([tried]), passed.tests, (tried,), spared)
 
-    async def _secret(self, inputs: Inputs) -> SecretAnswer | None:
-        story = read_secret(inputs.instance)
+    async def _secret(self, inputs: Inputs, passed: Ready) -> SecretAnswer | None:
+        story = read_secret(inputs.instance, passed)
         try:
             effect = next(story)
             if not isinstance(effect, ReadSecret):
