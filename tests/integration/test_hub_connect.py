@@ -280,7 +280,7 @@ def test_everything_that_is_missing_is_listed_at_once(hub: Hub, acme: str) -> No
     assert ran.code == 2
     assert "Account is required: --set account=..." in ran.err
     assert "--secret-from-file apiKey=FILE or --secret-from-env apiKey=VARIABLE" in ran.err
-    assert "Which customer? is required: --scope-id ..." in ran.err
+    assert "The answer to 'Which customer?' is required: --scope-id ..." in ran.err
     assert ran.out == ""
 
 
@@ -602,7 +602,7 @@ def test_what_becomes_of_the_answers_is_asked_at_the_end(
         run.answers(question, "")
     run.answers("Secret key: ", CANARY)
     run.answers("What now?", "answer")
-    run.answers("Number of the answer to change: ", "99")
+    run.answers("Answer to change, by its number or first words: ", "99")
     run.answers("must be a number from 1 to", "6")
     run.answers("Retries (Enter for 3): ", "9")
     run.answers("must be at most 5", "4")

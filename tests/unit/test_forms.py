@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,11 +19,15 @@ from integration_hub.forms.naming import free_name, object_name
 from integration_hub.forms.question import (
     AnswerError,
     Answers,
+    Choice,
     Kind,
+    Page,
     Question,
+    about,
     problem_of,
     read_answer,
     shown,
+    typed,
 )
 from integration_hub.forms.surroundings import Current, SecretSeen
 from integration_hub.reconcile.definition import check_definition
@@ -213,6 +218,52 @@ def test_an_optional_group_is_asked_for_first_and_then_its_members() -> None:
 )
 def test_a_wrong_answer_is_told_in_the_operators_words(key: str, text: str, words: str) -> None:
     assert problem_of(question(key), text) == words
+
+
+CHOICE = Question(
+    "auth",
+    "How does it authenticate?",
+    page=Page(""),
+    kind=Kind.CHOICE,
+    has_names=True,
+    required=True,
+    choices=(
+        Choice("basic", "User name"),
+        Choice("bearer", "Bearer token"),
+        Choice("open", "Without a credential"),
+    ),
+)
+
+
+@pytest.mark.parametrize("text", ["Bearer", "bear", "bearer token", "BEARER", "2"])
+def test_a_choice_is_taken_by_its_number_its_name_or_a_beginning_that_is_no_others(text: str) -> None:
+    assert read_answer(CHOICE, text) == "bearer"
+
+
+def test_a_wrong_choice_is_told_with_what_the_list_shows() -> None:
+    known = "must be one of: User name (basic), Bearer token (bearer), Without a credential (open)"
+    assert problem_of(CHOICE, "digest") == known
+    assert problem_of(CHOICE, "b") == known  # begins two of them
+    bare = replace(CHOICE, has_names=False)
+    assert problem_of(bare, "digest") == "must be one of: User name, Bearer token, Without a credential"
+
+
+def test_a_flag_chooses_by_the_whole_name_alone() -> None:
+    assert read_answer(CHOICE, "bearer", is_flag=True) == "bearer"
+    for text in ("bear", "2"):
+        with pytest.raises(AnswerError, match=r"^must be one of: basic, bearer, open"):
+            read_answer(CHOICE, text, is_flag=True)
+
+
+def test_what_was_chosen_is_typed_as_the_list_has_it_unless_that_means_another() -> None:
+    assert typed(CHOICE, "bearer") == "Bearer token"
+    crossed = replace(CHOICE, choices=(Choice("a", "b"), Choice("b", "a")))
+    assert [read_answer(crossed, typed(crossed, value)) for value in "ab"] == ["a", "b"]
+
+
+def test_what_is_wrong_is_a_sentence_for_questions_and_for_names_of_fields() -> None:
+    assert about("Which customer?", "is required") == "The answer to 'Which customer?' is required"
+    assert about("Port", "is required") == "Port is required"
 
 
 @pytest.mark.parametrize(

@@ -147,6 +147,7 @@ class ConfigForm:
             required=place.required,
             fallback=base,
             choices=options,
+            has_names=True,
             is_asked=not place.preset,
             answered_by=place.source if place.preset else "",
             check=_one_of(options),

@@ -221,6 +221,7 @@ class Interview:
             help="Leave it empty to answer everything yourself.",
             flag=f"--template {options[0].value}",
             choices=options,
+            has_names=True,
             check=one_of(options),
         )
 
@@ -254,6 +255,7 @@ class Interview:
                 required=True,
                 fallback=options[0].value,
                 choices=options,
+                has_names=True,
                 check=one_of(options),
             )
         if self.method(answers).type == "oauth2":
@@ -419,6 +421,7 @@ class Interview:
             kind=Kind.CHOICE,
             flag="--scope client",
             choices=options,
+            has_names=True,
             help="Leave it empty for everybody in the namespace.",
             check=one_of(options),
         )

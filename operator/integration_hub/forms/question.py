@@ -69,6 +69,9 @@ class Question:
     """What holds where it is left empty; None where nothing does."""
     examples: tuple[Any, ...] = ()
     choices: tuple[Choice, ...] = ()
+    has_names: bool = False
+    """Whether the values of its choices are names that stand elsewhere, as in a manifest or in the definition's texts:
+    a name that differs from the title is shown beside it."""
     entries: Kind = Kind.TEXT
     """Of a list, what each entry is."""
     multiline: bool = False
@@ -124,8 +127,10 @@ class AnswerError(Exception):
     """An answer cannot be taken. The message ends a sentence about the question; it does not repeat the answer."""
 
 
-def read_answer(question: Question, text: str) -> Any:
+def read_answer(question: Question, text: str, *, is_flag: bool = False) -> Any:
     """Return the value that a typed answer stands for; None where the question is left empty.
+
+    Of a flag (`is_flag`), a choice is taken by its whole name alone: what a script says must mean the same tomorrow.
 
     Raises:
         AnswerError: it is none, or the operator would not take it.
@@ -136,6 +141,8 @@ def read_answer(question: Question, text: str) -> Any:
             raise AnswerError("is required")
         if not question.must_be_answered:
             return None
+    if is_flag and question.kind is Kind.CHOICE:
+        return checked(question, _choice_of_flag(question, text))
     return checked(question, _READERS[question.kind](question, text))
 
 
@@ -162,9 +169,24 @@ def typed(question: Question, value: Any) -> str:
         return ""
     if isinstance(value, list):
         return _typed_list(value)
+    if question.kind is Kind.CHOICE:
+        return _typed_choice(question, value)
     if question.kind is Kind.INTEGER and isinstance(value, float):
         return as_text(int(value))
     return as_text(value)
+
+
+def about(title: str, said: str) -> str:
+    """Return what is wrong with the answer to a question of this title, as a sentence without its full stop."""
+    return f"The answer to '{title}' {said}" if title.endswith("?") else f"{title} {said}"
+
+
+def labels(question: Question) -> Iterator[str]:
+    """Yield each choice as a person sees it: its title, and the name that it has elsewhere where that differs."""
+    for choice in question.choices:
+        name = as_text(choice.value)
+        has_other_name = question.has_names and name.lower() != choice.title.lower()
+        yield f"{choice.title} ({name})" if has_other_name else choice.title
 
 
 def shown(question: Question, value: Any) -> str:
@@ -215,11 +237,24 @@ def _boolean(_: Question, text: str) -> Any:
 
 def _choice(question: Question, text: str) -> Any:
     wanted = text.strip()
-    for found in _choices_named(question, wanted):
+    found = next(_choices_named(question, wanted), None)
+    if found is not None:
         return found.value
     number = int(wanted) if wanted.isascii() and wanted.isdigit() else 0
     if are_numbered(question) and 0 < number <= len(question.choices):
         return question.choices[number - 1].value
+    beginning = [choice for choice in question.choices if wanted and _begins(choice, wanted.lower())]
+    if len(beginning) == 1:
+        return beginning[0].value
+    known = list(labels(question))
+    raise AnswerError(f"must be one of: {choices(known)}{did_you_mean(wanted, known)}")
+
+
+def _choice_of_flag(question: Question, text: str) -> Any:
+    wanted = text.strip()
+    found = next(_choices_named(question, wanted), None)
+    if found is not None:
+        return found.value
     known = [as_text(choice.value) for choice in question.choices]
     raise AnswerError(f"must be one of: {choices(known)}{did_you_mean(wanted, known)}")
 
@@ -229,6 +264,17 @@ def _choices_named(question: Question, wanted: str) -> Iterator[Choice]:
     lower = wanted.lower()
     yield from (choice for choice in question.choices if as_text(choice.value).lower() == lower)
     yield from (choice for choice in question.choices if choice.title.lower() == lower)
+
+
+def _begins(choice: Choice, lower: str) -> bool:
+    return choice.title.lower().startswith(lower) or as_text(choice.value).lower().startswith(lower)
+
+
+def _typed_choice(question: Question, value: Any) -> str:
+    """Return the title of a choice, as it stands in the list; its value where the title means another one, or none."""
+    title = next((choice.title for choice in question.choices if choice.value == value), "")
+    found = next(_choices_named(question, title.strip()), None) if title.strip() else None
+    return title if found is not None and found.value == value else as_text(value)
 
 
 def are_numbered(question: Question) -> bool:

@@ -16,13 +16,14 @@ import click
 
 from integration_hub.cli.terminal import Screen
 from integration_hub.config.plain_text import clean, one_line
-from integration_hub.config.values import as_text
 from integration_hub.forms.question import (
     AnswerError,
     Kind,
     Page,
     Question,
+    about,
     are_numbered,
+    labels,
     problem_of,
     read_answer,
     typed,
@@ -117,10 +118,13 @@ class _Words:
             shown = ", ".join(one_line(typed(question, example)) for example in question.examples[:3])
             yield f"For example: {shown}"
         numbered = are_numbered(question)
-        for number, choice in enumerate(question.choices, start=1):
-            head = f"{number}  " if numbered else ""
+        columns = len(str(len(question.choices)))
+        for number, (choice, label) in enumerate(
+            zip(question.choices, labels(question), strict=True), start=1
+        ):
+            head = f"{number:>{columns}}  " if numbered else ""
             told = f": {one_line(choice.help)}" if choice.help else ""
-            yield f"{head}{one_line(choice.title)}{told}"
+            yield f"{head}{one_line(label)}{told}"
         if question.kind is Kind.LIST:
             yield "Several are separated by commas."
         if question.multiline:
@@ -139,6 +143,10 @@ def prompt_of(question: Question, current: Any, *, editable: bool) -> str:
         hints.append(f"now {_short(question, current)}; Enter keeps it{_emptying(question, current)}")
     elif current is None and question.fallback is not None:
         hints.append(f"Enter for {_short(question, question.fallback)}")
+    elif question.fallback is not None:
+        # What there is stands in the line, and Enter takes it.
+        if current != question.fallback:
+            hints.append(f"left empty: {_short(question, question.fallback)}")
     elif not question.must_be_answered and question.kind is not Kind.BOOLEAN:
         hints.append("optional")
     ends = "" if title.endswith("?") else ":"
@@ -200,7 +208,7 @@ class LineAsker:
                     return read_answer(question, "")
                 return understood(question, text, current)
             except AnswerError as error:
-                self._screen.note(f"  Not taken: {one_line(question.title)} {clean(str(error))}.")
+                self._screen.note(f"  Not taken: {about(one_line(question.title), clean(str(error)))}.")
 
     def _read(self, question: Question, current: Any) -> str:
         prompt = prompt_of(question, current, editable=False)
@@ -300,10 +308,10 @@ def _problem(question: Question, text: str, current: Any) -> str | None:
     if word.lower() == BACK or (not word and current is not None and question.secret):
         return None
     said = problem_of(question, BACK if word == f"\\{BACK}" else text)
-    return None if said is None else f"{one_line(question.title)} {said}"
+    return None if said is None else about(one_line(question.title), said)
 
 
 def _options(question: Question) -> list[str]:
     if question.kind is Kind.BOOLEAN:
         return ["yes", "no"]
-    return [as_text(choice.value) for choice in question.choices if choice.value != ""]
+    return [typed(question, choice.value) for choice in question.choices if choice.value != ""]

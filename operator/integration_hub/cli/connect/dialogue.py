@@ -10,8 +10,9 @@ from integration_hub.cli.connect.ask import Asker, BackError, menu
 from integration_hub.cli.errors import HubError
 from integration_hub.cli.terminal import Screen, cut
 from integration_hub.config.plain_text import clean, one_line
+from integration_hub.config.values import choices
 from integration_hub.forms.interview import SECRET_DO, SECRET_KEY, SECRET_NAME, SECRET_USE, Interview
-from integration_hub.forms.question import Answers, Kind, Page, Question, shown
+from integration_hub.forms.question import Answers, Page, Question, about, shown
 
 SHOWN_OFFERS: Final = 12
 MAX_LINE: Final = 160
@@ -132,9 +133,11 @@ class Dialogue:
             problem = problems[0]
             question = interview.question(problem.key, answers) if problem.key else None
             if question is None:
-                raise HubError("The answers make no connection.", why=f"{problem.title} {problem.message}.")
+                raise HubError(
+                    "The answers make no connection.", why=f"{about(problem.title, problem.message)}."
+                )
             if answers.get(question.key) is not None:
-                self._screen.note(f"  Not taken: {one_line(problem.title)} {clean(problem.message)}")
+                self._screen.note(f"  Not taken: {about(one_line(problem.title), clean(problem.message))}.")
                 answers = answers.without(question.key)
             answers = self._one(question, answers)
         return answers
@@ -162,17 +165,16 @@ class Dialogue:
         questions = interview.questions(answers)
         which = Question(
             "which",
-            "Number of the answer to change",
+            "Answer to change, by its number or first words",
             page=Page(""),
-            kind=Kind.INTEGER,
             required=True,
-            check=lambda value: _number_problem(value, len(questions)),
+            check=lambda text: _none_meant(questions, text),
         )
         try:
-            number = self._asker.ask(which)
+            text = self._asker.ask(which)
         except BackError:
             return answers
-        return self.mended(interview, self._one(questions[number - 1], answers))
+        return self.mended(interview, self._one(_meant(questions, text)[0], answers))
 
     def change_credentials(self, interview: Interview, answers: Answers) -> Answers:
         """Ask for the credentials again."""
@@ -225,9 +227,12 @@ def _skip(
     return question
 
 
+def _title(question: Question) -> str:
+    return one_line(question.title.rstrip("?"))
+
+
 def _line(question: Question, answers: Answers) -> str:
-    title = one_line(question.title.rstrip("?"))
-    return f"{title}: {'; '.join(_told(question, answers))}"
+    return f"{_title(question)}: {'; '.join(_told(question, answers))}"
 
 
 def _told(question: Question, answers: Answers) -> Iterator[str]:
@@ -241,6 +246,20 @@ def _told(question: Question, answers: Answers) -> Iterator[str]:
         yield "(empty)"
 
 
-def _number_problem(value: object, most: int) -> str | None:
-    is_one = isinstance(value, int) and 0 < value <= most
-    return None if is_one else f"must be a number from 1 to {most}"
+def _meant(questions: Sequence[Question], text: str) -> list[Question]:
+    """Return the question of that number or title, else those whose title begins so."""
+    wanted = text.strip().lower()
+    if wanted.isascii() and wanted.isdigit():
+        number = int(wanted)
+        return [questions[number - 1]] if 0 < number <= len(questions) else []
+    exact = [question for question in questions if _title(question).lower() == wanted.rstrip("?")]
+    return exact[:1] or [question for question in questions if _title(question).lower().startswith(wanted)]
+
+
+def _none_meant(questions: Sequence[Question], text: str) -> str | None:
+    meant = _meant(questions, text)
+    if len(meant) == 1:
+        return None
+    if meant:
+        return f"is not clear: {choices([_title(question) for question in meant])} begin so"
+    return f"must be a number from 1 to {len(questions)}, or how one of the answers above begins"

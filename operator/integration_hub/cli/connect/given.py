@@ -90,7 +90,9 @@ class Given:
             return answers
         try:
             is_list = isinstance(value, tuple)
-            found = checked(question, list(value)) if is_list else read_answer(question, str(value))
+            found = (
+                checked(question, list(value)) if is_list else read_answer(question, str(value), is_flag=True)
+            )
         except AnswerError as error:
             self._mistakes.append(f"{flag} {error}.")
             return answers
@@ -170,7 +172,11 @@ class Given:
         if question is None:
             return None
         try:
-            value = read_answer(question, said.value) if said.is_text else _typed(question, said.value)
+            value = (
+                read_answer(question, said.value, is_flag=True)
+                if said.is_text
+                else _typed(question, said.value)
+            )
         except AnswerError as error:
             self._mistakes.append(f"{said.flag} {error}.")
             return answers

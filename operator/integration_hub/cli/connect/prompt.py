@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import textwrap
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -11,9 +12,11 @@ from prompt_toolkit import PromptSession
 from prompt_toolkit.completion import WordCompleter
 from prompt_toolkit.data_structures import Size
 from prompt_toolkit.document import Document
-from prompt_toolkit.filters import Condition
+from prompt_toolkit.filters import Condition, to_filter
 from prompt_toolkit.history import DummyHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.layout.controls import FormattedTextControl
+from prompt_toolkit.layout.dimension import Dimension
 from prompt_toolkit.output.color_depth import ColorDepth
 from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.styles import Style
@@ -61,7 +64,7 @@ class Prompt:
             output=self._output,
             history=DummyHistory(),
             style=_STYLE,
-            completer=WordCompleter(list(options), ignore_case=True) if options else None,
+            completer=WordCompleter(list(options), ignore_case=True, sentence=True) if options else None,
             complete_while_typing=bool(options),
             reserve_space_for_menu=_MENU_LINES if options else 0,
             validator=_Problem(problem),
@@ -73,6 +76,7 @@ class Prompt:
             # An editor would put what is typed into a file.
             enable_open_in_editor=False,
         )
+        _let_mistakes_wrap(session)
         try:
             return session.prompt(prompt, default=default)
         except EOFError:
@@ -95,7 +99,16 @@ class _Problem(Validator):
     def validate(self, document: Document) -> None:
         said = self._problem(document.text)
         if said is not None:
-            raise ValidationError(len(document.text), clean(said))
+            lines = textwrap.wrap(clean(said), _size().columns - 1, break_on_hyphens=False)
+            raise ValidationError(len(document.text), "\n".join(lines))
+
+
+def _let_mistakes_wrap(session: PromptSession[str]) -> None:
+    """Give what is wrong with an answer the lines that it takes: the library's toolbar has one, and cuts the rest."""
+    for window in session.layout.find_all_windows():
+        if window.height == 1 and isinstance(window.content, FormattedTextControl):
+            window.height = Dimension(min=1)
+            window.dont_extend_height = to_filter(True)  # noqa: FBT003 - the library's own function
 
 
 def _keys(*, multiline: bool) -> KeyBindings:

@@ -32,7 +32,7 @@ from integration_hub.forms.credentials import needs_consent
 from integration_hub.forms.interview import Interview
 from integration_hub.forms.manifests import answers_of, edited, instance_manifest, secret_changes
 from integration_hub.forms.ownership import keeper_of
-from integration_hub.forms.question import Answers
+from integration_hub.forms.question import Answers, about
 from integration_hub.forms.surroundings import Current
 from integration_hub.reconcile.definition import CheckedDefinition
 from integration_hub.shell.git_folder import (
@@ -183,7 +183,7 @@ class Session:
         if not problems:
             return
         lines = [
-            f"  {problem.title} {problem.message}{f': {problem.flag}' if problem.flag else '.'}"
+            f"  {about(problem.title, problem.message)}{f': {problem.flag}' if problem.flag else '.'}"
             for problem in problems
         ]
         raise HubError("Some answers are missing or wrong:\n" + "\n".join(lines), code=Exit.USAGE)
