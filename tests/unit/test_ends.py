@@ -44,6 +44,9 @@ class TestTokensThatNobodyRenews:
         world.pass_time(days=18)
         world.run()
         assert notices_of(world)
+        assert world.decision is not None
+        assert "--again'." in world.decision.notices[0].message
+        assert "Secret" not in world.decision.notices[0].message
         world.annotate("integrationhub.dev/authorize", "again")
         world.run()
         world.bring(code="second-code")
@@ -71,6 +74,7 @@ class TestCredentialsOfAPerson:
         assert later.decision.notices[0].warning
         assert f"{ENDS:%Y-%m-%d}" in later.decision.notices[0].message
         assert "2026-03-21" in later.decision.notices[0].message
+        assert later.decision.notices[0].message.endswith("Before then, store a new one in the Secret.")
         again = tell(inputs(after(raw, later), now=ENDS - 12 * DAY), secret, answered())
         assert again.decision.notices == ()
 

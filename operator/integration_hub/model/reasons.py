@@ -439,8 +439,8 @@ REASONS: dict[Reason, ReasonInfo] = {
     Reason.CREDENTIAL_EXPIRES_SOON: ReasonInfo(
         _G,
         (c.CREDENTIALS_AVAILABLE,),
-        "The credential ends soon, and the operator cannot renew it: before then, store a new one in the Secret, or"
-        " authorise the connection anew with 'hub authorize NAME --again'.",
+        "The credential ends soon, and the operator cannot renew it: before then, store a new one in the Secret; a"
+        " connection that a person has consented to is authorised anew with 'hub authorize NAME --again'.",
     ),
     Reason.CREDENTIAL_REVOKED: ReasonInfo(
         _G, (c.CREDENTIALS_AVAILABLE,), "The tokens were given back to the external system."

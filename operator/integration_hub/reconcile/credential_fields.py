@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from integration_hub.auth.tokens import Acquisition
 from integration_hub.model import conditions as c
 from integration_hub.model.conditions import Condition
 from integration_hub.model.instance import CredentialStatus
 from integration_hub.model.reasons import Reason
-from integration_hub.reconcile.ends import earliest, told, written
+from integration_hub.reconcile.ends import STORE_ANEW, earliest, told, written
 from integration_hub.reconcile.run import Run
 from integration_hub.reconcile.times import parse_timestamp
 
@@ -104,10 +105,18 @@ def token_fields(run: Run) -> dict[str, Any]:
 def _warned(run: Run, known: CredentialStatus) -> CredentialStatus:
     before, now = run.inputs.instance.status, run.inputs.now
     tested = parse_timestamp(before.last_tested) or now
-    status, notice = told(before.credential, known, now, max(now - tested, timedelta(0)))
+    status, notice = told(before.credential, known, now, max(now - tested, timedelta(0)), remedy=_remedy(run))
     if notice is not None:
         run.notices.append(notice)
     return status
+
+
+def _remedy(run: Run) -> str:
+    """Return what a person does before the credential ends: only where one has consented, consent is of any use."""
+    if run.keeper is None or run.keeper.rules.acquisition is Acquisition.BY_ITSELF:
+        return STORE_ANEW
+    name = run.inputs.instance.metadata.name
+    return f"Before then, authorise the connection anew with 'hub authorize {name} --again'."
 
 
 def credentials_known(run: Run) -> bool:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Final
 
 from integration_hub.credentials.lifetime import act_by, end_words, next_warning, still_warned, warning_due
 from integration_hub.model.instance import CredentialStatus, InstanceStatus
-from integration_hub.model.reasons import REASONS, Reason
+from integration_hub.model.reasons import Reason
 from integration_hub.reconcile.inputs import Notice
 from integration_hub.reconcile.times import parse_timestamp, timestamp
+
+STORE_ANEW: Final = "Before then, store a new one in the Secret."
 
 
 def told(
@@ -17,10 +20,12 @@ def told(
     now_known: CredentialStatus,
     now: datetime,
     passed: timedelta = timedelta(0),
+    *,
+    remedy: str = STORE_ANEW,
 ) -> tuple[CredentialStatus, Notice | None]:
     """Return what status says of the credential, and the warning that has fallen due.
 
-    `passed` is the time since what was known before was found.
+    `passed` is the time since what was known before was found; `remedy` is what a person does about this credential.
     """
     ends_at = ends(now_known)
     warned = still_warned(before.warned_days, ends(before), ends_at, passed) if before is not None else None
@@ -30,7 +35,7 @@ def told(
     status = now_known.model_copy(update={"warned_days": days or warned})
     if days is None:
         return status, None
-    message = f"The credential ends {end_words(ends_at)}. {REASONS[Reason.CREDENTIAL_EXPIRES_SOON].meaning}"
+    message = f"The credential ends {end_words(ends_at)}, and the operator cannot renew it. {remedy}"
     return status, Notice(Reason.CREDENTIAL_EXPIRES_SOON, message, warning=True)
 
 
