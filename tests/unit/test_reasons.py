@@ -85,6 +85,12 @@ class TestTable:
         assert len(set(meanings)) == len(meanings)
 
 
+def test_who_connects_is_advised_first_and_who_wrote_the_definition_last() -> None:
+    advice = REASONS[Reason.CREDENTIAL_UNPROVEN].remedy
+    assert advice.startswith("Have the system protected.")
+    assert advice.index("sends no credential") < advice.index("the definition's author")
+
+
 class TestChoice:
     """Of a reason by a definition's failure rule."""
 

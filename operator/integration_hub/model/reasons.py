@@ -656,8 +656,9 @@ REASONS: dict[Reason, ReasonInfo] = {
         (c.AUTHENTICATED,),
         "The external system answers the same request without a credential just as well, so nothing shows that the"
         " credential is good.",
-        "Let the test ask for what only those get who have a credential, or have the system protected. Where it is"
-        " open on purpose, choose an auth method that sends no credential, if the definition has one.",
+        "Have the system protected. Where it is open on purpose, choose an auth method that sends no credential, if the"
+        " definition has one. Where the system is protected, the definition's author should let the test ask for what"
+        " only those get who have a credential.",
     ),
     Reason.PROOF_PENDING: ReasonInfo(
         _R,
