@@ -57,4 +57,6 @@ def test_whoever_follows_the_page_has_a_connection_that_works(tmp_path: Path) ->
         ["True", "Connected", "kubernetes", "system:serviceaccount:default:reader"]
     ]
     assert "Ready: Connected" in shown
-    assert [path.name for path in tmp_path.iterdir() if path.name in {"token", "token.txt", "hub.log"}] == []
+    assert [
+        path.name for path in tmp_path.iterdir() if path.name in {"token", "server", "ca.crt", "hub.log"}
+    ] == []

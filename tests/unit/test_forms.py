@@ -210,7 +210,11 @@ def test_an_optional_group_is_asked_for_first_and_then_its_members() -> None:
         ("config.tags", "a,b,c", "must have at most 2 entries (it has 3)"),
         ("config.tags", '"a', "has a '\"' that does not end; write one within an entry twice"),
         ("name", "My Acme", "must be lower-case letters, digits, '-' and '.', like 'salesforce-production'"),
-        ("secret.key.apiToken", "abc\n", "ends with a line break, which 'echo' adds"),
+        (
+            "secret.key.apiToken",
+            "abc\n",
+            "ends with a line break, which 'echo' adds; write it with 'printf %s'",
+        ),
         ("secret.key.apiToken", " abc", "begins or ends with a space or tab"),
         ("secret.key.apiToken", "  ", "begins or ends with a space or tab"),
         ("secret.key.apiToken", "", "is required"),

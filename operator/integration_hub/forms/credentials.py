@@ -17,6 +17,7 @@ from integration_hub.auth.tokens import Acquisition
 from integration_hub.config.profile import secret_fields
 from integration_hub.config.templates import TemplateError
 from integration_hub.model.definition import AuthMethod, DefinitionSpec
+from integration_hub.model.reasons import Reason
 
 NO_CREDENTIALS = ("integrationhub.dev/", "helm.sh/", "bootstrap.kubernetes.io/", "kubernetes.io/dockerc")
 """Types of Secrets that are never offered: what is in them is no credential of an external system."""
@@ -107,9 +108,12 @@ def value_problem(key: SecretKey, value: str, *, secret_name: str) -> str | None
     found = read_credentials([key], {key.name: value.encode()}, secret_name=secret_name)
     if not isinstance(found, CredentialProblem):
         return None
-    return found.message.removeprefix(f"Secret '{secret_name}': the value of the key '{key.name}' ").rstrip(
+    said = found.message.removeprefix(f"Secret '{secret_name}': the value of the key '{key.name}' ").rstrip(
         "."
     )
+    # A form has no place for the reason's whole remedy, which status has.
+    ends_with_break = found.reason is Reason.SECRET_LINE_BREAK and value.endswith(("\n", "\r"))
+    return f"{said}; write it with 'printf %s'" if ends_with_break else said
 
 
 def credentials_problem(
