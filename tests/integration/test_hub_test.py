@@ -212,7 +212,7 @@ def test_what_helps_on_this_machine_is_said(alone: HubTest, target: TargetServer
     file = written(tmp_path / "d.yaml", *draft(target, "internal"))
     ran = alone.without_loopback().run("--draft", "-f", file)
     assert ran.code == 1
-    assert "With hub test: add --allow-cidr with its network" in ran.out
+    assert "Here: add --allow-cidr with its network" in ran.out
 
 
 # Secrets

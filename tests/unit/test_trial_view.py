@@ -45,3 +45,12 @@ def test_the_earliest_end_of_the_credential_is_said() -> None:
 
 def test_where_no_test_tells_it_nothing_is_said() -> None:
     assert "credential ends" not in shown(trial(None))
+
+
+def test_what_helps_with_the_command_that_runs_stands_before_the_advice_for_the_operator() -> None:
+    out = io.StringIO()
+    found = Trial(Verdict("Failure", "AddressNotAllowed", "It is private.", "Start the operator with it."))
+    View(out, io.StringIO()).show_trial(found, "add --allow-cidr.")
+    shown_ = out.getvalue()
+    assert "hub test" not in shown_
+    assert shown_.index("  Here: add --allow-cidr.\n") < shown_.index("  What to do: Start the operator")

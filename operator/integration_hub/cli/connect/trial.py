@@ -48,8 +48,7 @@ class Trials:
             if trial.for_operator:
                 view.say(f"{trial.for_operator}, so it is tested once it is applied.")
             else:
-                view.show_trial(trial)
-                view.show_here(hint_here(trial.verdict.reason, is_draft=False))
+                view.show_trial(trial, hint_here(trial.verdict.reason, is_draft=False))
         finally:
             view.close()
         return trial

@@ -122,8 +122,7 @@ class Session:
         if trial.for_operator:
             return data | await self._operator.take_over(subject, trial)
         self._refuse_own_mistakes(subject, trial)
-        self.view.show_trial(trial)
-        self.view.show_here(hint_here(trial.verdict.reason, is_draft=self.wish.file is not None))
+        self.view.show_trial(trial, hint_here(trial.verdict.reason, is_draft=self.wish.file is not None))
         data |= trial_data(trial) | {"operator": None}
         code = CODES[trial.verdict.result]
         if self.wish.operator:

@@ -121,24 +121,21 @@ class View(Observer):
         shown = self._shown(_WORDS[result], result)
         self.say(f"  {shown}, {reason}: {one_line(status.message)}")
 
-    def show_verdict(self, verdict: Verdict, label: str = "Result") -> None:
-        """Write the verdict, what to do, and where to read more."""
+    def show_verdict(self, verdict: Verdict, label: str = "Result", here: str | None = None) -> None:
+        """Write the verdict, what to do, and where to read more; first what helps with the command that runs."""
         shown = self._shown(_WORDS[verdict.result], verdict.result)
         self.say(f"{label}: {shown}, {verdict.reason}")
         self.say(f"  {one_line(verdict.message)}")
+        if here is not None:
+            self.say(f"  Here: {here}")
         if verdict.hint and verdict.hint not in verdict.message:
             self.say(f"  What to do: {one_line(verdict.hint)}")
         link = link_of(verdict.reason)
         if link:
             self.say(f"  More: {link}")
 
-    def show_here(self, hint: str | None) -> None:
-        """Write what helps on this machine, below the verdict."""
-        if hint is not None:
-            self.say(f"  With hub test: {hint}")
-
-    def show_trial(self, trial: Trial) -> None:
-        """Write what follows the tests: those that were spared, and the verdict."""
+    def show_trial(self, trial: Trial, here: str | None = None) -> None:
+        """Write what follows the tests: those that were spared, and the verdict with what helps `here`."""
         if len(trial.tests) > 1 or not all(tried.counts for tried in trial.tests):
             self._show_last()
         self._last = None
@@ -160,7 +157,7 @@ class View(Observer):
         if ends is not None:
             self.say(f"The credential ends {end_words(ends)}.")
             self.say()
-        self.show_verdict(trial.verdict)
+        self.show_verdict(trial.verdict, here=here)
 
     def _shown(self, text: str, result: str) -> str:
         return self._screen.status(OF_READY.get(result, State.UNKNOWN), text)
