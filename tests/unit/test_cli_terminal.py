@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from integration_hub.cli.events import TYPES
 from integration_hub.cli.table import GAP, KEPT, Table, fitting
 from integration_hub.cli.terminal import Screen, State, cells, cut, rgb
 
@@ -88,6 +89,14 @@ def test_a_status_on_a_terminal_is_a_word_with_as_much_beside_it_as_is_wanted(
     terminal: io.TextIOWrapper, environment: dict[str, str], shown: str
 ) -> None:
     assert Screen(terminal, terminal, environment=environment).status(State.GOOD, "True") == shown
+
+
+def test_an_event_that_is_no_warning_has_no_mark_of_success(terminal: io.TextIOWrapper) -> None:
+    screen = Screen(terminal, terminal, environment={"TERM": "xterm", "NO_COLOR": "1"})
+    table = Table(
+        ["TYPE", "REASON"], [["Normal", "SecretNotFound"], ["Warning", "X"]], {"TYPE": TYPES}, is_whole=True
+    )
+    assert [line.split()[0] for line in table.lines(screen)] == ["TYPE", "Normal", "✗"]
 
 
 def test_a_terminal_that_knows_no_unicode_gets_ascii() -> None:

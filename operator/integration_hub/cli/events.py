@@ -21,7 +21,8 @@ from integration_hub.reconcile.times import parse_timestamp
 if TYPE_CHECKING:
     from integration_hub.cli.cluster import Cluster
 
-_TYPES: Mapping[str, State] = {"Normal": State.GOOD, "Warning": State.BAD}
+TYPES: Mapping[str, State] = {"Warning": State.BAD}
+"""'Normal' has no symbol: such an Event may tell of a failure that is nobody's alarm, like a Secret not there yet."""
 
 
 @click.command("events", cls=Command, context_settings=HELP)
@@ -147,7 +148,7 @@ class _Printer:
     def _table(self, events: Iterable[Raw]) -> Table:
         now = datetime.now(UTC)
         headers = ["LAST SEEN", "TYPE", "REASON", *(["INSTANCE"] if self._with_object else []), "MESSAGE"]
-        return Table(headers, [self._row(event, now) for event in events], {"TYPE": _TYPES}, is_whole=True)
+        return Table(headers, [self._row(event, now) for event in events], {"TYPE": TYPES}, is_whole=True)
 
     def _row(self, event: Raw, now: datetime) -> list[str]:
         moment = parse_timestamp(_time(event))
