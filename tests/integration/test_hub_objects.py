@@ -369,12 +369,16 @@ def test_a_diff_shows_what_an_apply_would_change_and_changes_nothing(
     assert "-    secretName: access" in ran.out.splitlines()
     assert "+    secretName: elsewhere" in ran.out.splitlines()
     assert f"+++ then: IntegrationInstance {namespace}/new" in ran.out.splitlines()
+    assert f"--- now: IntegrationInstance {namespace}/new (not there)" in ran.out.splitlines()
     assert "uid" not in ran.out
     assert "Secret 'key' is not compared." in ran.err
     assert api.get(bound)["spec"] == bound["spec"]
     assert not api.exists(new)
     one = hub.run("diff", "-f", str(tmp_path), "billing")
     assert (one.code, "new" in one.out) == (1, False)
+    elsewhere = hub.run("diff", "-f", str(tmp_path), "billing", "-n", "shop")
+    assert (elsewhere.code, elsewhere.out) == (2, "")
+    assert f"'billing' is in namespace '{namespace}', and -n says 'shop'." in elsewhere.err
     _, shown = hub.on_a_terminal("diff", "-f", str(tmp_path), "billing")
     assert "\x1b[38;5;196m-\x1b[0m    secretName: access" in shown
 

@@ -72,6 +72,7 @@ def diff(names: tuple[str, ...], files: tuple[Path, ...], field_manager: str, **
 
     screen = Screen.current()
     documents = _chosen([document for file in files for document in _documents(file, screen)], names)
+    _refuse_other_namespaces(documents, flags["namespace"])
     cluster = Cluster.of(flags)
     differs = False
     for document in documents:
@@ -159,6 +160,21 @@ def _chosen(documents: Sequence[_Document], names: Sequence[str]) -> list[_Docum
     return [document for document in documents if not names or document.obj["metadata"]["name"] in names]
 
 
+def _refuse_other_namespaces(documents: Sequence[_Document], wanted: str | None) -> None:
+    """Refuse -n where the file says another namespace, as kubectl does: one of them is a mistake."""
+    from integration_hub.cli.errors import Exit, HubError  # noqa: PLC0415 - as above
+
+    for document in documents:
+        name, own = (document.obj["metadata"].get(field) for field in ("name", "namespace"))
+        is_instance = document.obj.get("kind") == "IntegrationInstance"
+        if wanted is not None and is_instance and own not in (None, wanted):
+            raise HubError(
+                f"{document.place}: '{name}' is in namespace '{own}', and -n says '{wanted}'.",
+                todo="Leave -n out, or correct the file.",
+                code=Exit.USAGE,
+            )
+
+
 def _compared(cluster: Cluster, document: _Document, manager: str) -> Iterator[str]:
     """Yield the lines of a unified diff; none where nothing would change."""
     # Here, since `hub diff --help` needs none of it.
@@ -168,8 +184,8 @@ def _compared(cluster: Cluster, document: _Document, manager: str) -> Iterator[s
     from integration_hub.adapters.kube_blocking import APPLY  # noqa: PLC0415
     from integration_hub.cli.cluster import refuse_no_name  # noqa: PLC0415
     from integration_hub.cli.errors import Exit, HubError  # noqa: PLC0415
-    from integration_hub.cli.output import as_yaml  # noqa: PLC0415
     from integration_hub.shell.explaining import CHANGE, CREATE  # noqa: PLC0415
+    from integration_hub.shell.manifests import as_manifest  # noqa: PLC0415
 
     obj, name = document.obj, document.obj["metadata"]["name"]
     resource = next((own for own in (INSTANCES, DEFINITIONS) if own.kind == obj.get("kind")), None)
@@ -203,9 +219,10 @@ def _compared(cluster: Cluster, document: _Document, manager: str) -> Iterator[s
             ) from error
         raise cluster.explained(error, what, CREATE if live is None else CHANGE) from error
     path = f"{namespace}/{name}" if namespace else name
-    now, then = (as_yaml(_comparable(state)).splitlines() if state else [] for state in (live, after))
+    now, then = (as_manifest(_comparable(state)).splitlines() if state else [] for state in (live, after))
     label = f"{resource.kind} {path}"
-    yield from difflib.unified_diff(now, then, f"now: {label}", f"then: {label}", lineterm="")
+    before = label if live is not None else f"{label} (not there)"
+    yield from difflib.unified_diff(now, then, f"now: {before}", f"then: {label}", lineterm="")
 
 
 def _comparable(obj: Mapping[str, Any]) -> Raw:
