@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import os
 import pty
 import re
+import struct
+import termios
 from collections.abc import Iterator
 
 import pytest
@@ -105,6 +108,37 @@ def test_a_terminal_that_knows_no_unicode_gets_ascii() -> None:
         screen = Screen(stream, stream, environment={"TERM": "xterm", "NO_COLOR": "1"})
         assert screen.status(State.BAD, "False") == "x False"
     os.close(ours)
+
+
+def on_forty_columns(text: str, **environment: str) -> list[str]:
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 40, 0, 0))
+    with os.fdopen(theirs, "w", encoding="utf-8") as stream:
+        Screen(io.StringIO(), stream, environment={"TERM": "xterm", **environment}).note(text)
+        stream.flush()
+        found = os.read(ours, 4096).decode()
+    os.close(ours)
+    return found.splitlines()
+
+
+def test_a_note_is_broken_between_words_on_a_terminal_and_a_list_stands_in_its_column() -> None:
+    text = "  1  Bearer token: made in the console of the system\nshort\n"
+    assert on_forty_columns(text) == [
+        "  1  Bearer token: made in the console",
+        "     of the system",
+        "short",
+        "",
+    ]
+    link = "See https://example.com/a/very/long/address/that/is/not/broken now"
+    assert on_forty_columns(link)[1] == link.split()[1]
+
+
+def test_a_note_is_whole_in_a_pipe_and_where_it_is_read_aloud() -> None:
+    text = "word " * 30 + "end"
+    assert on_forty_columns(text, HUB_PLAIN="1") == [text]
+    stream = io.StringIO()
+    Screen(io.StringIO(), stream).note(text)
+    assert stream.getvalue() == f"{text}\n"
 
 
 def test_a_pipe_gets_words_alone() -> None:

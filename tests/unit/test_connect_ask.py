@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from dataclasses import replace
 from typing import Any
 
 import pexpect
@@ -135,3 +136,12 @@ def test_what_is_wrong_takes_as_many_lines_as_it_needs_on_a_narrow_terminal() ->
         child.expect_exact("the-very-last")
     finally:
         child.close(force=True)
+
+
+def test_what_a_choice_has_explained_is_not_explained_again_below() -> None:
+    stream = io.StringIO()
+    words = _Words(Screen(stream, stream))
+    words.head(question("How", Kind.CHOICE, choices=(Choice("key", "API key", "Made under Settings."),)))
+    words.head(replace(question("Secret key"), page=Page("Credentials: API key", "Made under Settings.")))
+    assert stream.getvalue().count("Made under Settings.") == 1
+    assert "Credentials: API key" in stream.getvalue()

@@ -108,18 +108,25 @@ class Screen:
         """Columns of the terminal; None where there is none, and nothing need be cut."""
         if not self.is_terminal:
             return None
-        try:
-            return os.get_terminal_size(self.out.fileno()).columns or None
-        except (OSError, ValueError):
-            return None
+        return _columns(self.out)
 
     def say(self, text: str = "") -> None:
         """Write a line of what was found."""
         click.echo(text, file=self.out, color=self._fancy)
 
     def note(self, text: str) -> None:
-        """Write a line about what is under way, to standard error."""
-        click.echo(text, file=self.err)
+        """Write a line about what is under way, to standard error; on a terminal, broken between words.
+
+        A line of a list that begins with a number goes on below its words.
+        """
+        width = self._err_width
+        for line in text.split("\n"):
+            fits = width is None or self.plain or "\x1b" in line or cells(line) <= width
+            click.echo(line if fits else "\n".join(_wrapped(line, width or 0)), file=self.err)
+
+    @property
+    def _err_width(self) -> int | None:
+        return _columns(self.err) if self.err.isatty() else None
 
     def status(self, state: State, word: str) -> str:
         """Return a word with its symbol and colour, as far as the stream has them."""
@@ -142,17 +149,7 @@ class Screen:
         if self.width is None or self.plain or cells(text) + len(indent) <= self.width:
             yield f"{indent}{text}"
             return
-        # Here, since a pipe needs none of it.
-        import textwrap  # noqa: PLC0415
-
-        yield from textwrap.wrap(
-            text,
-            max(self.width, 40),
-            initial_indent=indent,
-            subsequent_indent=indent,
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
+        yield from _wrapped(f"{indent}{text}", self.width, hanging=indent)
 
     def busy(self, text: str) -> Busy:
         """Return a context in which a terminal shows what is under way."""
@@ -193,6 +190,31 @@ class Busy:
         if number:
             stream.write("\r\x1b[2K")
             stream.flush()
+
+
+def _columns(stream: TextIO) -> int | None:
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or None
+    except (OSError, ValueError):
+        return None
+
+
+def _wrapped(line: str, width: int, hanging: str | None = None) -> list[str]:
+    """Return a line in several that fit; what follows the first stands below its first word, or behind `hanging`."""
+    # Here, since a pipe needs none of it.
+    import re  # noqa: PLC0415
+    import textwrap  # noqa: PLC0415
+
+    head = re.match(r" *(?:\d+  )?", line)
+    first = head.group() if head is not None else ""
+    return textwrap.wrap(
+        line[len(first) :],
+        max(width, 40),
+        initial_indent=first,
+        subsequent_indent=" " * len(first) if hanging is None else hanging,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def cells(text: str) -> int:

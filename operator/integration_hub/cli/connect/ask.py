@@ -97,6 +97,8 @@ class _Words:
     def __init__(self, screen: Screen) -> None:
         self.screen = screen
         self._page: Page | None = None
+        self._told: set[str] = set()
+        """Explanations of choices that were shown: a page about the one that was taken need not repeat it."""
 
     def head(self, question: Question) -> None:
         """Write the page's heading where it is another one, then help and choices."""
@@ -105,8 +107,9 @@ class _Words:
             if question.page.title:
                 self.screen.note("")
                 self.screen.note(self.screen.strong(one_line(question.page.title)))
-                if question.page.help:
+                if question.page.help and question.page.help not in self._told:
                     self.screen.note(clean(question.page.help))
+        self._told |= {choice.help for choice in question.choices}
         self.screen.note("")
         for line in self._lines(question):
             self.screen.note(f"  {line}")

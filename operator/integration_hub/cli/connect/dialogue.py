@@ -74,9 +74,12 @@ class Dialogue:
 
     def _list(self, offers: list[Offer]) -> None:
         self._screen.note("")
+        columns = len(str(min(len(offers), SHOWN_OFFERS)))
         for number, offer in enumerate(offers[:SHOWN_OFFERS], start=1):
             told = f": {one_line(offer.entry.description)}" if offer.entry.description else ""
-            self._screen.note(cut(f"  {number}  {_named(offer)}{told}", self._screen.width or MAX_LINE))
+            self._screen.note(
+                cut(f"  {number:>{columns}}  {_named(offer)}{told}", self._screen.width or MAX_LINE)
+            )
         more = len(offers) - SHOWN_OFFERS
         if more > 0:
             self._screen.note(f"  and {more} more")
