@@ -28,9 +28,10 @@ with your own rights, and needs nothing else. Its flags mean what they mean to k
 
 - **Output.** Standard output is what was found, standard error what is under way, so a pipe gets data alone. `-o` has
   `wide`, `json`, `yaml` and `name` where a command names them, and kubectl's `jsonpath=` wherever there is JSON.
-- **On a terminal** every status has a symbol and a colour beside its word; tables are cut to its width. `NO_COLOR=1`
-  leaves the colours out. They have the contrast that WCAG 2.2 asks of graphics (3:1) on dark and light backgrounds;
-  words have the colour that your terminal has for words.
+- **On a terminal** every status has a symbol and a colour beside its word; tables are cut to its width, names and
+  reasons never, and the messages of `hub events` are whole. `NO_COLOR=1` leaves the colours out. They have the contrast
+  that WCAG 2.2 asks of graphics (3:1) on dark and light backgrounds; words have the colour that your terminal has for
+  words.
 - **For screen readers** `--plain`, or `HUB_PLAIN=1`: no symbols, no colours, no lines, nothing that moves, one fact a
   line.
 - **Rights.** Looking needs `get`, `list` and `watch` of instances, definitions and Events; asking for a test,

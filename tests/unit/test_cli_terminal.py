@@ -223,3 +223,25 @@ def test_a_cut_text_takes_no_more_columns_than_it_may(text: str, columns: int) -
     assert cells(shown) <= columns
     assert shown == text or shown.endswith("…")
     assert text.startswith(re.sub("…$", "", shown)) or shown == text
+
+
+INSTANCES = ["NAME", "READY", "REASON", "DEFINITION", "IDENTITY", "EXPIRES", "LAST TESTED", "AGE", "MESSAGE"]
+
+
+def shown_columns(width: int, count: int) -> list[str]:
+    wanted = [12, 7, 20, 10, 38, 20, 11, 3, 120][:count]
+    widths = fitting(INSTANCES[:count], wanted, [False] * count, width)
+    assert widths[:3] == wanted[:3], "a name or a reason is cut, and cannot be typed"
+    return [header for header, own in zip(INSTANCES, widths, strict=False) if own is not None]
+
+
+def test_on_a_narrow_terminal_the_columns_go_that_are_missed_least() -> None:
+    assert shown_columns(160, 8) == INSTANCES[:8]
+    for width in (100, 80):
+        assert shown_columns(width, 8) == ["NAME", "READY", "REASON", "DEFINITION", "EXPIRES"]
+    assert shown_columns(60, 8)[:3] == ["NAME", "READY", "REASON"]
+
+
+@pytest.mark.parametrize("width", [70, 80, 100, 120])
+def test_a_wide_table_keeps_its_messages(width: int) -> None:
+    assert shown_columns(width, 9)[-1] == "MESSAGE"

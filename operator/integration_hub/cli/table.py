@@ -12,10 +12,16 @@ GAP = 3
 """Blanks between columns, as kubectl has them."""
 _LEAST = 3
 """What even an empty column takes, as kubectl has it."""
-KEPT = frozenset({"NAMESPACE", "NAME", "READY", "STATUS"})
+KEPT = frozenset({"NAMESPACE", "NAME", "READY", "STATUS", "REASON"})
 """Columns that are never cut nor left out: what a person looks for, and types next."""
-_FLOORS = (24, 14, 8)
-"""Columns of a terminal down to which the widest give way, one after another: long texts first."""
+_FIRST_TO_GO = ("AGE", "LAST TESTED", "IDENTITY")
+"""What is missed least where there is no room."""
+_LAST_TO_GO = frozenset({"MESSAGE"})
+"""What a wide table is asked for."""
+_LONG = 24
+"""Columns of a terminal down to which long texts give way first of all."""
+_FLOORS = (14, 8)
+"""Columns down to which the widest give way after that, one after another."""
 
 
 @dataclass
@@ -103,8 +109,8 @@ def fitting(
 ) -> list[int | None]:
     """Return the widths of the columns in a terminal of this width; None for a column that is left out.
 
-    Where there is no room for all, empty columns go first. Then the widest give way, long texts before short ones, and
-    at last columns go from the right on. `wanted` is what each would take.
+    Where there is no room for all, empty columns go first. Then long texts give way, the columns go that are missed
+    least, short texts give way, too, and at last columns go from the right on. `wanted` is what each would take.
     """
     widths: list[int | None] = list(wanted)
 
@@ -113,10 +119,13 @@ def fitting(
         return 0 if width is None else sum(kept) + GAP * (len(kept) - 1) - width
 
     giving = [n for n, header in enumerate(headers) if header not in KEPT]
-    for n in giving:
-        if empty[n] and excess() > 0:
-            widths[n] = None
-    for floor in _FLOORS:
+
+    def leave_out(columns: Iterable[int]) -> None:
+        for n in columns:
+            if excess() > 0:
+                widths[n] = None
+
+    def cut_to(floor: int) -> None:
         while (over := excess()) > 0:
             n, most = max(((n, widths[n] or 0) for n in giving), key=lambda pair: pair[1], default=(0, 0))
             if most <= floor:
@@ -124,9 +133,13 @@ def fitting(
             widths[n] = max(floor, most - over, len(headers[n]) if len(headers[n]) < most else 0)
             if widths[n] == most:
                 break
-    for n in reversed(giving):
-        if excess() > 0:
-            widths[n] = None
+
+    leave_out(n for n in giving if empty[n])
+    cut_to(_LONG)
+    leave_out(n for header in _FIRST_TO_GO for n in giving if headers[n] == header)
+    for floor in _FLOORS:
+        cut_to(floor)
+    leave_out(sorted(giving, key=lambda n: (headers[n] in _LAST_TO_GO, -n)))
     return widths
 
 
