@@ -313,7 +313,7 @@ def test_mistakes_in_flags_are_told_together_and_without_what_was_typed(
         "retries must be a whole number, not text.",
         "region must be one of: eu, us",
         "--secret-from-file apiKye: the file cannot be read",
-        "--secret-from-env apiKey: there is no environment variable of that name",
+        "The environment variable that you named for 'apiKey' is not set.",
         "--name must be lower-case letters",
     ):
         assert words in ran.err, ran.err

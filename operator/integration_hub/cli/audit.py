@@ -16,6 +16,7 @@ from integration_hub.cli.flags import HELP, output_flag
 from integration_hub.cli.keys.command import place_flags
 from integration_hub.cli.output import Form, write
 from integration_hub.cli.terminal import Screen, State
+from integration_hub.cli.words import counted
 from integration_hub.flags import Group
 
 if TYPE_CHECKING:
@@ -56,7 +57,6 @@ def verify(files: tuple[Path, ...], keyring_files: Path | None, output: Form, **
       kubectl logs -n integration-hub deploy/integration-hub | hub audit verify
       hub audit verify hub.log.2 hub.log.1 hub.log
 
-    \b
     Exit code 0 where all is as it was written, 1 where it is not or there are no audit lines, 2 for a mistake in the
     command, 3 where the keyring cannot be read.
     """  # noqa: D301 - \b is click's sign for a paragraph that keeps its lines
@@ -188,8 +188,8 @@ def _show(screen: Screen, form: Form, report: Report, others: int) -> None:
         screen.say(f"... and {len(report.faults) - MOST_SHOWN} more; '-o json' has all.")
     if not report.lines:
         screen.say(
-            f"There are no audit lines among {others} lines. The operator writes them with '--log-format json' and"
-            " '--log-level info' or finer."
+            f"There are no audit lines among {counted(others, 'line')}. The operator writes them with"
+            " '--log-format json' and '--log-level info' or finer."
         )
     elif report.is_sound:
         screen.say(

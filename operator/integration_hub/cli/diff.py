@@ -63,7 +63,6 @@ def diff(names: tuple[str, ...], files: tuple[Path, ...], field_manager: str, **
       hub diff -f connections/ billing
       hub export billing | hub diff -f -
 
-    \b
     Exit code 0 where nothing would change, 1 where something would, 2 for a mistake in the file, 3 where the cluster
     cannot be asked.
     """  # noqa: D301 - \b is click's sign for a paragraph that keeps its lines

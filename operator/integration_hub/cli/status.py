@@ -39,7 +39,6 @@ def status(name: str, output: Form, **flags: Any) -> None:
       hub status billing -n shop -o json
       hub status billing -w           go on and print it again when it has changed
 
-    \b
     Exit code 0 where it is ready, 1 where it is not, 2 for a name that does not exist, 3 where the cluster cannot
     be asked.
     """  # noqa: D301 - \b is click's sign for a paragraph that keeps its lines

@@ -52,7 +52,6 @@ def authorize(  # noqa: PLR0913, PLR0917
       hub authorize crm --again --no-browser
       hub authorize crm --wait=false          print the link for somebody else, on standard output
 
-    \b
     Exit code 0 where the connection works, or with --no-wait there is a link; 1 where it does not and somebody must
     do something; 2 for a mistake in the command; 3 where the cluster cannot be asked; 4 where nothing has come in
     time.

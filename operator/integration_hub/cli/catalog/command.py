@@ -88,10 +88,9 @@ def install(names: tuple[str, ...], **flags: Any) -> None:
     Nothing is installed where one of them would break a connection that there is: the operator's own checks look at
     each connection first, and the message names those that would not pass.
 
-    \b
     Exit code 0 where all is as wanted, 1 where something was refused or has failed, 2 for a mistake in the
     command, 3 where the cluster cannot be reached or does not permit it.
-    """  # noqa: D301 - \b is click's sign for a paragraph that keeps its lines
+    """
     if bool(names) == flags["all_"]:
         raise click.UsageError("Name definitions, or all of them with --all: one of the two.")
     from integration_hub.cli.catalog import install as catalog_install  # noqa: PLC0415

@@ -45,7 +45,6 @@ def connect(definition: str | None, **flags: Any) -> None:
       hub connect stripe --no-input --install \\
         --secret-from-file apiKey=key --apply              the definition, too, if it is missing
 
-    \b
     Exit code 0 where the connection was written, and works where that was waited for; 1 where a test failed or it is
     not Ready; 2 for a mistake in the command, such as an answer that is missing; 3 where the cluster cannot be
     asked or does not permit it; 4 where the operator has not answered in time.

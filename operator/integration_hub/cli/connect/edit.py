@@ -31,7 +31,6 @@ def edit(name: str, **flags: Any) -> None:
       hub edit billing --no-input --apply \\
         --secret-from-file apiKey=new-key                  a new value in its Secret
 
-    \b
     Exit code 0 where it was written, and works where that was waited for; 1 where a test failed or it is not Ready; 2
     for a mistake in the command; 3 where the cluster cannot be asked or does not permit it; 4 where the operator has
     not answered in time.

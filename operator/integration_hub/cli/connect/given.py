@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 
 import click
 
+from integration_hub.cli.errors import Exit, HubError
 from integration_hub.config.profile import secret_fields
 from integration_hub.config.values import choices, did_you_mean
 from integration_hub.forms.config import key_of
@@ -66,7 +67,7 @@ class Given:
         """Return the answers with those of the flags.
 
         Raises:
-            click.UsageError: with everything that is wrong in them.
+            HubError: with everything that is wrong in them.
 
         """
         for key, value, flag in self._choices():
@@ -74,7 +75,7 @@ class Given:
         answers = self._configuration(answers)
         answers = self._credentials(answers)
         if self._mistakes:
-            raise click.UsageError("\n".join(dict.fromkeys(self._mistakes)))
+            raise HubError("\n".join(dict.fromkeys(self._mistakes)), code=Exit.USAGE)
         return answers
 
     def _choices(self) -> Iterator[tuple[str, Any, str]]:
@@ -255,9 +256,7 @@ class Given:
             value = os.environ.get(variable)
             if value is None:
                 # Without the name: it may be the value itself, in the wrong place.
-                self._mistakes.append(
-                    f"--secret-from-env {key}: there is no environment variable of that name."
-                )
+                self._mistakes.append(f"The environment variable that you named for '{key}' is not set.")
             else:
                 yield key, value
 

@@ -22,10 +22,9 @@ def definition() -> None:
 
     No cluster is needed, and nothing leaves this machine.
 
-    \b
     Exit code 0 where all is well, 1 where something must be mended, 2 for a mistake in the command or a
     file that cannot be read.
-    """  # noqa: D301 - \b is click's sign for a paragraph that keeps its lines
+    """
 
 
 @definition.command("lint", context_settings=HELP)
