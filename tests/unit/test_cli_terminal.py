@@ -245,3 +245,9 @@ def test_on_a_narrow_terminal_the_columns_go_that_are_missed_least() -> None:
 @pytest.mark.parametrize("width", [70, 80, 100, 120])
 def test_a_wide_table_keeps_its_messages(width: int) -> None:
     assert shown_columns(width, 9)[-1] == "MESSAGE"
+
+
+def test_a_message_takes_the_room_of_the_columns_that_went() -> None:
+    widths = fitting(INSTANCES, [12, 7, 20, 10, 38, 20, 11, 3, 120], [False] * 9, 100)
+    shown = [own for own in widths if own is not None]
+    assert sum(shown) + GAP * (len(shown) - 1) == 100

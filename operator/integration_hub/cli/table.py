@@ -112,35 +112,54 @@ def fitting(
     Where there is no room for all, empty columns go first. Then long texts give way, the columns go that are missed
     least, short texts give way, too, and at last columns go from the right on. `wanted` is what each would take.
     """
-    widths: list[int | None] = list(wanted)
+    widths = _Widths(headers, wanted, width)
+    giving = widths.giving
+    widths.leave_out(n for n in giving if empty[n])
+    widths.cut_to(_LONG)
+    widths.leave_out(n for header in _FIRST_TO_GO for n in giving if headers[n] == header)
+    for floor in _FLOORS:
+        widths.cut_to(floor)
+    widths.leave_out(sorted(giving, key=lambda n: (headers[n] in _LAST_TO_GO, -n)))
+    widths.give_back(n for n in giving if headers[n] in _LAST_TO_GO)
+    return widths.own
 
-    def excess() -> int:
-        kept = [own for own in widths if own is not None]
-        return 0 if width is None else sum(kept) + GAP * (len(kept) - 1) - width
 
-    giving = [n for n, header in enumerate(headers) if header not in KEPT]
+class _Widths:
+    """The widths of columns while room is made for them; None for a column that is left out."""
 
-    def leave_out(columns: Iterable[int]) -> None:
+    def __init__(self, headers: Sequence[str], wanted: Sequence[int], width: int | None) -> None:
+        self.own: list[int | None] = list(wanted)
+        self.giving = [n for n, header in enumerate(headers) if header not in KEPT]
+        self._headers, self._wanted, self._width = headers, wanted, width
+
+    def _excess(self) -> int:
+        kept = [own for own in self.own if own is not None]
+        return 0 if self._width is None else sum(kept) + GAP * (len(kept) - 1) - self._width
+
+    def leave_out(self, columns: Iterable[int]) -> None:
+        """Leave columns out, one after another, as long as there is no room."""
         for n in columns:
-            if excess() > 0:
-                widths[n] = None
+            if self._excess() > 0:
+                self.own[n] = None
 
-    def cut_to(floor: int) -> None:
-        while (over := excess()) > 0:
-            n, most = max(((n, widths[n] or 0) for n in giving), key=lambda pair: pair[1], default=(0, 0))
+    def cut_to(self, floor: int) -> None:
+        """Make the widest narrower as long as there is no room, none below the floor."""
+        while (over := self._excess()) > 0:
+            found = ((n, self.own[n] or 0) for n in self.giving)
+            n, most = max(found, key=lambda pair: pair[1], default=(0, 0))
             if most <= floor:
                 break
-            widths[n] = max(floor, most - over, len(headers[n]) if len(headers[n]) < most else 0)
-            if widths[n] == most:
+            header = len(self._headers[n])
+            self.own[n] = max(floor, most - over, header if header < most else 0)
+            if self.own[n] == most:
                 break
 
-    leave_out(n for n in giving if empty[n])
-    cut_to(_LONG)
-    leave_out(n for header in _FIRST_TO_GO for n in giving if headers[n] == header)
-    for floor in _FLOORS:
-        cut_to(floor)
-    leave_out(sorted(giving, key=lambda n: (headers[n] in _LAST_TO_GO, -n)))
-    return widths
+    def give_back(self, columns: Iterable[int]) -> None:
+        """Give columns that are still there the room that is left."""
+        for n in columns:
+            own = self.own[n]
+            if own is not None:
+                self.own[n] = min(self._wanted[n], own - min(self._excess(), 0))
 
 
 def _bare(text: str) -> str:
