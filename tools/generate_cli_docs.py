@@ -26,6 +26,8 @@ One program under two names: `hub get` and `kubectl hub get` are the same. It as
 with your own rights, and needs nothing else. Its flags mean what they mean to kubectl, and are written the same ways:
 `--wait=false`, `--watch=true`, `--dry-run=none`.
 
+- **Names** may have their kind before them, as `hub get -o name` prints it: `billing`, `iinst/billing` and
+  `integrationinstance.integrationhub.dev/billing` are the same.
 - **Output.** Standard output is what was found, standard error what is under way, so a pipe gets data alone. `-o` has
   `wide`, `json`, `yaml` and `name` where a command names them, and kubectl's `jsonpath=` wherever there is JSON.
 - **On a terminal** every status has a symbol and a colour beside its word; tables are cut to its width, names and

@@ -77,7 +77,10 @@ def test_bash_is_offered_commands_and_names_of_the_cluster(
     assert in_bash(hub, "get", "-o", "j") == ["json", "jsonpath="]
     assert in_bash(hub, "explain", "hostnotf") == ["HostNotFound"]
     assert "orders" in in_bash(hub, "test", "billing", "--test", "")
-    assert namespace in in_bash(hub, "usage", "")
+    assert {namespace, "instance/billing"} <= set(in_bash(hub, "usage", ""))
+    assert {"billing", "crm", f"definition/{namespace}"} <= set(in_bash(hub, "export", ""))
+    assert in_bash(hub, "export", "billing", "iinst/") == ["iinst/crm"]
+    assert in_bash(hub, "status", "iinst/b") == ["iinst/billing"]
 
 
 def test_kubectl_offers_the_same_after_its_plugin(

@@ -118,8 +118,8 @@ def test_names_and_all_namespaces_contradict_each_other(hub: Hub) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("billing/status",), "written like iinst/NAME"),
-        (("instances", "../crm"), "'../crm' cannot be the name of an IntegrationInstance"),
+        (("billing/status",), "write NAME, instance/NAME or definition/NAME"),
+        (("instances", ".."), "'..' cannot be the name of an IntegrationInstance"),
         (("-n", "a/b"), "'a/b' cannot be the name of a namespace"),
         (("",), "'' cannot be the name of"),
         (("-l", "a=b=c"), "400 BadRequest"),
@@ -275,3 +275,16 @@ def test_json_is_an_object_that_can_be_applied_again(hub: Hub, three: list[Objec
     data = json.loads(hub.run("get", "billing", "-o", "json").out)
     assert (data["kind"], data["metadata"]["name"]) == ("IntegrationInstance", "billing")
     assert "managedFields" not in data["metadata"]
+
+
+def test_names_as_it_prints_them_are_taken_by_every_command_about_instances(
+    hub: Hub, three: list[Object]
+) -> None:
+    names = hub.run("get", "-o", "name").out.split()
+    assert len(names) > 1
+    got, exported, asked = hub.run_all(
+        ["get", *names, "-o", "name"], ["export", *names], ["reconcile", "--no-wait", *names]
+    )
+    assert (got.code, got.out.split()) == (0, names)
+    assert (exported.code, exported.out.count("kind: IntegrationInstance")) == (0, len(names))
+    assert (asked.code, asked.out.count("was asked to test")) == (0, len(names))

@@ -9,6 +9,7 @@ import click
 
 from integration_hub.cli import completing
 from integration_hub.cli.flags import place_flags, selector_flag
+from integration_hub.cli.naming import INSTANCE, NameType, SubjectType
 from integration_hub.cli.output import Raw
 from integration_hub.cli.terminal import Screen
 
@@ -18,17 +19,32 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., object])
 
 
-def choice_flags(metavar: str = "[NAME]...") -> Callable[[F], F]:
-    """Add names, as `names`, the flags of the place with -A, -l, and --all, as `every`."""
+def choice_flags(*, with_definitions: bool = False) -> Callable[[F], F]:
+    """Add names, as `names`, the flags of the place with -A, -l, and --all, as `every`.
+
+    Names are those of instances; with definitions, they are Subjects of either kind.
+    """
 
     def add(command: F) -> F:
         command = click.option(
             "--all", "every", is_flag=True, help="All instances of the namespace; with -A, of all namespaces."
         )(command)
         command = place_flags(all_namespaces=True)(selector_flag(command))
-        return click.argument("names", metavar=metavar, nargs=-1, shell_complete=completing.instances)(
-            command
-        )
+        if with_definitions:
+            return click.argument(
+                "names",
+                type=SubjectType(INSTANCE),
+                metavar="[NAME | definition/NAME]...",
+                nargs=-1,
+                shell_complete=completing.instances_first,
+            )(command)
+        return click.argument(
+            "names",
+            type=NameType(INSTANCE),
+            metavar="[NAME]...",
+            nargs=-1,
+            shell_complete=completing.instances,
+        )(command)
 
     return add
 

@@ -12,6 +12,16 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem, ShellComplete
 
+from integration_hub.cli.naming import (
+    DEFINITION,
+    DEFINITION_WORDS,
+    INSTANCE,
+    INSTANCE_WORDS,
+    Subject,
+    kind_of,
+    subject_of,
+)
+
 if TYPE_CHECKING:
     from integration_hub.adapters.kube_api import Resource
     from integration_hub.adapters.kube_blocking import BlockingKube
@@ -32,11 +42,16 @@ def _quiet(
 
     def offer(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         try:
-            taken = {word for value in ctx.params.values() if isinstance(value, tuple) for word in value}
+            taken = {
+                word.name if isinstance(word, Subject) else word
+                for value in ctx.params.values()
+                if isinstance(value, tuple)
+                for word in value
+            }
             found = [
                 name
                 for name in find(ctx, incomplete)
-                if name.lower().startswith(incomplete.lower()) and name not in taken
+                if name.lower().startswith(incomplete.lower()) and name.rpartition("/")[2] not in taken
             ]
         except Exception:  # noqa: BLE001 - a kubeconfig, a cluster, rights, a network: all mean that there are no names
             return []
@@ -75,20 +90,39 @@ def _of_namespaces(ctx: click.Context, _incomplete: str) -> Iterable[str]:
 
 
 def _of_get(ctx: click.Context, incomplete: str) -> Iterable[str]:
-    from integration_hub.cli.get import DEFINITION_WORDS, INSTANCE_WORDS  # noqa: PLC0415 - help needs none of it
-
     words = ctx.params.get("words") or ()
-    if words and words[0].lower() in DEFINITION_WORDS:
+    if words and kind_of(words[0]) == DEFINITION:
         return _of_definitions(ctx, incomplete)
+    if "/" in incomplete:
+        return _of_either(ctx, incomplete, INSTANCE)
     kinds = () if words else (INSTANCE_WORDS[0], DEFINITION_WORDS[0])
     return (*(kind for kind in kinds if kind.startswith(incomplete)), *_of_instances(ctx, incomplete))
+
+
+def _of_instances_by_kind(ctx: click.Context, incomplete: str) -> Iterable[str]:
+    """Return names of instances, with the kind where it is typed before them."""
+    word, slash, _ = incomplete.partition("/")
+    if not slash:
+        return _of_instances(ctx, incomplete)
+    return [f"{word}/{name}" for name in _of_instances(ctx, incomplete)] if kind_of(word) == INSTANCE else ()
+
+
+def _of_either(ctx: click.Context, incomplete: str, first: str) -> Iterable[str]:
+    """Return the names of both kinds: those of `first` alone, until a kind is typed, the others with their kind."""
+    find = {INSTANCE: _of_instances, DEFINITION: _of_definitions}
+    word, slash, _ = incomplete.partition("/")
+    if slash:
+        kind = kind_of(word)
+        return [f"{word}/{name}" for name in find[kind](ctx, incomplete)] if kind else ()
+    (other,) = (kind for kind in find if kind != first)
+    return (*find[first](ctx, incomplete), *(f"{other}/{name}" for name in find[other](ctx, incomplete)))
 
 
 def _of_tests(ctx: click.Context, _incomplete: str) -> Iterable[str]:
     from integration_hub.adapters.kube_api import INSTANCES  # noqa: PLC0415 - help needs none of it
 
     # Before the value of a flag, click has not given the arguments their names yet.
-    name = ctx.params.get("name") or next(iter(ctx.args), "")
+    name = ctx.params.get("name") or subject_of(next(iter(ctx.args), ""), INSTANCE).name
     kube, namespace = _kube(ctx)
     try:
         raw = kube.read(INSTANCES, namespace, name)
@@ -105,11 +139,14 @@ def _of_reasons(_ctx: click.Context, incomplete: str) -> Iterable[str]:
     return [str(reason) for reason in Reason if str(reason).lower().startswith(incomplete.lower())]
 
 
-instances = _quiet(_of_instances)
+instances = _quiet(_of_instances_by_kind)
 definitions = _quiet(_of_definitions)
 systems = _quiet(_of_systems)
 namespaces = _quiet(_of_namespaces)
 for_get = _quiet(_of_get)
+instances_first = _quiet(lambda ctx, incomplete: _of_either(ctx, incomplete, INSTANCE))
+definitions_first = _quiet(lambda ctx, incomplete: _of_either(ctx, incomplete, DEFINITION))
+"""Names of both kinds; those of the first need no kind before them."""
 tests = _quiet(_of_tests)
 reasons = _quiet(_of_reasons)
 catalog = _quiet(_of_catalog)

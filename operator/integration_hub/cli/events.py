@@ -10,6 +10,7 @@ import click
 
 from integration_hub.cli import completing
 from integration_hub.cli.flags import HELP, headers_flag, output_flag, place_flags, selector_flag, watch_flag
+from integration_hub.cli.naming import INSTANCE, NameType
 from integration_hub.cli.output import Form, Raw, as_list, without_bookkeeping, write, write_another
 from integration_hub.cli.table import Aligned, Table
 from integration_hub.cli.terminal import Screen, State
@@ -26,7 +27,7 @@ TYPES: Mapping[str, State] = {"Warning": State.BAD}
 
 
 @click.command("events", cls=Command, context_settings=HELP)
-@click.argument("name", required=False, shell_complete=completing.instances)
+@click.argument("name", type=NameType(INSTANCE), required=False, shell_complete=completing.instances)
 @place_flags(all_namespaces=True)
 @selector_flag
 @watch_flag

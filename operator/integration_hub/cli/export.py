@@ -9,12 +9,12 @@ import click
 
 from integration_hub.cli.chosen import choice_flags, chosen, is_one
 from integration_hub.cli.flags import HELP, output_flag
+from integration_hub.cli.naming import DEFINITION
 from integration_hub.cli.output import Form, as_list, write
 from integration_hub.cli.terminal import Screen
 from integration_hub.flags import Command
 
 if TYPE_CHECKING:
-    from integration_hub.adapters.kube_api import Resource
     from integration_hub.cli.cluster import Cluster
     from integration_hub.forms.credentials import NeededKey
 
@@ -22,7 +22,7 @@ Raw = Mapping[str, Any]
 
 
 @click.command("export", cls=Command, context_settings=HELP)
-@choice_flags("[NAME | definition/NAME]...")
+@choice_flags(with_definitions=True)
 @output_flag(("yaml", "json"))
 def export(output: Form, **flags: Any) -> None:
     """Print instances, or definitions, as manifests for Git: no status, nothing of the server's.
@@ -37,13 +37,14 @@ def export(output: Form, **flags: Any) -> None:
       hub export --all -n shop > shop.yaml
     """  # noqa: D301 - \b is click's sign for a paragraph that keeps its lines
     # Here, since `hub export --help` needs no cluster.
+    from integration_hub.adapters.kube_api import DEFINITIONS, INSTANCES  # noqa: PLC0415
     from integration_hub.cli.cluster import Cluster  # noqa: PLC0415
     from integration_hub.shell.manifests import as_manifest, for_git  # noqa: PLC0415
 
-    alone, subjects = is_one(flags), [_subject(name) for name in dict.fromkeys(flags["names"])]
+    alone, subjects = is_one(flags), dict.fromkeys(flags["names"])
     screen, cluster = Screen.current(), Cluster.of(flags)
     found = (
-        [cluster.object(resource, name) for resource, name in subjects]
+        [cluster.object(DEFINITIONS if kind == DEFINITION else INSTANCES, name) for kind, name in subjects]
         if subjects
         else chosen(cluster, flags, screen)
     )
@@ -57,17 +58,6 @@ def export(output: Form, **flags: Any) -> None:
         click.echo(as_manifest(raw), file=screen.out, nl=False)
         for line in _secret_example(cluster, raw):
             screen.say(line)
-
-
-def _subject(text: str) -> tuple[Resource, str]:
-    """Return what is meant by a name that may have a kind before it."""
-    from integration_hub.adapters.kube_api import DEFINITIONS, INSTANCES  # noqa: PLC0415 - as above
-    from integration_hub.cli.get import DEFINITION_WORDS, INSTANCE_WORDS  # noqa: PLC0415
-
-    kind, slash, name = text.rpartition("/")
-    if slash and kind.lower() not in {*INSTANCE_WORDS, *DEFINITION_WORDS}:
-        raise click.UsageError(f"'{text}' is neither an instance's name nor definition/NAME.")
-    return (DEFINITIONS if kind.lower() in DEFINITION_WORDS else INSTANCES), name
 
 
 def _secret_example(cluster: Cluster, raw: Raw) -> Iterator[str]:

@@ -9,6 +9,7 @@ import click
 
 from integration_hub.cli import completing
 from integration_hub.cli.flags import HELP, headers_flag, output_flag, place_flags, selector_flag, watch_flag
+from integration_hub.cli.naming import DEFINITION, INSTANCE, kind_of, subject_of
 from integration_hub.cli.output import Form, Raw, as_list, without_bookkeeping, write, write_another
 from integration_hub.cli.table import Aligned, Table
 from integration_hub.cli.terminal import Screen
@@ -18,9 +19,6 @@ from integration_hub.flags import Command
 if TYPE_CHECKING:
     from integration_hub.adapters.kube_api import Resource
     from integration_hub.cli.cluster import Cluster
-
-INSTANCE_WORDS = ("instances", "instance", "integrationinstances", "integrationinstance", "iinst")
-DEFINITION_WORDS = ("definitions", "definition", "integrationdefinitions", "integrationdefinition", "idef")
 
 
 @click.command("get", cls=Command, context_settings=HELP)
@@ -75,20 +73,16 @@ def get(words: tuple[str, ...], **flags: Any) -> None:
 
 def _asked_for(words: Sequence[str]) -> tuple[bool, tuple[str, ...]]:
     """Return whether definitions are meant, and the names; 'iinst/NAME' is taken as kubectl takes it."""
-    split = [word.partition("/") for word in words]
-    if split and all(slash for _, slash, _ in split):
-        kinds = {kind.lower() in DEFINITION_WORDS for kind, _, _ in split}
-        unknown = [kind for kind, _, _ in split if kind.lower() not in {*INSTANCE_WORDS, *DEFINITION_WORDS}]
-        if unknown or len(kinds) > 1:
-            raise click.UsageError(
-                "Names with a kind are written like iinst/NAME or idef/NAME, all of one kind."
-            )
-        return kinds.pop(), tuple(name for _, _, name in split)
-    if words and words[0].lower() in DEFINITION_WORDS:
-        return True, tuple(words[1:])
-    if words and words[0].lower() in INSTANCE_WORDS:
-        return False, tuple(words[1:])
-    return False, tuple(words)
+    kind = (kind_of(words[0]) if words else None) or INSTANCE
+    is_listed = bool(words) and kind_of(words[0]) is not None
+    try:
+        subjects = [subject_of(word, kind) for word in words[is_listed:]]
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    kinds = {subject.kind for subject in subjects} | ({kind} if is_listed else set())
+    if len(kinds) > 1:
+        raise click.UsageError("Name objects that are all of one kind: instances, or definitions.")
+    return DEFINITION in kinds, tuple(subject.name for subject in subjects)
 
 
 class _Listing:

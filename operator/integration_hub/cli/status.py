@@ -11,6 +11,7 @@ import click
 
 from integration_hub.cli import completing
 from integration_hub.cli.flags import HELP, output_flag, place_flags, watch_flag
+from integration_hub.cli.naming import INSTANCE, NameType
 from integration_hub.cli.output import Form, Raw, write, write_another
 from integration_hub.cli.terminal import OF_READY, Screen, State
 from integration_hub.cli.words import typed, when
@@ -24,7 +25,7 @@ _HEADS = {"True": "Ready", "False": "Not ready", "Unknown": "Cannot tell"}
 
 
 @click.command("status", cls=Command, context_settings=HELP)
-@click.argument("name", shell_complete=completing.instances)
+@click.argument("name", type=NameType(INSTANCE), shell_complete=completing.instances)
 @place_flags()
 @watch_flag
 @output_flag(("table", "json", "yaml"))

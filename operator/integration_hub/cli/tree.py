@@ -11,6 +11,7 @@ import click
 
 from integration_hub.cli import completing
 from integration_hub.cli.flags import HELP, output_flag, place_flags, watch_flag
+from integration_hub.cli.naming import INSTANCE, NameType
 from integration_hub.cli.output import Form, Raw, write, write_another
 from integration_hub.cli.terminal import OF_READY, Screen, State
 from integration_hub.config.plain_text import one_line
@@ -45,7 +46,7 @@ class Node:
 
 
 @click.command("tree", cls=Command, context_settings=HELP)
-@click.argument("name", shell_complete=completing.instances)
+@click.argument("name", type=NameType(INSTANCE), shell_complete=completing.instances)
 @place_flags()
 @watch_flag
 @output_flag(("table", "json", "yaml"))

@@ -10,6 +10,7 @@ import click
 
 from integration_hub.cli import completing
 from integration_hub.cli.flags import HELP, headers_flag, output_flag, place_flags, selector_flag
+from integration_hub.cli.naming import DEFINITION, INSTANCE, Subject, SubjectType
 from integration_hub.cli.output import Form, Raw, write
 from integration_hub.cli.table import Table
 from integration_hub.cli.terminal import Screen
@@ -22,12 +23,17 @@ if TYPE_CHECKING:
 
 
 @click.command("usage", cls=Command, context_settings=HELP)
-@click.argument("subject", metavar="DEFINITION | instance/NAME", shell_complete=completing.definitions)
+@click.argument(
+    "subject",
+    type=SubjectType(DEFINITION),
+    metavar="DEFINITION | instance/NAME",
+    shell_complete=completing.definitions_first,
+)
 @place_flags(all_namespaces=True)
 @selector_flag
 @output_flag(("table", "json", "yaml"))
 @headers_flag
-def usage(subject: str, output: Form, **flags: Any) -> None:
+def usage(subject: Subject, output: Form, **flags: Any) -> None:
     """List who uses a definition, or what an instance delivers.
 
     Of a definition: its instances in all namespaces that you may see, or in that of -n, and how they are. Of an
@@ -42,10 +48,8 @@ def usage(subject: str, output: Form, **flags: Any) -> None:
     # Here and below, since help needs no cluster.
     from integration_hub.adapters.kube_api import DEFINITIONS  # noqa: PLC0415
     from integration_hub.cli.cluster import Cluster  # noqa: PLC0415
-    from integration_hub.cli.get import DEFINITION_WORDS, INSTANCE_WORDS  # noqa: PLC0415
 
-    kind, slash, name = subject.rpartition("/")
-    of_instance = bool(slash) and kind.lower() in INSTANCE_WORDS
+    of_instance, name = subject.kind == INSTANCE, subject.name
     if flags["all_namespaces"] and (of_instance or flags["namespace"]):
         raise click.UsageError(
             "-A and a namespace, or an instance in one, say different things: leave one out."
@@ -54,8 +58,6 @@ def usage(subject: str, output: Form, **flags: Any) -> None:
     if of_instance:
         _of_instance(cluster, name, screen, output, flags)
         return
-    if slash and kind.lower() not in DEFINITION_WORDS:
-        raise click.UsageError(f"'{subject}' is neither a definition's name nor instance/NAME.")
     cluster.object(DEFINITIONS, name)  # a name that is mistyped is used by nobody
     _of_definition(cluster, name, screen, output, flags)
 

@@ -11,11 +11,12 @@ import click
 from integration_hub.cli import completing
 from integration_hub.cli.errors import Exit
 from integration_hub.cli.flags import HELP, look_flags, wait_flags
+from integration_hub.cli.naming import INSTANCE, NameType
 from integration_hub.flags import Command, cluster_flags
 
 
 @click.command("authorize", cls=Command, context_settings=HELP)
-@click.argument("name", shell_complete=completing.instances)
+@click.argument("name", type=NameType(INSTANCE), shell_complete=completing.instances)
 @click.option(
     "-n",
     "--namespace",

@@ -10,11 +10,12 @@ import click
 from integration_hub.cli import completing
 from integration_hub.cli.connect.flags import answer_flags, doing_flags
 from integration_hub.cli.flags import HELP
+from integration_hub.cli.naming import DEFINITION, NameType
 from integration_hub.flags import Command
 
 
 @click.command("connect", cls=Command, context_settings=HELP)
-@click.argument("definition", required=False, shell_complete=completing.systems)
+@click.argument("definition", type=NameType(DEFINITION), required=False, shell_complete=completing.systems)
 @click.option(
     "--name", metavar="NAME", help="Name of the IntegrationInstance. [default: from the display name]"
 )

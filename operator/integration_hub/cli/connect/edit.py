@@ -10,11 +10,12 @@ import click
 from integration_hub.cli import completing
 from integration_hub.cli.connect.flags import answer_flags, doing_flags
 from integration_hub.cli.flags import HELP
+from integration_hub.cli.naming import INSTANCE, NameType
 from integration_hub.flags import Command
 
 
 @click.command("edit", cls=Command, context_settings=HELP)
-@click.argument("name", shell_complete=completing.instances)
+@click.argument("name", type=NameType(INSTANCE), shell_complete=completing.instances)
 @answer_flags
 @doing_flags
 def edit(name: str, **flags: Any) -> None:

@@ -14,6 +14,7 @@ import click
 from integration_hub.cli import completing
 from integration_hub.cli.errors import Exit
 from integration_hub.cli.flags import HELP, look_flags, output_flag
+from integration_hub.cli.naming import INSTANCE, NameType
 from integration_hub.cli.pair import Pair
 from integration_hub.flags import Command, PatienceType, cluster_flags, egress_flags
 
@@ -45,7 +46,7 @@ class _Json(click.ParamType[Any]):
 
 
 @click.command("test", cls=Command, context_settings=HELP)
-@click.argument("name", required=False, shell_complete=completing.instances)
+@click.argument("name", type=NameType(INSTANCE), required=False, shell_complete=completing.instances)
 @click.option(
     "-n",
     "--namespace",
