@@ -304,6 +304,28 @@ def test_several_are_suspended_tested_and_resumed_by_label_by_name_or_all(
     assert f"{namespace}/crm:\nReady: Connected\n" in again.out
 
 
+def test_where_none_was_tested_that_is_no_success(
+    hub: Hub, api: Api, namespace: str, connection: Object
+) -> None:
+    held = [instance(namespace, name, namespace, suspend=True) for name in ("crm", "erp")]
+    for raw in held:
+        raw["metadata"]["labels"] = {"team": "held"}
+    api.apply(*held)
+    named, labelled, one_of_two = hub.run_all(
+        ("reconcile", "crm", "erp", "-o", "json"),
+        ("reconcile", "-l", "team=held", "-o", "json"),
+        ("reconcile", "billing", "crm", "-o", "json"),
+    )
+    assert [ran.code for ran in (named, labelled, one_of_two)] == [1, 1, 1]
+    for name in ("crm", "erp"):
+        assert f"Error: {namespace}/{name} is suspended: the operator makes no tests of it." in named.err
+        assert f"Resume it with 'hub resume {name} -n {namespace}'." in named.err
+        assert f"{namespace}/{name} is suspended: the operator makes no tests of it." in labelled.err
+    assert "Error:" not in labelled.err
+    assert "None is left that could be tested." in labelled.err
+    assert '"Connected"' in one_of_two.out
+
+
 def test_which_instances_are_meant_is_said_once(hub: Hub, namespace: str, connection: Object) -> None:
     none, *mistakes = hub.run_all(
         ("suspend", "-l", "team=none"),

@@ -31,8 +31,8 @@ T = TypeVar("T")
 def reconcile(output: Form, **flags: Any) -> None:
     """Ask the operator to test instances now, and say what it finds.
 
-    The tests are the operator's own, made where it runs; 'hub test' tests from this machine and compares. Of several
-    instances, those that are suspended are left out.
+    The tests are the operator's own, made where it runs; 'hub test' tests from this machine and compares. With -l and
+    --all, instances that are suspended are left out; one that is named is an error.
 
     \b
     Examples:
@@ -42,8 +42,8 @@ def reconcile(output: Form, **flags: Any) -> None:
       hub reconcile -l team=shop
 
     \b
-    Exit code 0 where it is ready then, 1 where it is not, 2 for a name that does not exist, 3 where the cluster
-    cannot be asked, 4 where the operator has not answered in time. Of several, the highest.
+    Exit code 0 where it is ready then, 1 where it is not or is suspended, 2 for a name that does not exist, 3 where the
+    cluster cannot be asked, 4 where the operator has not answered in time. Of several, the highest.
     """  # noqa: D301 - \b is click's sign for a paragraph that keeps its lines
     # Here and below, since help needs no cluster.
     from integration_hub.cli.asking import change, new_request  # noqa: PLC0415
@@ -56,7 +56,7 @@ def reconcile(output: Form, **flags: Any) -> None:
     def ask(own: Cluster, before: Raw) -> bool:
         name = before["metadata"]["name"]
         if before["spec"].get("suspend"):
-            if not errand.is_one:
+            if not flags["names"]:
                 errand.say(f"{_named(before)} is suspended: the operator makes no tests of it.")
                 return False
             raise HubError(
@@ -180,13 +180,14 @@ class _Errand:
     def run(self, ask: Callable[[Cluster, Raw], bool], is_done: Callable[[Raw], bool]) -> int:
         """Ask, wait, tell, and return the exit code. `ask` returns whether there is something to wait for."""
         found, begun = self.chosen(), time.monotonic()
-        asked, not_asked = self.each(found, lambda own, raw: raw if ask(own, raw) else None)
+        answers, not_asked = self.each(found, lambda own, raw: raw if ask(own, raw) else None)
+        asked = [raw for raw in answers if raw is not None]
+        if answers and not asked:
+            self.screen.note("None is left that could be tested.")
+            not_asked = max(not_asked, 1)
         if self._flags["dry_run"] or not self._flags["wait"]:
             return not_asked
-        reports, unanswered = self.each(
-            [raw for raw in asked if raw is not None],
-            lambda own, before: self._answer(own, before, is_done, begun),
-        )
+        reports, unanswered = self.each(asked, lambda own, before: self._answer(own, before, is_done, begun))
         if not self._output.is_table:
             write(self.screen, self._output, reports[0] if self.is_one else reports)
         return max(not_asked, unanswered, *(int(report["exitCode"]) for report in reports), 0)
