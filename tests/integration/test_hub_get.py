@@ -141,8 +141,25 @@ def test_who_may_not_list_is_told_what_to_ask_for(
     file = user_kubeconfig(
         tmp_path / "nobody", server=control_plane.server, ca_file=control_plane.ca_file, token=token
     )
-    ran, wrong = Hub(tmp_path, file, token).run("get"), Hub(tmp_path, file, token).run("get", "x")
-    assert (ran.code, wrong.code) == (3, 3)
+    runs = Hub(tmp_path, file, token).run_all(
+        ["get", "-n", namespace],
+        ["get", "x", "-n", namespace],
+        ["events", "-n", namespace],
+        ["get", "definitions", "-w"],
+        ["audit", "verify", "-n", namespace],
+    )
+    assert [ran.code for ran in runs] == [3] * 5
+    ran, wrong, events, watched, keyring = runs
+    place = f" in namespace '{namespace}', or choose"
+    rights = {
+        ran.err: "'list' integrationinstances.integrationhub.dev" + place,
+        wrong.err: "'get' integrationinstances.integrationhub.dev" + place,
+        events.err: "'list' events.events.k8s.io" + place,
+        watched.err: "'list' and 'watch' integrationdefinitions.integrationhub.dev, or choose",
+        keyring.err: "'get' secrets" + place,
+    }
+    for said, right in rights.items():
+        assert f"What to do: Ask for the right to {right}" in said
     assert "You may not read the list of integrationinstances.\nWhat to do: Ask for the right" in ran.err
     assert "You may not read IntegrationInstance 'x'" in wrong.err
 

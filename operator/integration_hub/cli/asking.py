@@ -88,5 +88,5 @@ def _look(cluster: Cluster, name: str) -> Raw | None:
         if error.gone:
             raise NotFoundError(f"{named} was deleted meanwhile.") from error
         if error.status in {FORBIDDEN, 401}:
-            raise cluster.explained(error, named) from error
+            raise cluster.explained(error, named, cluster.reading(INSTANCES, "get")) from error
         return None

@@ -170,7 +170,7 @@ def _keyring_of(place: dict[str, Any]) -> Keyring:
                 todo="Name the one that the operator uses, with --keyring or --keyring-files.",
                 code=Exit.UNREACHABLE,
             ) from error
-        raise cluster.explained(error, where.secret) from error
+        raise cluster.explained(error, where.secret, cluster.reading(SECRETS, "get")) from error
 
 
 # What is told

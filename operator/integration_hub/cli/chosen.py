@@ -66,9 +66,10 @@ def chosen(cluster: Cluster, flags: Mapping[str, Any], screen: Screen) -> list[R
     if flags["names"]:
         return [cluster.instance(name) for name in dict.fromkeys(flags["names"])]
     from integration_hub.adapters.kube_api import INSTANCES  # noqa: PLC0415 - help needs no cluster
+    from integration_hub.shell.explaining import reading  # noqa: PLC0415
 
     namespace = "" if flags["all_namespaces"] else cluster.namespace
-    with cluster.asked("the list of instances"):
+    with cluster.asked("the list of instances", reading(INSTANCES, "list", namespace=namespace)):
         found = cluster.kube.items(INSTANCES, namespace, query={"labelSelector": flags["selector"]})
     if not found:
         which = f" with the labels {flags['selector']}" if flags["selector"] else ""

@@ -17,7 +17,7 @@ from integration_hub.adapters.kube_blocking import BlockingKube
 from integration_hub.cli.connecting import connection_of
 from integration_hub.cli.errors import Exit, HubError, NotFoundError, UnreachableError
 from integration_hub.config.values import choices, did_you_mean
-from integration_hub.shell.explaining import FORBIDDEN, READ, Deed, explanation
+from integration_hub.shell.explaining import FORBIDDEN, READ, Deed, explanation, reading
 
 Raw = dict[str, Any]
 
@@ -67,12 +67,23 @@ class Cluster:
         return cls(kube, namespace or connection.namespace)
 
     @contextmanager
-    def asked(self, what: str) -> Iterator[None]:
-        """Turn an ApiError within into words about `what` was asked for, such as "the list of instances"."""
+    def asked(self, what: str, deed: Deed = READ) -> Iterator[None]:
+        """Turn an ApiError within into words about `what` was asked for, such as "its version"."""
         try:
             yield
         except ApiError as error:
-            raise self.explained(error, what) from error
+            raise self.explained(error, what, deed) from error
+
+    @contextmanager
+    def listed(self, resource: Resource, what: str = "") -> Iterator[None]:
+        """Do so where a list is asked for; `what` it is, where that is not just the list."""
+        deed = self.reading(resource, "list")
+        with self.asked(what or f"the list of {resource.plural}", deed):
+            yield
+
+    def reading(self, resource: Resource, *verbs: str) -> Deed:
+        """Return that objects of a resource are read where they are looked for, and the rights for that."""
+        return reading(resource, *verbs, namespace=self.within(resource))
 
     def explained(self, error: ApiError, what: str, deed: Deed = READ) -> HubError:
         """Return why the API server did not read `what`, or do with it what it was asked to."""
@@ -89,7 +100,9 @@ class Cluster:
             return self.kube.read(resource, namespace, name, accept=accept)
         except ApiError as error:
             if not error.gone:
-                raise self.explained(error, self.named(resource, name)) from error
+                raise self.explained(
+                    error, self.named(resource, name), self.reading(resource, "get")
+                ) from error
         raise self.missing(resource, name)
 
     def missing(self, resource: Resource, name: str) -> HubError:
@@ -99,7 +112,7 @@ class Cluster:
             names: list[str] | None = self.names(resource)
         except ApiError as error:
             if error.status != FORBIDDEN:
-                return self.explained(error, f"the list of {resource.plural}")
+                return self.explained(error, f"the list of {resource.plural}", self.reading(resource, "list"))
             names = None
         close = did_you_mean(name, names or ())
         if names is None:

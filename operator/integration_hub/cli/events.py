@@ -67,7 +67,7 @@ def events(name: str | None, output: Form, **flags: Any) -> None:
             told = [] if news.deleted else news.objects
             printer.more(meant.among(told) if meant else told)
         return
-    with cluster.asked("Events"):
+    with cluster.listed(EVENTS, "Events"):
         api = {"apiVersion": EVENTS.api, "kind": EVENTS.kind}  # which the items of a list do not say
         found = [api | raw for raw in cluster.kube.items(EVENTS, cluster.namespace, query=query)]
     printer.all(meant.among(found) if meant else found)
@@ -95,7 +95,7 @@ class _Labelled:
 
         query = {"labelSelector": self._selector}
         cluster = self._cluster
-        with cluster.asked("the list of instances"):
+        with cluster.listed(INSTANCES):
             for page in cluster.kube.pages(INSTANCES, cluster.namespace, query=query, accept=METADATA_LIST):
                 self._known |= {
                     (raw["metadata"]["namespace"], raw["metadata"]["name"]) for raw in page.get("items") or ()

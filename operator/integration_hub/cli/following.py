@@ -119,7 +119,8 @@ class _Follower:
             self._version = ""
             return
         if not _is_away(error) or not self._version:
-            raise self._cluster.explained(error, f"the list of {self._resource.plural}") from error
+            deed = self._cluster.reading(self._resource, "list", "watch")
+            raise self._cluster.explained(error, f"the list of {self._resource.plural}", deed) from error
         if not self._is_lost:
             self._screen.note(_AWAY)
         self._is_lost = True

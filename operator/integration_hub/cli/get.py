@@ -128,7 +128,7 @@ class _Listing:
         if self._names:
             found = [self._cluster.object(self._resource, name) for name in self._names]
         else:
-            with self._cluster.asked(f"the list of {self._resource.plural}"):
+            with self._cluster.listed(self._resource):
                 found = self._cluster.kube.items(
                     self._resource, self._cluster.within(self._resource), query=self._query
                 )
@@ -144,7 +144,7 @@ class _Listing:
             for name in self._names:
                 yield self._cluster.object(self._resource, name, accept=TABLE)
             return
-        with self._cluster.asked(f"the list of {self._resource.plural}"):
+        with self._cluster.listed(self._resource):
             yield from self._cluster.kube.pages(
                 self._resource, self._cluster.within(self._resource), query=self._query, accept=TABLE
             )

@@ -67,6 +67,7 @@ def _of_definition(
 ) -> None:
     from integration_hub.adapters.kube_api import INSTANCES, ApiError  # noqa: PLC0415 - as above
     from integration_hub.cli.status_report import ready_of  # noqa: PLC0415
+    from integration_hub.shell.explaining import reading  # noqa: PLC0415
 
     namespace = flags["namespace"] or ""
     query = {"fieldSelector": f"spec.definitionRef.name={name}", "labelSelector": flags["selector"]}
@@ -74,11 +75,12 @@ def _of_definition(
         found = cluster.kube.items(INSTANCES, namespace, query=query)
     except ApiError as error:
         if error.status != 403 or namespace:  # noqa: PLR2004
-            raise cluster.explained(error, "the list of instances") from error
+            deed = reading(INSTANCES, "list", namespace=namespace)
+            raise cluster.explained(error, "the list of instances", deed) from error
         screen.note(
             f"You may not list instances of all namespaces: these are those of '{cluster.namespace}'."
         )
-        with cluster.asked("the list of instances"):
+        with cluster.listed(INSTANCES):
             found = cluster.kube.items(INSTANCES, cluster.namespace, query=query)
     rows = [
         {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from integration_hub.adapters.kube_api import ApiError
+from integration_hub.adapters.kube_api import DEFINITIONS, ApiError, Resource
 from integration_hub.model.names import API_VERSION
 
 FORBIDDEN = 403
@@ -36,13 +36,23 @@ class Deed(NamedTuple):
     verb: str
     """As in "You may not change it"."""
     rights: str
-    """As in "Ask for the right to 'patch' it"."""
+    """As in "Ask for the right to 'patch' it"; empty where only the API server's own words name it."""
 
 
-READ: Final = Deed("read", "'get' and 'list' integrationinstances and integrationdefinitions")
+READ: Final = Deed("read", "")
 CHANGE: Final = Deed("change", "'patch' it")
 CREATE: Final = Deed("create", "'create' and 'patch' it")
 """By an apply, which is a PATCH of what there is not yet."""
+
+
+def reading(resource: Resource, *verbs: str, namespace: str = "") -> Deed:
+    """Return that objects of a resource are read, as a Role names the rights for it; of all namespaces without one."""
+    group = resource.api.rpartition("/")[0]
+    named = f"{resource.plural}.{group}" if group else resource.plural
+    everywhere = "" if resource == DEFINITIONS else " in all namespaces"
+    where = f" in namespace '{namespace}'" if namespace else everywhere
+    may = " and ".join(f"'{verb}'" for verb in verbs)
+    return Deed("read", f"{may} {named}{where}")
 
 
 def explanation(error: ApiError, what: str, server: str, deed: Deed = READ) -> Explanation:
@@ -53,9 +63,10 @@ def explanation(error: ApiError, what: str, server: str, deed: Deed = READ) -> E
             "Install them with 'kubectl apply -f crds/', or choose another cluster with --context.",
         )
     if error.status == FORBIDDEN:
+        right = f"the right to {deed.rights}" if deed.rights else "that right"
         return Explanation(
             f"You may not {deed.verb} {what}.",
-            f"Ask for the right to {deed.rights}, or choose another --context. The API server says: {error}",
+            f"Ask for {right}, or choose another --context. The API server says: {error}",
         )
     if error.status == UNAUTHORIZED:
         return Explanation(

@@ -20,8 +20,10 @@ from integration_hub.shell.explaining import (
     FORBIDDEN,
     UNAUTHORIZED,
     CannotAskError,
+    Deed,
     NoSuchObjectError,
     explanation,
+    reading,
 )
 from integration_hub.shell.store import Store, instance_key
 
@@ -52,9 +54,8 @@ class Cluster:
             return await self.kube.read(INSTANCES, namespace, name)
         except ApiError as error:
             if not error.gone:
-                raise self.explained(
-                    error, f"IntegrationInstance '{name}' in namespace '{namespace}'"
-                ) from error
+                what = f"IntegrationInstance '{name}' in namespace '{namespace}'"
+                raise self.explained(error, what, reading(INSTANCES, "get", namespace=namespace)) from error
         names = await self._names(namespace)
         if names is None:
             has = "whether there are others you may not see"
@@ -72,7 +73,8 @@ class Cluster:
         except ApiError as error:
             if error.status == FORBIDDEN:
                 return None
-            raise self.explained(error, "the list of instances") from error
+            deed = reading(INSTANCES, "list", namespace=namespace)
+            raise self.explained(error, "the list of instances", deed) from error
         return sorted(raw["metadata"]["name"] for raw in objects)
 
     async def definition(self, name: str) -> CheckedDefinition | None:
@@ -82,7 +84,8 @@ class Cluster:
         except ApiError as error:
             if error.gone:
                 return None
-            raise self.explained(error, f"IntegrationDefinition '{name}'") from error
+            what = f"IntegrationDefinition '{name}'"
+            raise self.explained(error, what, reading(DEFINITIONS, "get")) from error
 
     async def similar_definitions(self, name: str) -> tuple[str, ...]:
         """Return the names of definitions that are spelt like this one; none where they may not be listed."""
@@ -111,15 +114,16 @@ class Cluster:
             try:
                 objects, token, _ = await self.kube.list_page(resource, token, namespace)
             except ApiError as error:
-                raise self.explained(error, f"the list of {resource.plural}") from error
+                deed = reading(resource, "list", namespace=namespace)
+                raise self.explained(error, f"the list of {resource.plural}", deed) from error
             for raw in objects:
                 yield raw
             if not token:
                 return
 
-    def explained(self, error: ApiError, what: str) -> CannotAskError:
+    def explained(self, error: ApiError, what: str, deed: Deed) -> CannotAskError:
         """Return why the API server did not give what was asked for."""
-        return CannotAskError(str(explanation(error, what, self.server)))
+        return CannotAskError(str(explanation(error, what, self.server, deed)))
 
 
 async def inputs_of(

@@ -28,6 +28,7 @@ from integration_hub.cli.trial.view import View
 from integration_hub.config.plain_text import one_line
 from integration_hub.model.base import AUTHORIZE_ANNOTATION
 from integration_hub.model.instance import Authorization, IntegrationInstance
+from integration_hub.shell.explaining import reading
 from integration_hub.shell.lookup import FORBIDDEN, UNAUTHORIZED, Cluster
 from integration_hub.shell.operator_view import MANAGER
 from integration_hub.shell.tryout import Verdict
@@ -120,7 +121,8 @@ class Session:
             if error.gone:
                 raise HubError(f"{self._named} was deleted meanwhile.", code=Exit.FAILED) from error
             if error.status in {FORBIDDEN, UNAUTHORIZED}:
-                raise self._cluster.explained(error, self._named) from error
+                deed = reading(INSTANCES, "get", namespace=self._namespace)
+                raise self._cluster.explained(error, self._named, deed) from error
             self._say_once("The API server does not answer at the moment; the wait goes on.")
             return last
         except ValidationError:

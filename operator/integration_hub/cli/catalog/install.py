@@ -16,7 +16,7 @@ from integration_hub.cli.output import Form, Raw, as_list, write
 from integration_hub.cli.terminal import Screen
 from integration_hub.config.plain_text import clean
 from integration_hub.reconcile.definition import CheckedDefinition, check_definition
-from integration_hub.shell.explaining import CHANGE, CREATE
+from integration_hub.shell.explaining import CHANGE, CREATE, reading
 from integration_hub.shell.upgrade import Broken, broken
 
 MANAGER = "integration-hub-catalog"
@@ -89,7 +89,8 @@ def look(cluster: Cluster, raw: Raw) -> Step:
         return Step(raw, cluster.kube.read(DEFINITIONS, "", name))
     except ApiError as error:
         if not error.gone:
-            raise cluster.explained(error, f"IntegrationDefinition '{name}'") from error
+            deed = cluster.reading(DEFINITIONS, "get")
+            raise cluster.explained(error, f"IntegrationDefinition '{name}'", deed) from error
     return Step(raw, None)
 
 
@@ -99,7 +100,8 @@ def _judge(cluster: Cluster, steps: Sequence[Step], *, force: bool) -> None:
         return
     instances: dict[str, list[Raw]] = {}
     if not force:
-        with cluster.asked("the list of instances, without which nobody knows what would break"):
+        what = "the list of instances, without which nobody knows what would break"
+        with cluster.asked(what, reading(INSTANCES, "list")):
             for raw in cluster.kube.items(INSTANCES):
                 instances.setdefault(raw["spec"]["definitionRef"]["name"], []).append(raw)
     for step in steps:

@@ -49,7 +49,7 @@ class Place:
 
     def entries(self) -> list[Entry]:
         """Return the definitions of the cluster in short."""
-        with self.cluster.asked("the list of definitions"):
+        with self.cluster.listed(DEFINITIONS):
             return [entry_of(raw) for raw in self.cluster.kube.items(DEFINITIONS)]
 
     def definition(self, name: str) -> CheckedDefinition:
@@ -80,7 +80,7 @@ class Place:
 
     def surroundings(self) -> Surroundings:
         """Return what there is in the namespace: names of instances, and Secrets less their values."""
-        with self.cluster.asked("the list of instances"):
+        with self.cluster.listed(INSTANCES):
             instances = self.cluster.kube.items(INSTANCES, self.namespace)
         names = {
             raw["metadata"]["name"]: str(raw["spec"].get("displayName") or raw["metadata"]["name"])

@@ -10,7 +10,7 @@ import sys
 import click
 
 from integration_hub.adapters.http import HttpClient
-from integration_hub.adapters.kube import ApiError
+from integration_hub.adapters.kube import SECRETS, ApiError
 from integration_hub.adapters.traffic import Traffic
 from integration_hub.cli.connecting import farewell
 from integration_hub.cli.errors import Exit, HubError
@@ -26,6 +26,7 @@ from integration_hub.config.values import choices, did_you_mean
 from integration_hub.model.reasons import Reason
 from integration_hub.reconcile.inputs import SecretAnswer
 from integration_hub.shell.draft import DraftError
+from integration_hub.shell.explaining import reading
 from integration_hub.shell.lookup import CannotAskError, NoSuchObjectError
 from integration_hub.shell.saving import apply_test, manifest
 from integration_hub.shell.tryout import Trial, Tryout, UnknownTestError
@@ -152,7 +153,8 @@ class Session:
             try:
                 return await self._access.cluster().kube.read_secret(namespace, name)
             except ApiError as error:
-                raise self._access.cluster().explained(error, f"Secret '{name}'") from error
+                deed = reading(SECRETS, "get", namespace=namespace)
+                raise self._access.cluster().explained(error, f"Secret '{name}'", deed) from error
 
         tryout = Tryout(self._traffic, read, observer=self.view, bodies=self.wish.bodies)
         only = (self.wish.own_test,) if self.wish.entry is not None else self.wish.tests
