@@ -154,7 +154,7 @@ def test_what_is_in_the_way_is_told_with_what_to_do(hub: Hub, log: list[str], tm
     assert missing.code == 2
     assert "does not exist" in missing.err
     no_keyring = hub.run("audit", "verify", "--keyring", "integration-hub/none", stdin="")
-    assert no_keyring.code == 3
+    assert no_keyring.code == 2
     assert "does not exist" in no_keyring.err
     assert "--keyring-files" in no_keyring.err
     folder = tmp_path / "no-keys"

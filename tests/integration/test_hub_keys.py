@@ -318,7 +318,7 @@ async def test_prune_removes_what_no_record_needs_and_keeps_the_rest(
         (("2", "--yes"), 1, "key-2 is needed by 1 record and stays"),
         (("1", "2", "--yes"), 1, "key-2 is needed by 1 record and stays"),
         (("3", "--yes"), 1, "key-3 is the active key"),
-        (("7", "--yes"), 1, "There is no key-7: there are key-1, key-2, key-3"),
+        (("7", "--yes"), 2, "There is no key-7: there are key-1, key-2, key-3"),
         (("1",), 2, "There is nobody to ask: add --yes"),
     ],
     ids=["used", "one of them used", "active", "unknown", "nobody to ask"],
@@ -562,18 +562,19 @@ async def test_what_is_in_the_way_is_told_with_what_to_do(  # noqa: PLR0917 - fi
     )
     absent, forbidden, unreachable = runs[:3], runs[3:6], runs[6:9]
     for ran in absent:
-        assert (ran.code, ran.out) == (1, "")
+        assert (ran.code, ran.out) == (2, "")
         assert (
             f"There is no keyring: the Secret '{NAME}' in namespace '{namespace}' does not exist" in ran.err
         )
         assert "--keyring NAMESPACE/NAME" in ran.err
     for ran in forbidden:
         assert (ran.code, ran.out) == (3, "")
-        assert "You may not do that. It takes the right to 'get' and 'update' the keyring's Secret" in ran.err
-        assert "Nothing was changed." in ran.err
+        assert " the keyring. Nothing was changed.\nWhat to do: Ask for the right to 'get' " in ran.err
+    assert "You may not read the keyring." in forbidden[0].err
+    assert "the right to 'get' and 'update' the keyring's Secret, and to" in forbidden[1].err
     for ran in unreachable:
         assert (ran.code, ran.out) == (3, "")
-        assert "cannot be reached" in ran.err
+        assert "Nothing was changed.\nWhat to do: Check that" in ran.err
     assert [ran.code for ran in runs[9:]] == [3, 2]
 
     await kube.create_secret(namespace, manifest(NAME, **{"key-1": b"0" * 64}))

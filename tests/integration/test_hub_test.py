@@ -173,7 +173,7 @@ def test_streams_that_are_closed_or_full_end_it_without_a_stack(
     ]
     file = written(tmp_path / "d.yaml", *draft(target, "streams"))
     whole = shlex.join([*command, file])
-    ways = {f"{whole} >&-": 0, f"{whole} >/dev/full": 3, f"{shlex.join([*command, '-'])} <&-": 2}
+    ways = {f"{whole} >&-": 0, f"{whole} >/dev/full": 1, f"{shlex.join([*command, '-'])} <&-": 2}
     for line, code in ways.items():
         ran = subprocess.run(
             ["/bin/sh", "-c", line], env=alone.environment(), capture_output=True, text=True, check=False
@@ -382,10 +382,10 @@ def test_what_is_in_the_way_is_said_with_what_to_do(  # noqa: PLR0917 - fixtures
     assert "kubectl apply -f crds/" in other.err
     assert stranger.code == 3
     assert "does not accept your credentials" in stranger.err
-    assert silent.code == 3
+    assert silent.code == 4
     assert silent.data["result"] == "Success"
     assert silent.data["operator"] == {"asked": True, "answered": False}
-    assert "has not answered within 0.2 s" in silent.err
+    assert "has not answered within 0.2 s. See with 'hub check' whether it runs;" in silent.err
     assert without.code == 3
     assert "There is no kubeconfig" in without.err
 

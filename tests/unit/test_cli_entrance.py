@@ -136,6 +136,11 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Any:
         (HubError("a\x1b[2Jb"), Exit.FAILED, "Error: a\ufffd[2Jb\n"),
         (KeyboardInterrupt(), Exit.INTERRUPTED, "\nStopped.\n"),
         (BrokenPipeError(errno.EPIPE, "gone"), Exit.BROKEN_PIPE, ""),
+        (
+            OSError(errno.ENOSPC, "full"),
+            Exit.FAILED,
+            "Error: What was found cannot be written: the disk or the other side takes no more.\n",
+        ),
     ],
 )
 def test_each_way_to_fail_has_its_words_and_its_code(

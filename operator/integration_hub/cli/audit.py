@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 import click
 
-from integration_hub.cli.errors import Exit, HubError
+from integration_hub.cli.errors import Exit, HubError, NotFoundError
 from integration_hub.cli.flags import HELP, output_flag
 from integration_hub.cli.keys.command import place_flags
 from integration_hub.cli.output import Form, write
@@ -165,10 +165,9 @@ def _keyring_of(place: dict[str, Any]) -> Keyring:
         raise HubError(f"There is no keyring in {where.secret}: {error}.", code=Exit.UNREACHABLE) from error
     except ApiError as error:
         if error.gone:
-            raise HubError(
+            raise NotFoundError(
                 f"There is no keyring: {where.secret} does not exist.",
                 todo="Name the one that the operator uses, with --keyring or --keyring-files.",
-                code=Exit.UNREACHABLE,
             ) from error
         raise cluster.explained(error, where.secret, cluster.reading(SECRETS, "get")) from error
 

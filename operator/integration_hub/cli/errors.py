@@ -78,7 +78,7 @@ _DEBUG = "integration_hub.debug"
 _LOGGED = frozenset({"run"})
 """Commands whose standard error is a log: nobody can type them again with --debug."""
 
-_STREAM_CODES = {errno.EPIPE: Exit.BROKEN_PIPE, errno.ENOSPC: Exit.UNREACHABLE, errno.EIO: Exit.UNREACHABLE}
+_STREAM_CODES = {errno.EPIPE: Exit.BROKEN_PIPE, errno.ENOSPC: Exit.FAILED, errno.EIO: Exit.FAILED}
 
 
 def set_debug(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
@@ -127,7 +127,7 @@ def _end(error: Exception, *, debug: bool) -> NoReturn:
     code = _STREAM_CODES.get(error.errno or 0) if isinstance(error, OSError) else None
     if code is not None:
         silence()
-        if code is Exit.UNREACHABLE:
+        if code is Exit.FAILED:
             click.echo(
                 "Error: What was found cannot be written: the disk or the other side takes no more.", err=True
             )

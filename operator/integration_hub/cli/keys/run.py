@@ -17,13 +17,13 @@ import click
 from integration_hub.adapters.kube import ApiError, KubeClient
 from integration_hub.adapters.kubeconfig import KubeConnection
 from integration_hub.cli.connecting import connection_of, farewell
-from integration_hub.cli.errors import Exit, HubError
+from integration_hub.cli.errors import Exit, HubError, NotFoundError, UnreachableError
 from integration_hub.cli.keys.removal import Removal
 from integration_hub.cli.keys.view import Course, names, print_list, print_report
 from integration_hub.cli.output import Form
 from integration_hub.cli.words import age_of, capital, counted, dry_words
-from integration_hub.config.plain_text import clean
 from integration_hub.credentials.keyring import Keyring, KeyringError, with_new_key, without
+from integration_hub.shell.explaining import FORBIDDEN, UNAUTHORIZED, Deed, explanation
 from integration_hub.shell.keyring_source import (
     DEFAULT_NAMESPACE,
     StoredKeyring,
@@ -35,6 +35,12 @@ from integration_hub.shell.rewrap import Usage, rewrap_all, usage_of_keys
 
 SETTLED = timedelta(minutes=10)
 """After which every operator has heard of a new key, also one that has lost the API server for a while."""
+
+LOOK = Deed("read", "'get' the keyring's Secret, and to 'list' Secrets in all namespaces")
+CHANGE = Deed(
+    "change",
+    "'get' and 'update' the keyring's Secret, and to 'list', 'get' and 'update' Secrets in all namespaces",
+)
 
 _CONFLICT = 409
 
@@ -75,7 +81,7 @@ def list_keys(where: Where, form: Form, *, headers: bool) -> int:
         print_list(stored, await usage_of_keys(kube), form, headers=headers)
         return Exit.OK
 
-    return _run(where, work)
+    return _run(where, work, deed=LOOK)
 
 
 def rotate(where: Where, *, resume: bool, wait: bool, dry_run: str | None = None) -> int:
@@ -147,7 +153,7 @@ def prune(where: Where, numbers: Sequence[int], *, yes: bool, now: bool, dry_run
 
     # Outside of a loop, which would keep Ctrl-C from ending the question.
     refusal = None if yes else _refusal(chosen, where)
-    return _said(*refusal) if refusal else _run(where, remove, so_far=removal.so_far)
+    return _shown(refusal) if refusal else _run(where, remove, so_far=removal.so_far)
 
 
 # What is asked of the cluster
@@ -161,10 +167,10 @@ async def _stored(kube: KubeClient, where: Where) -> StoredKeyring:
     except ApiError as error:
         if not error.gone:
             raise
-        raise HubError(
-            f"There is no keyring: {where.secret} does not exist. The operator makes it when it starts; if it was"
-            " given another place, name that with --keyring NAMESPACE/NAME. If it reads its keys from files, rotate"
-            " them where they come from."
+        raise NotFoundError(
+            f"There is no keyring: {where.secret} does not exist. The operator makes it when it starts.",
+            todo="If the operator was given another place, name that with --keyring NAMESPACE/NAME. If it reads its"
+            " keys from files, rotate them where they come from.",
         ) from error
 
 
@@ -207,7 +213,7 @@ def _prunable(stored: StoredKeyring, usage: Usage, numbers: Sequence[int]) -> li
     keyring = stored.keyring
     for number in numbers:
         if number not in keyring.keys:
-            raise HubError(f"There is no key-{number}: there are {names(keyring.numbers)}.")
+            raise NotFoundError(f"There is no key-{number}: there are {names(keyring.numbers)}.")
         if number == keyring.active:
             raise HubError(
                 f"key-{number} is the active key, and new records are sealed with it. Add another one first, with 'hub"
@@ -238,10 +244,11 @@ def _refuse_too_early(stored: StoredKeyring, *, now: bool) -> None:
         )
 
 
-def _refusal(chosen: Sequence[int], where: Where) -> tuple[str, int] | None:
-    """Ask whether keys may be removed. Return what to say, and the exit code, where they may not."""
+def _refusal(chosen: Sequence[int], where: Where) -> HubError | None:
+    """Ask whether keys may be removed. Return what to say where they may not."""
     if not sys.stdin or not sys.stdin.isatty():
-        return "There is nobody to ask: add --yes to remove keys without being asked.", Exit.USAGE
+        words = "There is nobody to ask: add --yes to remove keys without being asked."
+        return HubError(words, code=Exit.USAGE)
     they = "it" if len(chosen) == 1 else "them"
     question = (
         f"Remove {names(chosen)} from {where.secret}? Backups from before cannot be read without {they}."
@@ -250,8 +257,8 @@ def _refusal(chosen: Sequence[int], where: Where) -> tuple[str, int] | None:
         may = click.confirm(question, err=True)
     except click.Abort:
         click.echo(err=True)
-        return "Stopped. Nothing was removed.", Exit.INTERRUPTED
-    return None if may else ("Nothing was removed.", Exit.FAILED)
+        return HubError("Stopped. Nothing was removed.", code=Exit.INTERRUPTED)
+    return None if may else HubError("Nothing was removed.")
 
 
 # Running
@@ -261,6 +268,7 @@ def _run(
     where: Where,
     work: Callable[[KubeClient], Coroutine[Any, Any, int]],
     *,
+    deed: Deed = CHANGE,
     so_far: Callable[[], str] = lambda: "Nothing was changed.",
 ) -> int:
     """Do the work with a client of the cluster; turn what is in the way into words and an exit code."""
@@ -282,26 +290,19 @@ def _run(
         click.echo(f"\nStopped. {so_far()}", err=True)
         return Exit.INTERRUPTED
     except HubError as error:
-        return _said(str(error), error.code)
+        return _shown(error)
     except ApiError as error:
-        words, code = _explained(error, server)
-        return _said(f"{words} {so_far()}", code)
+        return _shown(_explained(error, server, deed, so_far()))
 
 
-def _said(words: str, code: int) -> int:
-    click.echo(f"Error: {clean(words)}", err=True)  # some are the API server's
-    return code
+def _shown(error: HubError) -> int:
+    error.show()
+    return error.code
 
 
-def _explained(error: ApiError, server: str) -> tuple[str, int]:
-    """Return why the API server did not do what was asked, and the exit code."""
-    refused = {
-        0: f"The API server at {server} cannot be reached ({error}). Check that it runs and that the kubeconfig's"
-        " context is the right one.",
-        401: f"The API server at {server} does not accept your credentials. Log in again, or choose another --context.",
-        403: "You may not do that. It takes the right to 'get' and 'update' the keyring's Secret, and to 'list', 'get'"
-        f" and 'update' Secrets in all namespaces. The API server says: {error}.",
-    }
-    if error.status in refused:
-        return refused[error.status], Exit.UNREACHABLE
-    return f"The API server at {server} failed: {error}.", Exit.FAILED
+def _explained(error: ApiError, server: str, deed: Deed, so_far: str) -> HubError:
+    """Return why the API server did not do what was asked; `so_far` is what has been done before."""
+    if error.status in {0, UNAUTHORIZED, FORBIDDEN}:
+        found = explanation(error, "the keyring", server, deed)
+        return UnreachableError(f"{found.what} {so_far}", todo=found.todo)
+    return HubError(f"The API server at {server} failed: {error}. {so_far}")

@@ -132,8 +132,9 @@ def trial(**flags: Any) -> None:
       hub test --draft -f billing.yaml
       hub test billing --path /v1/orders --assert 'size(response.json) > 0' --save orders
 
-    Exit code 0 where all succeeds, 1 where something fails, 3 where that cannot be told, 2 for a mistake
-    in the command. Optional tests are shown and do not count, unless --test names them.
+    Exit code 0 where all succeeds, 1 where something fails, 3 where that cannot be told, 4 where the operator
+    has not answered in time, 2 for a mistake in the command. Optional tests are shown and do not count, unless
+    --test names them.
     """  # noqa: D301 - \b is click's sign for a paragraph that keeps its lines
     _check(flags)
     entry = _entry(flags)

@@ -48,12 +48,12 @@ class OtherSide:
             tested = inputs.instance.status.last_tested
             self._view.say(f"The operator says the same{f' (tested {tested})' if tested else ''}.")
             return self._data(inputs.instance, asked=False, differs=False), 0
-        instance = await self._ask(inputs.instance)
-        has_answered = instance is not None
-        if instance is None:
-            if not is_current(inputs, trial):
-                return {"asked": True, "answered": False}, Exit.UNREACHABLE
-            instance = inputs.instance  # what it has said before is about the same inputs
+        answer = await self._ask(inputs.instance)
+        has_answered = not isinstance(answer, Exit)
+        if isinstance(answer, Exit) and not is_current(inputs, trial):
+            return {"asked": True, "answered": False}, answer
+        # What it has said before is about the same inputs.
+        instance = inputs.instance if isinstance(answer, Exit) else answer
         inputs = replace(inputs, instance=instance)
         verdict = verdict_of(instance.status)
         differs = not agrees(inputs, trial)
@@ -67,8 +67,8 @@ class OtherSide:
         data = self._data(instance, asked=True, differs=differs) | {"answered": has_answered}
         return data, code if differs else 0
 
-    async def _ask(self, instance: IntegrationInstance) -> IntegrationInstance | None:
-        """Ask the operator to test now, and wait; None where it gave no answer, which is said."""
+    async def _ask(self, instance: IntegrationInstance) -> IntegrationInstance | Exit:
+        """Ask the operator to test now, and wait. Where it gave no answer, that is said: return the exit code."""
         namespace, name = instance.metadata.namespace, instance.metadata.name
         kube = self._access.cluster().kube
         try:
@@ -77,13 +77,13 @@ class OtherSide:
             found = await answered(kube, namespace, name, self._wish.timeout)
         except ApiError as error:
             self._view.say(f"The operator cannot be asked to test: {why_not(error)}")
-            return None
+            return Exit.UNREACHABLE
         if found is None:
             self._view.say(
-                f"The operator has not answered within {self._wish.timeout:g} s. Is it running? 'kubectl get pods -A'"
-                " shows it; --timeout gives it longer."
+                f"The operator has not answered within {self._wish.timeout:g} s. See with 'hub check' whether it runs;"
+                " --timeout gives it longer."
             )
-        return found
+        return found or Exit.TIMEOUT
 
     async def take_over(self, subject: Subject, trial: Trial) -> Raw:
         """Show what the operator finds where only it can test."""
@@ -94,17 +94,18 @@ class OtherSide:
             raise HubError(f"{trial.for_operator}, which the test needs. {way_out}", code=Exit.UNREACHABLE)
         self._view.say(f"{trial.for_operator}, so the operator is asked to test.")
         self._view.say()
-        instance = await self._ask(subject.inputs.instance)
-        verdict = verdict_of(instance.status) if instance is not None else None
-        if instance is None or verdict is None:
+        answer = await self._ask(subject.inputs.instance)
+        verdict = None if isinstance(answer, Exit) else verdict_of(answer.status)
+        if isinstance(answer, Exit) or verdict is None:
             self._show_earlier(subject.inputs.instance)
             message = f"{trial.for_operator}, and the operator has not answered."
             nothing = Verdict("Unknown", trial.verdict.reason, message)
             return verdict_data(nothing) | {
                 "tests": [],
                 "operator": {"asked": True, "answered": False},
-                "exitCode": Exit.UNREACHABLE,
+                "exitCode": answer if isinstance(answer, Exit) else Exit.UNREACHABLE,
             }
+        instance = answer
         tests = [
             test for test in instance.status.tests if not self._wish.tests or test.name in self._wish.tests
         ]

@@ -18,7 +18,7 @@ CODES: Mapping[TestResult, Exit] = {
     "Failure": Exit.FAILED,
     "Unknown": Exit.UNREACHABLE,
 }
-SEVERITY = (Exit.OK, Exit.UNREACHABLE, Exit.FAILED)
+SEVERITY = (Exit.OK, Exit.UNREACHABLE, Exit.TIMEOUT, Exit.FAILED)
 """Exit codes from the best to the worst."""
 _BY_HAND = "by-hand"
 """Name of a request that is tried and not saved."""
