@@ -145,7 +145,7 @@ def test_a_cluster_that_does_not_know_our_kinds_is_no_cluster_without_definition
     assert (code, named.code) == (3, 3)
     for said in (text, named.err):
         assert "does not know our kinds" in said
-        assert "kubectl apply -f crds/" in said
+        assert "kubectl apply --server-side -f crds/" in said
         assert "not installed" not in said
 
 

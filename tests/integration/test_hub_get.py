@@ -177,7 +177,7 @@ def test_a_cluster_that_is_not_there_and_one_that_is_not_trusted_are_told_apart(
         ("get", "--kubeconfig", str(gone)), ("get", "--kubeconfig", str(other))
     )
     assert (no_answer.code, untrusted.code) == (3, 3)
-    assert "The API server at https://127.0.0.1:1 cannot be reached" in no_answer.err
+    assert "The API server at https://127.0.0.1:1 cannot be reached (connection refused).\n" in no_answer.err
     assert "its certificate is not trusted" in untrusted.err
 
 

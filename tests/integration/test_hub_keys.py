@@ -574,7 +574,9 @@ async def test_what_is_in_the_way_is_told_with_what_to_do(  # noqa: PLR0917 - fi
     assert "the right to 'get' and 'update' the keyring's Secret, and to" in forbidden[1].err
     for ran in unreachable:
         assert (ran.code, ran.out) == (3, "")
-        assert "Nothing was changed.\nWhat to do: Check that" in ran.err
+        assert (
+            "cannot be reached (connection refused). Nothing was changed.\nWhat to do: Check that" in ran.err
+        )
     assert [ran.code for ran in runs[9:]] == [3, 2]
 
     await kube.create_secret(namespace, manifest(NAME, **{"key-1": b"0" * 64}))

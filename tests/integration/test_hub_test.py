@@ -377,9 +377,9 @@ def test_what_is_in_the_way_is_said_with_what_to_do(  # noqa: PLR0917 - fixtures
     assert no_test.code == 2
     assert "did you mean 'whoami'?" in no_test.err
     assert gone.code == 3
-    assert "cannot be reached" in gone.err
+    assert "cannot be reached (connection refused).\nWhat to do: Check that it runs" in gone.err
     assert other.code == 3
-    assert "kubectl apply -f crds/" in other.err
+    assert "kubectl apply --server-side -f crds/" in other.err
     assert stranger.code == 3
     assert "does not accept your credentials" in stranger.err
     assert silent.code == 4

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import http.client
+import socket
+
 import pytest
 
 from integration_hub.adapters.kube_api import DEFINITIONS, EVENTS, INSTANCES, SECRETS, ApiError
+from integration_hub.adapters.kubeconfig import KubeconfigError
 from integration_hub.shell.explaining import READ, Deed, explanation, reading
 
 SERVER = "https://api.example:6443"
@@ -33,3 +38,29 @@ def test_where_only_the_api_server_knows_the_right_its_words_stand_alone() -> No
     assert found.todo == (
         "Ask for that right, or choose another --context. The API server says: 403 Forbidden: cannot get /version"
     )
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (
+            ConnectionRefusedError(errno.ECONNREFUSED, "Connect call failed ('127.0.0.1', 1)"),
+            "connection refused",
+        ),
+        (TimeoutError(), "no answer in time"),
+        (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), "its name cannot be looked up"),
+        (ConnectionResetError(errno.ECONNRESET, "reset"), "the connection broke off"),
+        (http.client.IncompleteRead(b""), "the connection broke off"),
+        (KubeconfigError("The plugin 'aws' failed: log in."), "The plugin 'aws' failed: log in"),
+        (OSError(errno.EMFILE, "x"), "too many open files"),
+    ],
+)
+def test_why_there_is_no_answer_is_said_once_and_in_plain_words(error: Exception, why: str) -> None:
+    found = explanation(ApiError.unanswered("GET /version", error), "its version", SERVER, READ)
+    assert found.what == f"The API server at {SERVER} cannot be reached ({why})."
+    assert found.todo.startswith("Check that it runs")
+
+
+def test_crds_are_installed_as_the_documentation_says() -> None:
+    found = explanation(ApiError(404, "NotFound", "no"), "it", SERVER, READ)
+    assert "kubectl apply --server-side -f crds/" in found.todo

@@ -138,7 +138,7 @@ class KubeClient:
                             raise status_error(event["object"])
                         yield event
         except _NO_ANSWER as error:
-            raise ApiError(0, type(error).__name__, f"the watch of {path} broke off{_why(error)}") from error
+            raise ApiError.unanswered(f"the watch of {path}", error) from error
 
     async def read_secret(
         self, namespace: str, name: str, *, not_older_than: str | None = None
@@ -269,8 +269,7 @@ class KubeClient:
                 if response.status >= ERROR_STATUS:
                     raise _api_error(response, content)
         except _NO_ANSWER as error:
-            message = f"{method} {path} did not get an answer{_why(error)}"
-            raise ApiError(0, type(error).__name__, message) from error
+            raise ApiError.unanswered(f"{method} {path}", error) from error
         return read_answer(content, method, path)
 
     async def create_secret(self, namespace: str, manifest: Mapping[str, Any]) -> dict[str, Any]:
@@ -343,11 +342,6 @@ def new_session(connection: KubeConnection) -> aiohttp.ClientSession:
 
 _NO_ANSWER = (aiohttp.ClientError, TimeoutError, OSError, KubeconfigError)
 """All that can keep a call from getting an answer; the last: a credential plugin that fails."""
-
-
-def _why(error: Exception) -> str:
-    """Return a plugin's own words, which tell what to do; those of sockets repeat the address and no more."""
-    return f": {error}" if isinstance(error, KubeconfigError) else ""
 
 
 def _api_error(response: aiohttp.ClientResponse, content: bytes) -> ApiError:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import orjson
 
 from integration_hub import __version__
+from integration_hub.adapters.no_answer import why_no_answer
 from integration_hub.adapters.wire import parsed
 from integration_hub.model.names import API_VERSION
 
@@ -46,12 +47,21 @@ EVENTS = Resource("events.k8s.io/v1", "events", "Event")
 class ApiError(Exception):
     """A call that the API server refused, or that did not reach it (status 0)."""
 
-    def __init__(self, status: int, reason: str, message: str, retry_after: float | None = None) -> None:
-        """`reason` is the Status object's; `retry_after` is in seconds."""
-        super().__init__(f"{status or 'no answer'} {reason}: {message}")
+    def __init__(
+        self, status: int, reason: str, message: str, retry_after: float | None = None, *, why: str = ""
+    ) -> None:
+        """`reason` is the Status object's; `retry_after` is in seconds; `why` there is no answer, in a few words."""
+        super().__init__(f"{status} {reason}: {message}" if status else message)
+        self.why = why or message
         self.status = status
         self.reason = reason
         self.retry_after = retry_after
+
+    @classmethod
+    def unanswered(cls, call: str, error: BaseException) -> Self:
+        """Return that a call, like 'GET /version', got no answer, since `error` was in the way."""
+        why = why_no_answer(error)
+        return cls(0, "NoAnswer", f"no answer to {call}: {why}", why=why)
 
     @property
     def gone(self) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import http.client
 import socket
-import ssl
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -127,7 +126,7 @@ class BlockingKube:
                     raise status_error(event["object"])
                 yield event
         except _NO_ANSWER as error:
-            raise ApiError(0, type(error).__name__, f"the watch of {path} broke off{_why(error)}") from error
+            raise ApiError.unanswered(f"the watch of {path}", error) from error
         finally:
             connection.close()
 
@@ -185,8 +184,7 @@ class BlockingKube:
             self.close()
             if is_old and method == "GET" and isinstance(error, (ConnectionError, http.client.HTTPException)):
                 return self._answer(method, path, query, data, headers)  # closed by the server while idle
-            message = f"{method} {path} did not get an answer{_why(error)}"
-            raise ApiError(0, type(error).__name__, message) from error
+            raise ApiError.unanswered(f"{method} {path}", error) from error
         if response.status >= ERROR_STATUS:
             raise _error(response, content)
         return content
@@ -237,12 +235,3 @@ class _Connection(http.client.HTTPSConnection):
 
 def _error(response: http.client.HTTPResponse, content: bytes) -> ApiError:
     return answer_error(response.status, response.reason, response.headers.get("Retry-After"), content)
-
-
-def _why(error: Exception) -> str:
-    """Return what is known of why, in words that tell what to do; those of sockets repeat the address and no more."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f": its certificate is not trusted ({error.verify_message})"
-    if isinstance(error, TimeoutError):
-        return " in time"
-    return f": {error}" if isinstance(error, KubeconfigError) else ""

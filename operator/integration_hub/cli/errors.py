@@ -100,21 +100,26 @@ def guarded(ctx: click.Context, invoke: Callable[[], Any]) -> Any:
         click.echo("\nStopped.", err=True)
         sys.exit(Exit.INTERRUPTED)
     except Exception as error:  # noqa: BLE001 - the last resort
-        foreseen = _foreseen(error)
+        foreseen = foreseen_in(error)
         if foreseen is not None:
             foreseen.show()
             sys.exit(foreseen.code)
         _end(error, debug=bool(ctx.find_root().meta.get(_DEBUG)) or ctx.invoked_subcommand in _LOGGED)
 
 
-def _foreseen(error: Exception) -> HubError | None:
+def foreseen_in(error: Exception) -> HubError | None:
     """Return what layers below commands say of a cluster, as commands say it; None for anything else."""
     # Here, since a run without an error needs none of it.
     from integration_hub.shell.explaining import CannotAskError, NoSuchObjectError  # noqa: PLC0415
 
-    codes = {NoSuchObjectError: Exit.USAGE, CannotAskError: Exit.UNREACHABLE}
-    code = codes.get(type(error))
-    return HubError(str(error), code=code) if code is not None else None
+    match error:
+        case HubError():
+            return error
+        case NoSuchObjectError():
+            return NotFoundError(str(error))
+        case CannotAskError():
+            return UnreachableError(error.found.what, todo=error.found.todo)
+    return None
 
 
 def _end(error: Exception, *, debug: bool) -> NoReturn:

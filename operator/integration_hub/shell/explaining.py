@@ -15,10 +15,6 @@ class NoSuchObjectError(Exception):
     """What was asked for does not exist. The message says what was probably meant."""
 
 
-class CannotAskError(Exception):
-    """The cluster cannot be asked. The message says why and what to do."""
-
-
 class Explanation(NamedTuple):
     """One sentence about what is in the way, and what to do about it."""
 
@@ -28,6 +24,15 @@ class Explanation(NamedTuple):
     def __str__(self) -> str:
         """Return both as one text."""
         return f"{self.what} {self.todo}".strip()
+
+
+class CannotAskError(Exception):
+    """The cluster cannot be asked. Says why and what to do, apart and as one text."""
+
+    def __init__(self, found: Explanation) -> None:
+        """`found` is what is in the way."""
+        super().__init__(str(found))
+        self.found = found
 
 
 class Deed(NamedTuple):
@@ -60,7 +65,7 @@ def explanation(error: ApiError, what: str, server: str, deed: Deed = READ) -> E
     if error.gone:
         return Explanation(
             f"The cluster at {server} does not know our kinds ({API_VERSION}).",
-            "Install them with 'kubectl apply -f crds/', or choose another cluster with --context.",
+            "Install them with 'kubectl apply --server-side -f crds/', or choose another cluster with --context.",
         )
     if error.status == FORBIDDEN:
         right = f"the right to {deed.rights}" if deed.rights else "that right"
@@ -75,7 +80,7 @@ def explanation(error: ApiError, what: str, server: str, deed: Deed = READ) -> E
         )
     if error.status == 0:
         return Explanation(
-            f"The API server at {server} cannot be reached ({error}).",
+            f"The API server at {server} cannot be reached ({error.why}).",
             "Check that it runs and that the kubeconfig's context is the right one.",
         )
     return Explanation(f"The API server at {server} could not {deed.verb} {what}: {error}")

@@ -123,7 +123,7 @@ class Cluster:
 
     def explained(self, error: ApiError, what: str, deed: Deed) -> CannotAskError:
         """Return why the API server did not give what was asked for."""
-        return CannotAskError(str(explanation(error, what, self.server, deed)))
+        return CannotAskError(explanation(error, what, self.server, deed))
 
 
 async def inputs_of(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from integration_hub.adapters.kube import ApiError
-from integration_hub.cli.errors import Exit, HubError
+from integration_hub.cli.errors import Exit, UnreachableError
 from integration_hub.cli.trial.subjects import Access, Subject
 from integration_hub.cli.trial.view import View, verdict_data
 from integration_hub.cli.trial.wish import CODES, Raw, Wish
@@ -91,7 +91,7 @@ class OtherSide:
             has_choice = self._wish.file is None and self._wish.entry is None
             is_held = trial.verdict.reason == Reason.AUTHORIZATION_REQUIRED
             way_out = trial.verdict.hint if is_held else _WAY_OUT[has_choice]
-            raise HubError(f"{trial.for_operator}, which the test needs. {way_out}", code=Exit.UNREACHABLE)
+            raise UnreachableError(f"{trial.for_operator}, which the test needs.", todo=way_out or "")
         self._view.say(f"{trial.for_operator}, so the operator is asked to test.")
         self._view.say()
         answer = await self._ask(subject.inputs.instance)

@@ -13,7 +13,7 @@ from integration_hub.adapters.http import HttpClient
 from integration_hub.adapters.kube import SECRETS, ApiError
 from integration_hub.adapters.traffic import Traffic
 from integration_hub.cli.connecting import farewell
-from integration_hub.cli.errors import Exit, HubError
+from integration_hub.cli.errors import Exit, HubError, foreseen_in
 from integration_hub.cli.output import Form, write
 from integration_hub.cli.terminal import Screen
 from integration_hub.cli.trial.operator import OtherSide, why_not
@@ -21,7 +21,7 @@ from integration_hub.cli.trial.subjects import Access, Subject, Subjects
 from integration_hub.cli.trial.view import View, trial_data
 from integration_hub.cli.trial.wish import CODES, SEVERITY, Raw, Wish
 from integration_hub.cli.trial.words import hint_here, in_flags
-from integration_hub.config.plain_text import clean, one_line
+from integration_hub.config.plain_text import one_line
 from integration_hub.config.values import choices, did_you_mean
 from integration_hub.model.reasons import Reason
 from integration_hub.reconcile.inputs import SecretAnswer
@@ -39,11 +39,11 @@ def run(wish: Wish) -> int:
     try:
         return asyncio.run(_run(wish))
     except (HubError, NoSuchObjectError, CannotAskError, DraftError) as error:
-        code = _code_of(error)
+        told = foreseen_in(error) or HubError(str(error), code=CODES["Failure"])
         if not wish.form.is_table:
-            _print({"error": str(error), "exitCode": code}, wish.form)
-        click.echo(f"Error: {clean(str(error))}", err=True)
-        return code
+            _print({"error": str(error), "exitCode": told.code}, wish.form)
+        told.show()
+        return told.code
 
 
 def _print(data: Raw, form: Form) -> None:
@@ -54,17 +54,6 @@ def _print(data: Raw, form: Form) -> None:
     else:
         # By way of JSON, since results and exit codes are more than the plain values that YAML knows.
         write(Screen.current(), form, json.loads(text))
-
-
-def _code_of(error: Exception) -> int:
-    match error:
-        case HubError():
-            return error.code
-        case NoSuchObjectError():
-            return Exit.USAGE
-        case DraftError():
-            return CODES["Failure"]
-    return Exit.UNREACHABLE
 
 
 async def _run(wish: Wish) -> int:

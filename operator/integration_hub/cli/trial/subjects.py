@@ -137,7 +137,9 @@ class Subjects:
                 raise
             raise HubError(
                 f"The file has no {' and no '.join(lacking)}, which IntegrationInstance"
-                f" '{raw['metadata']['name']}' needs: add that, or let a cluster be asked. {error}",
+                f" '{raw['metadata']['name']}' needs.",
+                why=str(error),
+                todo="Add that to the file, or let a cluster be asked.",
                 code=error.code,
             ) from error
 
