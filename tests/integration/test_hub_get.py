@@ -122,7 +122,11 @@ def test_names_and_all_namespaces_contradict_each_other(hub: Hub) -> None:
         (("instances", ".."), "'..' cannot be the name of an IntegrationInstance"),
         (("-n", "a/b"), "'a/b' cannot be the name of a namespace"),
         (("",), "'' cannot be the name of"),
-        (("-l", "a=b=c"), "400 BadRequest"),
+        (
+            ("-l", "a==b==c"),
+            "Error: -l 'a==b==c' is no selector, like team=shop or 'team in (a,b)'.\nWhy: The API server says: found",
+        ),
+        (("-w", "-l", "a in b"), "Error: -l 'a in b' is no selector, like team=shop"),
     ],
 )
 def test_what_is_no_name_and_no_label_is_a_mistake_in_the_command(

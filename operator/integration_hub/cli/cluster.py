@@ -31,7 +31,8 @@ CLUSTER_WIDE = frozenset({DEFINITIONS})
 """Resources whose objects are in no namespace."""
 
 
-_NOT_UNDERSTOOD = frozenset({400, 422})
+_BAD_REQUEST = 400
+_NOT_UNDERSTOOD = frozenset({_BAD_REQUEST, 422})
 """Statuses that mean a mistake in what was asked, such as labels that are none."""
 
 
@@ -47,10 +48,11 @@ def refuse_no_name(text: str, what: str) -> None:
 class Cluster:
     """One API server, with the rights of whoever asks."""
 
-    def __init__(self, kube: BlockingKube, namespace: str) -> None:
-        """`namespace` is the one that is meant where none is named."""
+    def __init__(self, kube: BlockingKube, namespace: str, *, selector: str = "") -> None:
+        """`namespace` is the one that is meant where none is named; `selector` is what was typed after -l."""
         self.kube = kube
         self.namespace = namespace
+        self._selector = selector
 
     @classmethod
     def of(cls, flags: Mapping[str, Any], *, timeout: float = 30.0) -> Self:
@@ -64,7 +66,7 @@ class Cluster:
             refuse_no_name(namespace, "a namespace")
         kube = BlockingKube(connection, timeout=timeout)
         click.get_current_context().call_on_close(kube.close)
-        return cls(kube, namespace or connection.namespace)
+        return cls(kube, namespace or connection.namespace, selector=flags.get("selector") or "")
 
     @contextmanager
     def asked(self, what: str, deed: Deed = READ) -> Iterator[None]:
@@ -87,6 +89,12 @@ class Cluster:
 
     def explained(self, error: ApiError, what: str, deed: Deed = READ) -> HubError:
         """Return why the API server did not read `what`, or do with it what it was asked to."""
+        if error.status == _BAD_REQUEST and self._selector:
+            return HubError(
+                f"-l '{self._selector}' is no selector, like team=shop or 'team in (a,b)'.",
+                why=f"The API server says: {error.why}",
+                code=Exit.USAGE,
+            )
         found = explanation(error, what, self.kube.server, deed)
         if error.status in _NOT_UNDERSTOOD:
             return HubError(found.what, code=Exit.USAGE)
