@@ -470,7 +470,11 @@ def test_without_a_right_the_command_says_which(
     words = (*complete(namespace, "no"), "--secret-from-file", "apiKey=-", "--apply", "--no-test")
     ran = person("get", "list").run("connect", acme, *words, stdin=CANARY)
     assert ran.code == 3
-    assert "You may not patch IntegrationInstance 'no'" in ran.err
+    assert "You may not create IntegrationInstance 'no'" in ran.err
+    assert (
+        "Ask for the right to 'create' and 'patch' integrationinstances, and to 'create' secrets, or"
+        in ran.err
+    )
     assert ran.out == ""
 
 

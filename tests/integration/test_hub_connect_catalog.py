@@ -316,7 +316,7 @@ def test_the_definition_of_the_cluster_is_the_one_that_is_used_whatever_the_cata
     [
         ("get,list", "*", "You lack the right to 'create' and 'patch' integrationdefinitions."),
         ("get,list,patch", "*", "You lack the right to 'create' integrationdefinitions."),
-        ("get,list,create,patch", "get,list", "You may not patch IntegrationInstance 'pay'"),
+        ("get,list,create,patch", "get,list", "You may not create IntegrationInstance 'pay'"),
     ],
 )
 def test_nothing_is_installed_for_a_connection_that_cannot_be(  # noqa: PLR0917 - fixtures

@@ -16,7 +16,7 @@ from integration_hub.forms.ownership import keeper_of
 from integration_hub.forms.surroundings import Current, SecretSeen, Surroundings
 from integration_hub.reconcile.definition import CheckedDefinition, check_definition, listed
 from integration_hub.reconcile.inputs import SecretAnswer, SecretState
-from integration_hub.shell.explaining import FORBIDDEN
+from integration_hub.shell.explaining import FORBIDDEN, Deed
 
 Raw = dict[str, Any]
 
@@ -176,10 +176,21 @@ class Place:
         path = WHOLE_SECRETS.path(self.namespace, metadata["name"])
         self.cluster.kube.call("DELETE", path, body=options)
 
-    def apply_instance(self, manifest: Mapping[str, Any], *, dry: bool = False) -> Written:
-        """Apply an instance on the server's side, as ours."""
+    def apply_instance(
+        self, manifest: Mapping[str, Any], *, dry: bool = False, with_secret: bool = False
+    ) -> Written:
+        """Apply a new instance on the server's side, as ours; `with_secret`: a Secret is to be created besides."""
         path = INSTANCES.path(self.namespace, manifest["metadata"]["name"])
-        raw = self._write("PATCH", INSTANCES, manifest, path, query=_query(dry=dry), content_type=APPLY)
+        rights = f"'create' and 'patch' {INSTANCES.plural}"  # an apply is a PATCH of what there is not yet
+        raw = self._write(
+            "PATCH",
+            INSTANCES,
+            manifest,
+            path,
+            query=_query(dry=dry),
+            content_type=APPLY,
+            deed=Deed("create", rights + (", and to 'create' secrets" if with_secret else "")),
+        )
         return Written(INSTANCES, raw)
 
     def change(
@@ -209,21 +220,23 @@ class Place:
         query: Mapping[str, str],
         content_type: str = "application/json",
         name: str = "",
+        deed: Deed | None = None,
     ) -> Raw:
         named = f"{resource.kind} '{name or body['metadata']['name']}' in namespace '{self.namespace}'"
         try:
             return self.cluster.kube.call(method, path, query=query, body=body, content_type=content_type)
         except ApiError as error:
-            raise self._refused(error, method, resource, named) from error
+            verb = "create" if method == "POST" else "patch"
+            deed = deed or Deed(verb, f"'{verb}' {resource.plural}")
+            raise self._refused(error, method, resource, named, deed) from error
 
-    def _refused(self, error: ApiError, method: str, resource: Resource, named: str) -> HubError:
+    def _refused(self, error: ApiError, method: str, resource: Resource, named: str, deed: Deed) -> HubError:
         """Return why an object was not written. The API server's words about a Secret are not repeated."""
         is_secret = resource is WHOLE_SECRETS
         if error.status == FORBIDDEN:
-            verb = "create" if method == "POST" else "patch"
             return UnreachableError(
-                f"You may not {verb} {named}.",
-                todo=f"Ask for the right to '{verb}' {resource.plural}, or write manifests for Git with -o DIR.",
+                f"You may not {deed.verb} {named}.",
+                todo=f"Ask for the right to {deed.rights}, or write manifests for Git with -o DIR.",
             )
         if error.status == CONFLICT and method == "POST":
             return HubError(
@@ -246,7 +259,7 @@ class Place:
             )
         if error.status == INVALID:
             return HubError(f"The API server refuses {named}.", why="" if is_secret else str(error))
-        return self.cluster.explained(error, named)
+        return self.cluster.explained(error, named, deed)
 
 
 def _query(*, dry: bool) -> dict[str, str]:

@@ -114,7 +114,8 @@ class Applying:
     def _instance(self, result: Result, *, dry: bool) -> Written | None:
         current = result.interview.current
         if current is None:
-            return self._place.apply_instance(result.raw, dry=dry)
+            has_secret = result.new_secret is not None
+            return self._place.apply_instance(result.raw, dry=dry, with_secret=has_secret)
         if not result.changed:
             return None
         return self._place.change(INSTANCES, current.raw, result.spec_patch, dry=dry)
