@@ -79,6 +79,13 @@ def test_who_may_nothing_learns_what_to_ask_for_and_what_cannot_be_told(nobody: 
     assert found["Operator"] == "unknown"
     assert found["Keyring"] == "unknown"
     assert f"In namespace '{namespace}' you may not list instances, read definitions, read Events." in ran.out
+    words = " ".join(ran.out.split())
+    assert (
+        f"Ask for a Role and a RoleBinding in namespace '{namespace}' to list instances and to read Events"
+        in words
+    )
+    assert "and for a ClusterRole and a ClusterRoleBinding to read definitions." in words
+    assert "you can look, not change" not in words
 
 
 def test_before_the_installation_only_that_it_can_be_done_is_asked(hub: Hub, nobody: Hub) -> None:

@@ -16,6 +16,7 @@ from integration_hub.cli.check_findings import (
     crd_finding,
     operator_finding,
     rights_finding,
+    roles_to_ask_for,
     version_finding,
 )
 from integration_hub.model.crds import custom_resource_definitions
@@ -99,3 +100,14 @@ def test_rights_that_are_missing_are_named_and_no_others() -> None:
         "Rights", [("list instances", True), ("read Events", False)], who="You", todo="Ask."
     )
     assert (finding.result, finding.says, finding.todo) == (FAILED, "You may not read Events.", "Ask.")
+
+
+def test_rights_to_what_is_in_no_namespace_take_a_cluster_role() -> None:
+    look = roles_to_ask_for({"list instances", "read Events"}, {"read definitions"}, "shop")
+    assert look == (
+        "Ask for a Role and a RoleBinding in namespace 'shop' to list instances and to read Events, and for a"
+        " ClusterRole and a ClusterRoleBinding to read definitions."
+    )
+    assert roles_to_ask_for((), {"read definitions"}, "shop") == (
+        "Ask for a ClusterRole and a ClusterRoleBinding to read definitions."
+    )

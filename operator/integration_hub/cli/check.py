@@ -124,14 +124,17 @@ class _Examination:
 
     def all(self) -> Iterator[Finding]:
         """Yield all there is to know."""
+        from integration_hub.cli.check_findings import FAILED, OK  # noqa: PLC0415 - as above
+
         yield self._version()
         crds = list(self._crds())
         yield from crds
-        ask = "Ask for a Role with these rights in this namespace."
-        yield self._rights("Your right to look", _READING, todo=ask)
-        yield self._rights(
-            "Your right to connect", _CHANGING, todo=f"{ask} Without them you can look, not change."
-        )
+        look = self._rights("Your right to look", _READING)
+        yield look
+        connect = self._rights("Your right to connect", _CHANGING)
+        if (look.result, connect.result) == (OK, FAILED):
+            connect = connect._replace(todo=f"{connect.todo} Without that you can look, not change.")
+        yield connect
         only = "Without it 'hub test' lets the operator test. To test from here, ask for the right to 'get' Secrets."
         yield self._rights("Your right to test", _TESTING, todo=only, needed=False)
         if all(finding.result != "failed" for finding in crds):
@@ -165,13 +168,23 @@ class _Examination:
                 else:
                     raise self._cluster.explained(error, f"the CRD of {kind}") from error
 
-    def _rights(self, name: str, rights: Sequence[Right], *, todo: str, needed: bool = True) -> Finding:
-        from integration_hub.cli.check_findings import FAILED, UNKNOWN, rights_finding  # noqa: PLC0415 - as above
+    def _rights(self, name: str, rights: Sequence[Right], *, todo: str = "", needed: bool = True) -> Finding:
+        """Judge rights of whoever asks; without `todo`, roles with those that are missing are to be asked for."""
+        from integration_hub.cli.check_findings import (  # noqa: PLC0415 - as above
+            FAILED,
+            UNKNOWN,
+            rights_finding,
+            roles_to_ask_for,
+        )
 
         with self._cluster.asked("what you may do"):
             answers = list(self._reviewed(rights, namespace=self._cluster.namespace))
         everywhere = all(resource in _IN_NO_NAMESPACE for _, _, resource, _ in rights)
         who = "You" if everywhere else f"In namespace '{self._cluster.namespace}' you"
+        if not todo:
+            missing = {words for words, is_allowed in answers if not is_allowed}
+            cluster_wide = {words for words, _, resource, _ in rights if resource in _IN_NO_NAMESPACE}
+            todo = roles_to_ask_for(missing - cluster_wide, missing & cluster_wide, self._cluster.namespace)
         finding = rights_finding(name, answers, who=who, todo=todo)
         return finding if needed or finding.result != FAILED else finding._replace(result=UNKNOWN)
 

@@ -6,7 +6,7 @@ A finding that cannot be made is no failure: whoever asks may see only a part of
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -110,6 +110,18 @@ def rights_finding(name: str, answers: Iterable[tuple[str, bool]], *, who: str, 
     if missing:
         return Finding(name, FAILED, f"{who} may not {', '.join(missing)}.", todo)
     return Finding(name, OK, f"{who} may {', '.join(what for what, _ in known)}.")
+
+
+def roles_to_ask_for(in_namespace: Collection[str], everywhere: Collection[str], namespace: str) -> str:
+    """Return which roles give rights that are missing: definitions are in no namespace, and a Role gives none there."""
+    parts = []
+    if in_namespace:
+        parts.append(
+            f"a Role and a RoleBinding in namespace '{namespace}' to {' and to '.join(sorted(in_namespace))}"
+        )
+    if everywhere:
+        parts.append(f"a ClusterRole and a ClusterRoleBinding to {' and to '.join(sorted(everywhere))}")
+    return f"Ask for {', and for '.join(parts)}."
 
 
 def _is_behind(raw: Raw, now: datetime) -> bool:
