@@ -116,6 +116,26 @@ def test_what_may_not_be_seen_is_no_missing_object(reader: Hub, bound: Object) -
     delivers = ran.data["below"][-1]
     assert (delivers["name"], delivers["status"]) == ("access", "not visible to you")
     assert {"Deployment", "Pod"} < {below["kind"] for below in delivers["below"]}
+    assert "keeps tokens in" not in {below["relation"] for below in ran.data["below"]}
+
+
+def test_a_secret_of_tokens_is_named_to_who_may_not_see_it_where_the_method_keeps_tokens(
+    reader: Hub, api: Api, namespace: str, target: TargetServer
+) -> None:
+    method = {
+        "name": "app",
+        "type": "oauth2",
+        "settings": {"grant": "clientCredentials", "tokenURL": "{{ config.server }}/token"},
+    }
+    name = f"{namespace}-tokens"
+    api.apply(definition(name, target, authMethods=[method]), instance(namespace, "crm", name))
+    kept = [
+        below for below in reader.run("tree", "crm", "-o", "json").data["below"] if below["kind"] == "Secret"
+    ]
+    assert [(below["relation"], below["status"]) for below in kept] == [
+        ("reads", "not visible to you"),
+        ("keeps tokens in", "not visible to you"),
+    ]
 
 
 def test_what_is_missing_is_said_to_be(hub: Hub, api: Api, namespace: str) -> None:

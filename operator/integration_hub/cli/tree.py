@@ -145,29 +145,33 @@ class _Gathering:
             Node("made by", owner.get("kind", ""), owner.get("name", ""), THERE, State.GOOD)
             for owner in metadata.get("ownerReferences") or ()
         ]
-        root.below += [*owners, self._definition(spec["definitionRef"]["name"])]
+        definition, node = self._definition(spec["definitionRef"]["name"])
+        root.below += [*owners, node]
         credential = ((spec.get("auth") or {}).get("secretRef") or {}).get("name")
         if credential:
             root.below.append(self._secret("reads", credential))
         record = self._secret("keeps tokens in", record_name(metadata["uid"]))
-        if record.status != MISSING:
+        # One that may not be looked at is there only where the auth method keeps tokens.
+        if record.status == THERE or (record.status == HIDDEN and _keeps_tokens(spec, definition)):
             root.below.append(record)
         bound = (status.get("binding") or {}).get("name") or (spec.get("binding") or {}).get("secretName")
         if bound:
             root.below.append(self._bound(bound, metadata["name"]))
         return root
 
-    def _definition(self, name: str) -> Node:
+    def _definition(self, name: str) -> tuple[Raw | None, Node]:
+        """Return a definition, None where it cannot be read, and what is shown of it."""
         from integration_hub.adapters.kube_api import DEFINITIONS, ApiError  # noqa: PLC0415 - as above
         from integration_hub.cli.status_report import ready_of  # noqa: PLC0415
 
         try:
-            ready = ready_of(self._cluster.kube.read(DEFINITIONS, "", name))
+            raw = self._cluster.kube.read(DEFINITIONS, "", name)
         except ApiError as error:
             word = self._why_not(error, f"IntegrationDefinition '{name}'")
-            return Node("is of", DEFINITIONS.kind, name, word, _STATES[word])
+            return None, Node("is of", DEFINITIONS.kind, name, word, _STATES[word])
+        ready = ready_of(raw)
         state = OF_READY.get(ready.get("status", ""), State.UNKNOWN)
-        return Node("is of", DEFINITIONS.kind, name, ready.get("reason", "NotSeen"), state)
+        return raw, Node("is of", DEFINITIONS.kind, name, ready.get("reason", "NotSeen"), state)
 
     def _secret(self, relation: str, name: str) -> Node:
         from integration_hub.adapters.kube_api import SECRETS, ApiError  # noqa: PLC0415 - as above
@@ -196,3 +200,17 @@ class _Gathering:
         node.below += [Node("used by", c.kind, c.name, f"{c.how} it", State.GOOD) for c in found.found]
         node.below += [Node("perhaps used by", kind, "", HIDDEN, State.UNKNOWN) for kind in found.hidden]
         return node
+
+
+def _keeps_tokens(spec: Raw, definition: Raw | None) -> bool:
+    """Tell whether the auth method of an instance is one that keeps tokens; not where that cannot be told."""
+    # Here, since the auth methods take long to load, and only who may not look at a Secret needs them.
+    from integration_hub.auth.methods import METHODS  # noqa: PLC0415
+    from integration_hub.auth.tokens import token_method  # noqa: PLC0415
+    from integration_hub.reconcile.definition import check_definition  # noqa: PLC0415
+
+    checked = check_definition(definition or {})
+    methods = checked.spec.auth_methods if checked.spec and not checked.violations else ()
+    wanted = (spec.get("auth") or {}).get("method")
+    chosen = [method for method in methods if method.name == wanted] if wanted else methods[:1]
+    return any(token_method(METHODS[method.type], method.settings) for method in chosen)
