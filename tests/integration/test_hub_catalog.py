@@ -93,7 +93,7 @@ def test_data_is_what_programs_read(alone: Hub) -> None:
         ["catalog", "show", "slack", "-o", "yaml"],
         ["catalog", "search", "no", "such", "system", "-o", "json"],
     )
-    assert found.data[0]["name"] == "stripe"
+    assert found.data["items"][0]["name"] == "stripe"
     assert yaml.safe_load(shown.out) == of_catalog("slack")
     assert none.code == 1
     assert not none.out

@@ -65,7 +65,7 @@ def test_all_is_well_where_the_operator_runs(  # noqa: PLR0917 - fixtures
         "ok",
     )
     data = hub.run("check", "-o", "json").data
-    assert {finding["result"] for finding in data} == {"ok"}
+    assert {finding["result"] for finding in data["items"]} == {"ok"}
 
 
 def test_who_may_nothing_learns_what_to_ask_for_and_what_cannot_be_told(nobody: Hub, namespace: str) -> None:

@@ -213,6 +213,8 @@ def test_the_instances_of_a_definition_are_found_in_all_namespaces(
     narrow = reader.run("usage", namespace)
     assert [line.split()[:2] for line in narrow.out.splitlines()[1:]] == [[namespace, "billing"]]
     assert "You may not list instances of all namespaces" in narrow.err
+    names = reader.run("usage", namespace, "-o", "jsonpath={.items[*].name}")
+    assert (names.code, names.out) == (0, "billing")
     api.delete(instance("default", namespace, namespace))
 
 

@@ -289,7 +289,8 @@ def test_several_are_suspended_tested_and_resumed_by_label_by_name_or_all(
     assert held.err == f"{namespace}/crm is suspended.\n"
     assert "suspend" not in api.get(connection)["spec"]
     tested = hub.run("reconcile", "--all", "-o", "json")
-    assert [(report["name"], report["reason"]) for report in tested.data] == [("billing", "Connected")]
+    reports = tested.data["items"]
+    assert [(report["name"], report["reason"]) for report in reports] == [("billing", "Connected")]
     assert f"{namespace}/crm is suspended: the operator makes no tests of it." in tested.err
     refuses(target, connection)
     resumed = hub.run("resume", "crm", "billing")
@@ -364,7 +365,7 @@ def test_what_one_of_several_fails_by_ends_no_other(
         kubeconfig,
     )
     spare_api.delete(*both)
-    assert (ran.code, ran.data) == (4, [])
+    assert (ran.code, ran.data) == (4, {"items": []})
     for name in ("one", "two"):
         assert f"Within 1 s it has not come so far that the operator has tested default/{name}." in ran.err
 
@@ -376,8 +377,10 @@ def test_data_alone_stand_on_standard_output_also_where_nothing_is_waited_for(
         ("reconcile", "billing", "-o", "json", "--wait=false"),
         ("reconcile", "billing", "-o", "json", "--dry-run=client"),
         ("suspend", "billing", "--dry-run=client", "-o", "jsonpath={.spec.suspend}"),
+        ("resume", "billing", "--no-wait", "-o", "name"),
     )
-    assert [(ran.code, ran.out) for ran in runs] == [(0, ""), (0, ""), (0, "true")]
+    name = "integrationinstance.integrationhub.dev/billing\n"
+    assert [(ran.code, ran.out) for ran in runs] == [(0, ""), (0, ""), (0, "true"), (0, name)]
     assert runs[0].err == f"{namespace}/billing: the operator was asked to test.\n"
     assert runs[2].err == f"{namespace}/billing would be suspended (nothing was sent).\n"
 

@@ -60,14 +60,14 @@ def test_a_warning_counts_only_where_that_is_asked_for() -> None:
 
 
 def test_findings_are_data_for_programs(changed: Path) -> None:
-    (found,) = json.loads(run("lint", "-f", changed, "-o", "json").output)
+    (found,) = json.loads(run("lint", "-f", changed, "-o", "json").output)["items"]
     assert [(one["level"], one["path"]) for one in found["findings"]] == [("error", "spec.icon")]
 
 
 def test_a_test_plays_one_case() -> None:
     ran = run("test", "stripe", "--case", "too many requests", "-o", "json")
     assert ran.exit_code == 0
-    (played,) = json.loads(ran.output)
+    (played,) = json.loads(ran.output)["items"]
     assert (played["authMethod"], played["found"]["reason"], played["faults"]) == (
         "api-key",
         "TooManyRequests",
@@ -135,7 +135,7 @@ def test_a_comparison_has_what_breaks_first(changed: Path) -> None:
     )
     back = run("diff", "stripe", "stripe")
     assert (back.exit_code, back.output) == (0, "Nothing is other.\n")
-    data = json.loads(run("diff", "stripe", changed, "-o", "json").output)
+    data = json.loads(run("diff", "stripe", changed, "-o", "json").output)["items"]
     assert [one["breaking"] for one in data] == [True, False, False]
 
 

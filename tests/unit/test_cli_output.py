@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -122,3 +123,18 @@ values = st.recursive(
 def test_what_is_written_reads_as_what_it_was(data: Any) -> None:
     assert json.loads(as_json(data)) == data
     assert yaml.safe_load(as_yaml(data)) == data
+
+
+@pytest.mark.parametrize(
+    ("words", "template", "first"),
+    [
+        (("explain",), "{.items[0].reason}", "Resolved"),
+        (("catalog", "list"), "{.items[0].name}", "airtable"),
+        (("catalog", "search", "stripe"), "{.items[0].name}", "stripe"),
+        (("definition", "lint", "stripe"), "{.items[0].definition}", "stripe"),
+    ],
+)
+def test_several_are_items_whatever_they_are(words: Sequence[str], template: str, first: str) -> None:
+    ran = CliRunner().invoke(main, [*words, "-o", f"jsonpath={template}"])
+    assert (ran.exit_code, ran.stdout) == (0, first)
+    assert list(json.loads(CliRunner().invoke(main, [*words, "-o", "json"]).stdout)) == ["items"]

@@ -11,7 +11,7 @@ import click
 
 from integration_hub import __version__
 from integration_hub.cli.flags import HELP, output_flag, place_flags
-from integration_hub.cli.output import Form, write
+from integration_hub.cli.output import Form, as_items, write
 from integration_hub.cli.terminal import Screen, State
 from integration_hub.flags import Command
 
@@ -96,7 +96,7 @@ def check(pre: bool, output: Form, **flags: Any) -> None:
             for line in _lines(finding, screen):
                 screen.say(line)
     if not output.is_table:
-        write(screen, output, [finding._asdict() for finding in found])
+        write(screen, output, as_items(finding._asdict() for finding in found))
     sys.exit(1 if any(finding.result == FAILED for finding in found) else 0)
 
 

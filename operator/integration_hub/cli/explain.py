@@ -9,7 +9,7 @@ import click
 
 from integration_hub.cli import completing
 from integration_hub.cli.flags import HELP, headers_flag, look_flags, output_flag
-from integration_hub.cli.output import Form, Raw, write
+from integration_hub.cli.output import Form, Raw, as_items, write
 from integration_hub.cli.table import Table
 from integration_hub.cli.terminal import Screen
 from integration_hub.flags import Command
@@ -71,7 +71,7 @@ def _list(screen: Screen, output: Form, *, headers: bool) -> None:
         rows = [[str(reason), row.course.value, row.meaning] for reason, row in REASONS.items()]
         Table(["REASON", "THEN", "MEANS"], rows).show(screen, headers=headers)
     else:
-        write(screen, output, [_explained(reason) for reason in REASONS])
+        write(screen, output, as_items(_explained(reason) for reason in REASONS))
 
 
 def _explained(reason: Any) -> Raw:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import click
@@ -95,6 +95,11 @@ class TextFormType(FormType):
 def as_list(objects: Sequence[Mapping[str, Any]]) -> Raw:
     """Return several objects as the one that kubectl makes of them."""
     return {"apiVersion": "v1", "items": list(objects), "kind": "List", "metadata": {"resourceVersion": ""}}
+
+
+def as_items(found: Iterable[Any]) -> Raw:
+    """Return several things that are no Kubernetes objects, so that '{.items[*]}' finds them as it finds those."""
+    return {"items": list(found)}
 
 
 def without_bookkeeping(obj: Mapping[str, Any]) -> Raw:

@@ -12,7 +12,7 @@ import click
 
 from integration_hub.cli.chosen import choice_flags, chosen, is_one
 from integration_hub.cli.flags import HELP, dry_run_flag, output_flag, wait_flags
-from integration_hub.cli.output import Form, Raw, as_list, without_bookkeeping, write
+from integration_hub.cli.output import Form, Raw, as_items, as_list, without_bookkeeping, write
 from integration_hub.cli.terminal import Screen
 from integration_hub.cli.words import dry_words
 from integration_hub.flags import Command
@@ -110,7 +110,7 @@ def suspend(output: Form, **flags: Any) -> None:
 @choice_flags()
 @wait_flags("1m", what="the operator has tested")
 @dry_run_flag
-@output_flag(("table", "json", "yaml"))
+@output_flag(("table", "json", "yaml", "name"))
 def resume(output: Form, **flags: Any) -> None:
     """Let the operator test instances again that were suspended. A test follows at once.
 
@@ -185,11 +185,13 @@ class _Errand:
         if answers and not asked:
             self.screen.note("None is left that could be tested.")
             not_asked = max(not_asked, 1)
+        if self._output.kind == "name":
+            write(self.screen, self._output, as_list(asked))
         if self._flags["dry_run"] or not self._flags["wait"]:
             return not_asked
         reports, unanswered = self.each(asked, lambda own, before: self._answer(own, before, is_done, begun))
-        if not self._output.is_table:
-            write(self.screen, self._output, reports[0] if self.is_one else reports)
+        if not self._output.is_table and self._output.kind != "name":
+            write(self.screen, self._output, reports[0] if self.is_one else as_items(reports))
         return max(not_asked, unanswered, *(int(report["exitCode"]) for report in reports), 0)
 
     def _answer(self, own: Cluster, before: Raw, is_done: Callable[[Raw], bool], begun: float) -> Raw:

@@ -11,7 +11,7 @@ import click
 from integration_hub.cli import completing
 from integration_hub.cli.flags import HELP, headers_flag, output_flag, place_flags, selector_flag
 from integration_hub.cli.naming import DEFINITION, INSTANCE, Subject, SubjectType
-from integration_hub.cli.output import Form, Raw, write
+from integration_hub.cli.output import Form, Raw, as_items, write
 from integration_hub.cli.table import Table
 from integration_hub.cli.terminal import Screen
 from integration_hub.cli.words import age_of, counted
@@ -93,7 +93,7 @@ def _of_definition(
         for raw in found
     ]
     if not output.is_table:
-        write(screen, output, rows)
+        write(screen, output, as_items(rows))
         return
     _show_usage(rows, screen, headers=not flags["no_headers"])
     ready = sum(row["ready"] == "True" for row in rows)

@@ -10,7 +10,7 @@ from integration_hub.adapters import shipped
 from integration_hub.catalog.index import Entry, read_index
 from integration_hub.catalog.index import search as search_index
 from integration_hub.cli.errors import Exit, HubError, NotFoundError
-from integration_hub.cli.output import Form, Raw, write
+from integration_hub.cli.output import Form, Raw, as_items, write
 from integration_hub.cli.table import Table
 from integration_hub.cli.terminal import Screen
 from integration_hub.config.plain_text import clean
@@ -63,7 +63,7 @@ def _print(found: Sequence[Entry], form: Form, *, headers: bool) -> None:
     elif form.kind == "name":
         write(screen, form, {"kind": "List", "items": [_object(entry.name) for entry in found]})
     else:
-        write(screen, form, [_data(entry) for entry in found])
+        write(screen, form, as_items(_data(entry) for entry in found))
 
 
 def _object(name: str) -> Raw:

@@ -22,7 +22,7 @@ from integration_hub.cli.definition.files import (
 )
 from integration_hub.cli.definition.view import PlayedView, change_lines, lint_lines
 from integration_hub.cli.errors import Exit, HubError
-from integration_hub.cli.output import Form, write
+from integration_hub.cli.output import Form, as_items, write
 from integration_hub.cli.terminal import Screen
 from integration_hub.config.values import did_you_mean
 from integration_hub.model.definition import DefinitionSpec
@@ -40,7 +40,7 @@ def lint(names: Sequence[str], files: Sequence[Path], *, everything: bool, stric
             for line in lint_lines(screen, named.source, found):
                 screen.say(line)
     else:
-        write(screen, form, [_lint_data(named, found) for named, found in looked_at])
+        write(screen, form, as_items(_lint_data(named, found) for named, found in looked_at))
     bad = {"error", "warning"} if strict else {"error"}
     is_bad = any(finding.level in bad for _, found in looked_at for finding in found)
     return Exit.FAILED if is_bad else Exit.OK
@@ -89,7 +89,7 @@ async def _play(
     if form.is_table:
         view.sum_up(played)
     else:
-        write(screen, form, [_played_data(one) for one in played])
+        write(screen, form, as_items(_played_data(one) for one in played))
     return played
 
 
@@ -114,7 +114,7 @@ def diff(old: str, new: str, *, form: Form) -> Exit:
         for line in change_lines(found):
             screen.say(line)
     else:
-        write(screen, form, [asdict(change) for change in found])
+        write(screen, form, as_items(asdict(change) for change in found))
     return Exit.FAILED if any(change.breaking for change in found) else Exit.OK
 
 
