@@ -32,7 +32,8 @@ with your own rights, and needs nothing else. Its flags mean what they mean to k
   `wide`, `json`, `yaml` and `name` where a command names them, and kubectl's `jsonpath=` wherever there is JSON.
 - **Several** are always `items` in `json` and `yaml`: a v1 `List` where they are objects of Kubernetes, as `get`,
   `events`, `suspend`, `export` and `catalog install` print them, and `{{"items": [...]}}` where they are reports of the
-  command's own, as `check`, `reconcile`, `resume`, `usage`, `explain`, `catalog list` and `definition` print them.
+  command's own, as `check`, `reconcile`, `resume`, `usage`, `explain`, `test`, `catalog list` and `definition` print
+  them.
 - **On a terminal** every status has a symbol and a colour beside its word; tables are cut to its width, names and
   reasons never, and the messages of `hub events` are whole. `NO_COLOR=1` leaves the colours out. They have the contrast
   that WCAG 2.2 asks of graphics (3:1) on dark and light backgrounds; words have the colour that your terminal has for

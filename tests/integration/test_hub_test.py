@@ -96,10 +96,10 @@ def test_a_draft_is_tested_without_any_cluster(alone: HubTest, target: TargetSer
     assert "Result: Success, Connected" in ran.out
     assert ran.err == ""
     assert failed.code == 1
-    assert [found["reason"] for found in failed.data["instances"]] == ["Connected", "SecretRefMissing"]
+    assert [found["reason"] for found in failed.data["items"]] == ["Connected", "SecretRefMissing"]
     assert failed.data["exitCode"] == 1
     assert as_yaml.code == 1
-    assert [found["reason"] for found in yaml.safe_load(as_yaml.out)["instances"]] == [
+    assert [found["reason"] for found in yaml.safe_load(as_yaml.out)["items"]] == [
         "Connected",
         "SecretRefMissing",
     ]

@@ -80,7 +80,6 @@ def check(pre: bool, output: Form, **flags: Any) -> None:
       hub check --pre      before the hub is installed
       hub check            afterwards, or when nothing happens
 
-    \b
     Exit code 0 where nothing has failed, 1 where something has, 3 where the cluster cannot be asked.
     """  # noqa: D301 - \b is click's sign for a paragraph that keeps its lines
     # Here, since `hub check --help` needs no cluster.

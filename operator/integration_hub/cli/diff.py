@@ -34,7 +34,9 @@ class _Document(NamedTuple):
 
 
 @click.command("diff", cls=Command, context_settings=HELP)
-@click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=completing.instances)
+@click.argument(
+    "names", type=NameType(INSTANCE), metavar="[NAME]...", nargs=-1, shell_complete=completing.instances
+)
 @click.option(
     "-f",
     "--file",

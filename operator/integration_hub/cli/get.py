@@ -45,7 +45,6 @@ def get(words: tuple[str, ...], **flags: Any) -> None:
       hub get -l team=shop -w                  go on and print every change
       hub get -o jsonpath='{range .items[*]}{.metadata.name}{"\\n"}{end}'
 
-    \b
     Exit code 0, also where there are none; 2 for a name that does not exist; 3 where the cluster cannot be asked.
     """  # noqa: D301 - \b is click's sign for a paragraph that keeps its lines
     # Here, since `hub get --help` needs no cluster.

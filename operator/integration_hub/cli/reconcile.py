@@ -41,7 +41,6 @@ def reconcile(output: Form, **flags: Any) -> None:
       hub reconcile billing --timeout 5m -o json
       hub reconcile -l team=shop
 
-    \b
     Exit code 0 where it is ready then, 1 where it is not or is suspended, 2 for a name that does not exist, 3 where the
     cluster cannot be asked, 4 where the operator has not answered in time. Of several, the highest.
     """  # noqa: D301 - \b is click's sign for a paragraph that keeps its lines
@@ -120,7 +119,6 @@ def resume(output: Form, **flags: Any) -> None:
       hub resume billing --no-wait
       hub resume --all -n shop
 
-    \b
     Exit code 0 where it is ready then, 1 where it is not, 4 where the operator has not answered in time. Of several,
     the highest.
     """  # noqa: D301 - \b is click's sign for a paragraph that keeps its lines

@@ -38,10 +38,9 @@ def keys() -> None:
 
     Tokens lie in Secrets, sealed with a key of the keyring. No command prints a key.
 
-    \b
     Exit code 0 where all is done, 1 where something is not, 3 where the cluster cannot be reached or does
     not permit it, 2 for a mistake in the command.
-    """  # noqa: D301 - \b is click's sign for a paragraph that keeps its lines
+    """
 
 
 @keys.command("list")

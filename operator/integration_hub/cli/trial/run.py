@@ -95,7 +95,7 @@ class Session:
             self.view.say()
         code: int = max((data["exitCode"] for data in found), key=SEVERITY.index)
         if not self.wish.form.is_table:
-            _print(found[0] if len(found) == 1 else {"instances": found, "exitCode": code}, self.wish.form)
+            _print(found[0] if len(found) == 1 else {"items": found, "exitCode": code}, self.wish.form)
         return code
 
     async def _test(self, subject: Subject) -> Raw:
