@@ -11,6 +11,7 @@ import click
 
 from integration_hub.cli import completing
 from integration_hub.cli.flags import HELP, place_flags
+from integration_hub.cli.naming import INSTANCE, NameType
 from integration_hub.cli.terminal import Screen, State
 from integration_hub.config.plain_text import clean
 from integration_hub.flags import Command
