@@ -17,9 +17,17 @@ HEADER = (
 CRDS = Path(__file__).parents[1] / "crds"
 
 
+class _Dumper(yaml.SafeDumper):
+    """Writes the same part at each of its places: people read a schema from top to bottom."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - as PyYAML calls it
+        """Return that nothing is written as a reference to another place."""
+        return True
+
+
 def rendered(crd: dict[str, Any]) -> str:
     """Return the file's text. Keys keep their order: it was chosen for people."""
-    return HEADER + yaml.safe_dump(crd, sort_keys=False, allow_unicode=True, width=110)
+    return HEADER + yaml.dump(crd, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
 
 
 def drifted(expected: dict[Path, str], folder: Path) -> list[str]:

@@ -97,8 +97,15 @@ def test_a_folder_that_is_there_keeps_its_list_and_gets_just_what_has_changed(
 def test_a_definition_that_is_missing_comes_along_and_stays_out_of_the_namespace() -> None:
     text = "kind: IntegrationDefinition\nmetadata: {name: acme}\n"
     found = folder(definition=text)
-    assert found["definition.yaml"].endswith(text)
-    assert all(line.startswith("# ") for line in found["definition.yaml"].removesuffix(text).splitlines())
+    definition = yaml.safe_load(found["definition.yaml"])
+    # Whoever takes this folder away leaves it to the others who connect by it.
+    assert definition["metadata"].pop("annotations") == {
+        "argocd.argoproj.io/sync-options": "Prune=false,Delete=false",
+        "kustomize.toolkit.fluxcd.io/prune": "disabled",
+    }
+    assert definition == yaml.safe_load(text)
+    assert found["definition.yaml"].startswith("# ")
+    assert "since other connections may use it" in found["README.md"]
     listed = yaml.safe_load(found["kustomization.yaml"])
     assert listed["resources"] == ["definition.yaml", "instance.yaml"]
     # kustomize would write it into the definition, too, which belongs to none.

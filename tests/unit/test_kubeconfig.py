@@ -107,6 +107,30 @@ class TestWhichFile:
         assert (connection.server, connection.namespace) == ("https://[fd00::1]:443", "hub")
         assert connection.tokens.token() == "pod"
 
+    @pytest.mark.parametrize("text", ["", "\n", "not a certificate\n"])
+    def test_a_service_account_without_an_authority_trusts_nobody(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+    ) -> None:
+        account = tmp_path / "serviceaccount"
+        account.mkdir()
+        (account / "token").write_text("pod\n")
+        (account / "ca.crt").write_text(text)
+        monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+        with pytest.raises(
+            KubeconfigError, match=r"ca\.crt cannot be used \(there is no certificate in PEM\)"
+        ):
+            load()
+
+    def test_words_beside_an_authority_are_passed_over(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, authority: Authority
+    ) -> None:
+        account = tmp_path / "serviceaccount"
+        account.mkdir()
+        (account / "token").write_text("pod\n")
+        (account / "ca.crt").write_text(f"# Müller's authority\n{authority.pem}", encoding="utf-8")
+        monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+        assert len(load().ssl_context.get_ca_certs()) == 1
+
     def test_a_service_account_without_an_address_is_explained(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

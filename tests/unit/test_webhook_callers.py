@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,6 +18,7 @@ from click.testing import CliRunner, Result
 from integration_hub.adapters.kube import KubeClient
 from integration_hub.adapters.kubeconfig import KubeConnection, TokenSource
 from integration_hub.cli.main import main
+from integration_hub.runtime import webhook_certificates
 from integration_hub.runtime.webhook import PATH, WebhookServer
 from integration_hub.runtime.webhook_certificates import CertificateError, CertificateFiles
 from integration_hub.shell.reviewer import Reviewer
@@ -172,14 +175,15 @@ async def test_an_authority_without_key_identifiers_is_as_good(files: Files) -> 
     [
         ((), ANSWERED),
         (("kube-apiserver",), ANSWERED),
-        (("another", "front-proxy"), ANSWERED),
-        (("10.0.0.1",), ANSWERED),
+        (("another", "kube-apiserver"), ANSWERED),
+        (("front-proxy",), 403),
+        (("10.0.0.1",), 403),
         (("kube-api",), 403),
         (("another",), 403),
     ],
     ids=str,
 )
-async def test_a_name_is_one_of_the_certificates_own(
+async def test_a_name_is_the_certificates_common_name(
     files: Files, names: tuple[str, ...], status: int
 ) -> None:
     shown = CALLERS.issue("kube-apiserver", "front-proxy", "10.0.0.1", for_server=False)
@@ -188,9 +192,40 @@ async def test_a_name_is_one_of_the_certificates_own(
             assert await webhook.ask(shown) == status
             assert await webhook.ask(shown, "/healthz") == (200 if status == ANSWERED else 403)
     told = [line for line in logged if line["log_level"] == "warning"]
-    assert [line["names"] for line in told] == [["10.0.0.1", "front-proxy", "kube-apiserver"]] * (
-        2 if status == 403 else 0
-    )
+    assert [line["names"] for line in told] == [["kube-apiserver"]] * (2 if status == 403 else 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("no certificate", "peer did not return a certificate"),
+        ("one of another authority", "unable to get local issuer certificate"),
+        ("one that has ended", "certificate has expired"),
+    ],
+)
+async def test_why_somebody_gets_no_connection_is_logged_and_not_without_end(
+    files: Files, name: str, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhook_certificates, "TOLD_SECONDS", 3600.0)
+    monkeypatch.setattr(webhook_certificates._Telling, "_told_at", -3600.0 - time.monotonic())
+    async with running(files) as webhook:
+        with structlog.testing.capture_logs() as logged:
+            for _ in range(3):
+                assert await webhook.is_refused(REFUSED[name])
+            await asyncio.sleep(0.05)
+    assert [(line["event"], line["why"]) for line in logged] == [("a caller got no connection", why)]
+
+
+async def test_a_file_that_cannot_be_used_is_told_once(files: Files) -> None:
+    async with running(files) as webhook:
+        with structlog.testing.capture_logs() as logged:
+            files.client_ca.write_text("garbage")
+            for _ in range(3):
+                webhook.files.look()
+        assert len(logged) == 1
+        files.client_ca.write_text(OTHERS.pem)
+        webhook.files.look()
+        assert await webhook.ask(OTHERS.issue("kube-apiserver", for_server=False)) == ANSWERED
 
 
 class TestARotation:

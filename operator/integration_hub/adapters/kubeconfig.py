@@ -24,6 +24,8 @@ from typing import Any
 
 import yaml
 
+from integration_hub.config.pem import certificates
+
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 TOKEN_REREAD_SECONDS = 60.0
 """Bound service account tokens are rotated in place; client-go rereads them as often."""
@@ -124,10 +126,17 @@ def _in_cluster() -> KubeConnection:
     if not host:
         raise KubeconfigError("A service account token is mounted, but KUBERNETES_SERVICE_HOST is not set.")
     bracketed = f"[{host}]" if ":" in host else host
-    namespace = SERVICE_ACCOUNT / "namespace"
+    namespace, authority = SERVICE_ACCOUNT / "namespace", SERVICE_ACCOUNT / "ca.crt"
+    try:
+        context = _trusting(authority.read_text(encoding="utf-8", errors="replace"))
+    except (OSError, ValueError) as error:  # SSLError is an OSError
+        raise KubeconfigError(
+            f"No API server can be trusted: the certificate authority in {authority} cannot be used"
+            f" ({error.strerror or type(error).__name__ if isinstance(error, OSError) else error})."
+        ) from error
     return KubeConnection(
         server=f"https://{bracketed}:{port}",
-        ssl_context=_trusting((SERVICE_ACCOUNT / "ca.crt").read_text(encoding="utf-8")),
+        ssl_context=context,
         tokens=TokenSource(file=SERVICE_ACCOUNT / "token"),
         namespace=namespace.read_text().strip() if namespace.exists() else "default",
     )
@@ -203,7 +212,7 @@ def _ssl_context(
     cluster: dict[str, Any], cluster_dir: Path, user: dict[str, Any], user_dir: Path
 ) -> ssl.SSLContext:
     ca = _material(cluster, "certificate-authority", cluster_dir)
-    context = _trusting(ca.decode() if ca else None)
+    context = _trusting(ca.decode(errors="replace") if ca else None)
     if cluster.get("insecure-skip-tls-verify"):
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -223,8 +232,14 @@ def _ssl_context(
 
 
 def _trusting(authorities: str | None) -> ssl.SSLContext:
-    """Return a context that trusts what kubectl does, whichever Python this is; None stands for the system's."""
-    context = ssl.create_default_context(cadata=authorities)
+    """Return a context that trusts what kubectl does, whichever Python this is; None stands for the system's.
+
+    A text without a certificate does not: whoever has any public certificate would get the token. ValueError then.
+    """
+    found = certificates(authorities) if authorities is not None else None
+    if found is not None and not found:
+        raise ValueError("there is no certificate in PEM")
+    context = ssl.create_default_context(cadata="\n".join(found) if found else None)
     # From 3.13 on, Python refuses certificates without key identifiers, which those of long-lived clusters may lack.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     # Before, it refused an authority below another one where only that one is given.

@@ -146,7 +146,7 @@ class TestSettings(Model):
     """Failures that are recognised by their answer, whatever its status; the first that holds is told."""
     prove_credential: bool = False
     """Whether a success counts only where the same request, made once more without the credential, does not succeed:
-    for systems of which nobody knows what they let anybody ask for. Both requests are made at each test."""
+    for systems that may answer it to anybody. Both requests are made at each test."""
     monitor: TestMonitor | None = None
     """How the test is repeated, and what changes its verdict."""
 

@@ -17,6 +17,9 @@ PATH: Final = "/validate"
 MAX_BODY: Final = 8 * 2**20
 """A review holds an object twice, and an object has at most about 1.5 MiB."""
 
+KEPT_SECONDS: Final = 75.0
+"""For how long a connection is kept that nobody asks anything on; the API server makes another one."""
+
 log = structlog.get_logger("integration_hub.webhook")
 
 
@@ -58,7 +61,7 @@ class WebhookServer:
             await runner.cleanup()
 
     async def _run(self, app: web.Application) -> web.AppRunner:
-        runner = web.AppRunner(app, access_log=None, handle_signals=False)
+        runner = web.AppRunner(app, access_log=None, handle_signals=False, keepalive_timeout=KEPT_SECONDS)
         self._runners.append(runner)
         await runner.setup()
         return runner
@@ -68,17 +71,23 @@ class WebhookServer:
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
         if self._client_names:
-            names = certificate_names(request.get_extra_info("peercert") or {})
+            names = common_names(request.get_extra_info("peercert") or {})
             if not names & self._client_names:
                 log.warning(
-                    "a caller was refused: its certificate has none of the names given by --client-name",
+                    "a caller was refused: its certificate's common name is none of those given by --client-name",
                     names=sorted(names),
                     caller=request.remote,
                 )
                 return web.Response(status=403, text="Your certificate is for none who may call.")
-        response = await handler(request)
-        if not self._files.are_those_of(request.get_extra_info("ssl_object")):
-            # Who keeps a connection would never be asked for a certificate of the new authority.
+        # Who keeps a connection would never be asked for a certificate of the new authority.
+        is_over = not self._files.are_those_of(request.get_extra_info("ssl_object"))
+        try:
+            response = await handler(request)
+        except web.HTTPException as error:
+            if is_over:
+                error.force_close()
+            raise
+        if is_over:
             response.force_close()
         return response
 
@@ -94,11 +103,14 @@ class WebhookServer:
         return web.Response(body=orjson.dumps(answer), content_type="application/json")
 
 
-def certificate_names(shown: Mapping[str, Any]) -> frozenset[str]:
-    """Return the common name and the alternative names of a certificate, in the form in which `ssl` gives it."""
+def common_names(shown: Mapping[str, Any]) -> frozenset[str]:
+    """Return the common names of a certificate, in the form in which `ssl` gives it.
+
+    No alternative names: an authority may sign whichever of these somebody asks for, and an e-mail address is none of
+    a caller. The API server's own `--requestheader-allowed-names` goes by the common name, too.
+    """
     subject = (part for parts in shown.get("subject", ()) for part in parts)
-    common = {value for key, value in subject if key == "commonName"}
-    return frozenset(common | {value for _kind, value in shown.get("subjectAltName", ())})
+    return frozenset(value for key, value in subject if key == "commonName")
 
 
 def _probes() -> list[web.RouteDef]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -17,11 +18,34 @@ from integration_hub.config.pem import UNREADABLE, certificates, pem_fault
 LOOK_SECONDS: Final = 10.0
 """Between looks at the files."""
 
+TOLD_SECONDS: Final = 10.0
+"""Between two words on callers that got no connection: who knocks all the time fills no log."""
+
 log = structlog.get_logger("integration_hub.webhook")
 
 
 class CertificateError(Exception):
     """A file cannot be used; the message says which and why, and what to do."""
+
+
+class _Telling(ssl.SSLObject):
+    """Tells why a handshake was refused: asyncio does not, and the caller sees a connection that ends."""
+
+    _told_at = -TOLD_SECONDS
+
+    def do_handshake(self) -> None:
+        """Go on with the handshake; whoever is refused is logged, at most once in a while."""
+        try:
+            super().do_handshake()
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise
+        except ssl.SSLError as error:
+            now = time.monotonic()
+            if now - _Telling._told_at >= TOLD_SECONDS:
+                _Telling._told_at = now
+                why = getattr(error, "verify_message", "") or (error.reason or type(error).__name__).lower()
+                log.warning("a caller got no connection", why=why.replace("_", " "))
+            raise
 
 
 class CertificateFiles:
@@ -44,6 +68,7 @@ class CertificateFiles:
         # A context that listens can be given another certificate, and never another authority: so each connection
         # takes the context of its time. This is called where the caller names no host, too.
         self.context.sni_callback = self._take_current
+        self.context.sslobject_class = _Telling
 
     async def watch(self) -> None:
         """Look for ever. Files that cannot be used leave everything as it was."""
@@ -57,8 +82,9 @@ class CertificateFiles:
             contents = self._contents()
             if contents == self._seen:
                 return
-            self._current, self._seen = self._load(), contents
-        except CertificateError as error:
+            self._seen = contents  # also of what cannot be used, which is told once
+            self._current = self._load()
+        except (CertificateError, OSError, ValueError) as error:
             log.warning("the new certificates cannot be used; those before stay", error=str(error))
         else:
             log.info("the certificates were read again")

@@ -51,8 +51,7 @@ _UNPROTECTED = (
     "client_names",
     multiple=True,
     metavar="NAME",
-    help="Common name, or alternative name, that such a certificate must have. May be repeated: one of them does."
-    " [default: any]",
+    help="Common name that such a certificate must have. May be repeated: one of them does. [default: any]",
 )
 @click.option(
     "--health-listen",

@@ -9,6 +9,7 @@ from typing import Any, Final
 import yaml
 
 from integration_hub.forms.credentials import NeededKey
+from integration_hub.shell.manifests import as_manifest
 from integration_hub.shell.saving import manifest
 
 INSTANCE: Final = "instance.yaml"
@@ -103,6 +104,10 @@ def _kustomization(folder: Folder, resources: Sequence[str]) -> str:
 
 
 def _definition(folder: Folder, text: str) -> str:
+    definition = yaml.safe_load(text)
+    metadata = definition["metadata"]
+    metadata["annotations"] = {**metadata.get("annotations", {}), **_STAYS}
+    text = as_manifest(definition)
     return (
         f"# {folder.system} as the catalog describes it, since the cluster did not have it when this folder was made.\n"
         f"# All namespaces share it: {README} says who may apply it, and where else it may stand.\n{text}"
@@ -190,17 +195,25 @@ def _definition_steps(folder: Folder) -> list[str]:
     return [_BRINGS_IT.format(name=folder.instance["spec"]["definitionRef"]["name"])]
 
 
+_STAYS: Final = {
+    "argocd.argoproj.io/sync-options": "Prune=false,Delete=false",
+    "kustomize.toolkit.fluxcd.io/prune": "disabled",
+}
+"""Annotations by which Argo CD and Flux leave a definition when this folder goes: others may connect by it."""
+
 _BRINGS_IT: Final = (
     f"The cluster did not have the definition `{{name}}` of the catalog, so `{DEFINITION}` brings it. It belongs to no"
-    " namespace: whoever applies this folder needs the right to `create` and `patch` integrationdefinitions. Where"
-    " others keep the definitions of your clusters, let them install it (`hub catalog install {name}`), and take"
-    f" `{DEFINITION}` out of this folder and of `{KUSTOMIZATION}`."
+    " namespace: whoever applies this folder needs the right to `create` and `patch` integrationdefinitions. Argo CD"
+    " and Flux leave it when this folder goes, since other connections may use it. Where others keep the definitions of"
+    f" your clusters, let them install it (`hub catalog install {{name}}`), and take `{DEFINITION}` out of this folder"
+    f" and of `{KUSTOMIZATION}`."
 )
 
 
 def _secret_steps(folder: Folder, secret_files: Sequence[str]) -> list[str]:
     if not folder.secret:
-        return ["Nothing: the connection needs no credentials."]
+        nothing_else = folder.definition is None
+        return ["Nothing: the connection needs no credentials."] if nothing_else else []
     rows = "\n".join(_key_row(needed) for needed in folder.keys)
     table = f"| key | what it is |\n|---|---|\n{rows}"
     if not folder.has_secret:

@@ -386,9 +386,13 @@ class Session:
         if missing is None:
             return applying.apply(result, dry=dry)
         applying.rehearse(result)  # so that no definition is installed for a connection that cannot be
+        if not dry:
+            self.left_behind = f"The definition '{missing.name}' may be installed; 'hub get idef' shows it."
         self._definitions.install(missing, dry=dry)
         if not dry:
-            self.left_behind = f"The definition '{missing.name}' is installed, and nothing else was written."
+            self.left_behind = (
+                f"The definition '{missing.name}' is installed; whether the connection is, shows 'hub get'."
+            )
         try:
             return applying.apply(result, dry=dry)
         except HubError:
