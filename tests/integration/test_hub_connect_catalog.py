@@ -283,7 +283,9 @@ def test_a_folder_brings_the_definition_that_is_missing_and_no_other(
     assert sorted(map(str, folder.iterdir())) == sorted(ran.out.splitlines())
     listed = yaml.safe_load((folder / "kustomization.yaml").read_text())
     assert listed["resources"] == ["definition.yaml", "instance.yaml"]
-    assert yaml.safe_load((folder / "definition.yaml").read_text()) == system()
+    written = yaml.safe_load((folder / "definition.yaml").read_text())
+    assert written["spec"] == system()["spec"]
+    assert written["metadata"]["annotations"]["kustomize.toolkit.fluxcd.io/prune"] == "disabled"
     assert "definition.yaml is there since" in ran.err
     assert "`hub catalog install stripe`" in (folder / "README.md").read_text()
     built = list(yaml.safe_load_all(kubectl("kustomize", folder).stdout))

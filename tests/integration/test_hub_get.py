@@ -197,7 +197,7 @@ def test_a_terminal_gets_symbols_and_colours_beside_words_cut_to_its_width(
     assert "\x1b[38;5;29m✓\x1b[0m True" in shown
     assert "\x1b[38;5;196m✗\x1b[0m False" in shown
     assert max(len(line) for line in lines) <= 100
-    assert re.search(r"✗ False +CredentialsR…", lines[2])
+    assert re.search(r"✗ False +CredentialsRejected ", lines[2])
     assert re.search(r"They are old\..*…$", lines[2])
 
 

@@ -246,7 +246,7 @@ def test_the_instances_of_a_definition_in_one_namespace(
 ) -> None:
     (elsewhere,) = api.apply(instance("default", namespace, namespace, suspend=True))
     here, everywhere, nowhere, *mistakes = hub.run_all(
-        ("usage", namespace, "-n", namespace, "-o", "jsonpath={[*].name}"),
+        ("usage", namespace, "-n", namespace, "-o", "jsonpath={.items[*].name}"),
         ("usage", namespace, "-A", "--no-headers"),
         ("usage", namespace, "-n", "kube-public"),
         ("usage", namespace, "-n", namespace, "-A"),
