@@ -82,6 +82,10 @@ def world(spare_cluster: ControlPlane, tmp_path_factory: pytest.TempPathFactory)
         operator.start()
         until.callback(operator.stop)
         yield World(spare_cluster, api, vendors, operator, trust, f"http://localhost:{port}/oauth/callback")
+        installed: list[Object] = [
+            {"kind": "IntegrationDefinition", "metadata": {"name": name}} for name in SYSTEMS
+        ]
+        api.delete(*(one for one in installed if api.exists(one)))  # others share the cluster
 
 
 @pytest.fixture
