@@ -51,13 +51,18 @@ def ensure(environ: Mapping[str, str] = os.environ) -> Path:
     target = cached(environ)
     folder = target.parent
     folder.parent.mkdir(parents=True, exist_ok=True)
+    waits = False
     while (lock := try_lock(folder.parent / "build.lock")) is None:
-        _say("waiting for another who does the same")
+        if not waits:
+            _say("waiting for another who does the same")
+        waits = True
         time.sleep(1)
     try:
         if not target.exists():
             with tempfile.TemporaryDirectory(dir=folder.parent, prefix="build-") as name:
-                _build(Path(name), environ).rename(folder)
+                built = _build(Path(name), environ)
+                shutil.rmtree(folder, ignore_errors=True)  # what was left there without the program
+                built.rename(folder)
     finally:
         os.close(lock)
     return target
