@@ -335,6 +335,7 @@ def test_only_secrets_that_fit_are_offered() -> None:
             SecretSeen("fits", frozenset({"apiToken", "other"})),
             SecretSeen("lacks-it", frozenset({"token"})),
             SecretSeen("helm", frozenset({"apiToken"}), type="helm.sh/release.v1"),
+            SecretSeen("of-a-binding", frozenset({"apiToken"}), is_made=True),
         )
     }
     form = interview(secrets=secrets)

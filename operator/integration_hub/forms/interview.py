@@ -362,7 +362,7 @@ class Interview:
         fitting = [
             seen.name
             for seen in (self.surroundings.secrets or {}).values()
-            if seen.name != current and fits(keys, seen.keys, seen.type, wanted)
+            if seen.name != current and not seen.is_made and fits(keys, seen.keys, seen.type, wanted)
         ]
         is_gone = self.current is not None and self.current.is_secret_gone
         words = (

@@ -18,6 +18,8 @@ class SecretSeen:
     """When, as a person reads it; '' where that is not known."""
     keeper: str | None = None
     """The tool that keeps it as it is in its own source, in words."""
+    is_made: bool = False
+    """Whether the operator has made it for an instance, with which it goes: a binding, or what it has obtained."""
 
 
 @dataclass(frozen=True, slots=True)

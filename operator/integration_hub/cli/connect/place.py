@@ -281,4 +281,5 @@ def _seen(raw: Mapping[str, Any]) -> SecretSeen:
         raw.get("type") or "",
         max(times, default=metadata.get("creationTimestamp", "")),
         keeper_of(metadata),
+        any(owner.get("kind") == INSTANCES.kind for owner in metadata.get("ownerReferences") or ()),
     )
