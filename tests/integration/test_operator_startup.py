@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from integration_hub.devcluster import ControlPlaneInfo
+from support.gate import Gate
+from support.operator_process import OperatorProcess
 
 pytestmark = pytest.mark.cluster
 
@@ -45,3 +50,27 @@ def test_an_address_of_another_machine_is_said_at_once(control_plane: ControlPla
     assert "Error: Cannot listen on 192.0.2.1:8080" in done.stderr
     assert "no such address" in done.stderr
     assert "Traceback" not in done.stdout + done.stderr
+
+
+async def test_whoever_stops_it_at_once_reads_of_no_failure(
+    control_plane: ControlPlaneInfo, crds_installed: None, tmp_path: Path
+) -> None:
+    async with Gate(control_plane, tmp_path) as gate:
+        # Where its warning is an error uvloop does not close a connection that it warns of, and never ends.
+        program = ("-W", "default", "-m", "integration_hub")
+        operator = OperatorProcess(gate.kubeconfig, tmp_path / "operator.log", program=program)
+        try:
+            await asyncio.to_thread(operator.start, until_ready=False)
+            await asyncio.to_thread(
+                operator.wait_for,
+                lambda: "audit log begins" in operator.log.read_text(),
+                "begun",
+                pause=0.001,
+            )
+            # What kopf asks for at its start gets no answer any more.
+            gate.hold_back()
+            assert await asyncio.to_thread(operator.terminate) == 0
+        finally:
+            await asyncio.to_thread(operator.stop)
+    lines = [json.loads(line) for line in operator.log.read_text().splitlines() if line.startswith("{")]
+    assert [line for line in lines if line["level"] in {"warning", "error", "critical"}] == []

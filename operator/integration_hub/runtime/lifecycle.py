@@ -7,6 +7,7 @@ annotations and finalizers to users' objects, or keep whole objects in memory (d
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 from typing import Any
 
@@ -108,6 +109,8 @@ def registry(
 
     @kopf.on.cleanup(id="cleanup", registry=handlers)
     async def cleanup(**_: Any) -> None:
+        # At its start kopf lists what the API server has. Told to stop it goes on, and calls closed connections errors.
+        logging.getLogger("kopf._core.reactor.observation").setLevel(logging.CRITICAL)
         # Kopf waits 5 s for this flag if it stops for another cause, and its own signal handlers fail with a traceback
         # when a second signal follows the first.
         stop.set()
