@@ -19,7 +19,7 @@ from support.instances import Api, Object, definition, instance, secret
 from support.operator_process import OperatorProcess
 from support.target_server import Answer, Seen, TargetServer
 from support.waiting import wait_until
-from support.wizard import BACK_KEY, PASTE_BEGINS, PASTE_ENDS, Terminal
+from support.wizard import BACK_KEY, CTRL_C, PASTE_BEGINS, PASTE_ENDS, Terminal
 
 pytestmark = pytest.mark.cluster
 
@@ -214,13 +214,13 @@ def test_a_screen_reader_gets_lines_and_the_folder_becomes_a_connection_by_kubec
 def test_ctrl_c_leaves_nothing_behind_and_says_so(hub: Hub, acme: str, api: Api, namespace: str) -> None:
     run = Terminal(hub, "connect", acme, "--apply", secrets=(CANARY,))
     run.sees("Which set-up is it?")
-    run.presses("\x03")
+    run.presses(CTRL_C)
     code, text = run.ends()
     assert code == 130
     assert "Nothing was written." in text
     lines = Terminal(hub, "connect", acme, "--apply", "--template", "europe", TERM="dumb")
     lines.sees("Account: ")
-    lines.presses("\x03")
+    lines.presses(CTRL_C)
     code, text = lines.ends()
     assert code == 130
     assert "Nothing was written." in text

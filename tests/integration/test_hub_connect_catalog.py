@@ -16,7 +16,7 @@ from integration_hub.devcluster import ControlPlane, ControlPlaneInfo
 from support.hub_command import Hub, admin_kubeconfig, user_kubeconfig
 from support.instances import Api, Object, definition
 from support.target_server import TargetServer
-from support.wizard import Terminal
+from support.wizard import CTRL_C, Terminal
 
 pytestmark = pytest.mark.cluster
 
@@ -105,7 +105,7 @@ def test_what_is_not_installed_is_offered_with_a_word_beside_what_is(
     run.types("back")
     run.answers("Which system?", words)
     run.sees("account")
-    run.presses("\x03")
+    run.presses(CTRL_C)
     code, text = run.ends()
     assert code == 130
     assert "Nothing was written." in text
@@ -124,7 +124,7 @@ def test_a_cluster_without_definitions_offers_the_catalog(
     run.types("strpe")
     run.sees("Stripe (not installed yet)")
     run.sees("How does the connection authenticate?")
-    run.presses("\x03")
+    run.presses(CTRL_C)
     assert run.ends()[0] == 130
     typo = hub.run("connect", "strpe", "--no-input", "--apply")
     assert typo.code == 2

@@ -13,11 +13,12 @@ import pytest
 
 from integration_hub.devcluster import ControlPlaneInfo
 from support.hub_command import Hub, admin_kubeconfig
-from support.instances import Api, Object, definition
+from support.instances import Api
 from support.operator_process import OperatorProcess
+from support.shop import acme
 from support.shown_pages import shows
 from support.target_server import GOOD_KEY, TargetServer
-from support.wizard import Terminal
+from support.wizard import CTRL_C, Terminal
 
 pytestmark = pytest.mark.cluster
 
@@ -31,52 +32,6 @@ def screens() -> Iterator[tuple[str, str]]:
         if output.strip():
             yield command, output
 
-
-def acme(namespace: str, target: TargetServer) -> Object:
-    """The page's definition."""
-    schema = {
-        "type": "object",
-        "required": ["account"],
-        "properties": {
-            "account": {
-                "type": "string",
-                "title": "Account",
-                "description": "The name in your address at Acme.",
-                "pattern": "^[a-z0-9-]+$",
-                "x-hub-pattern-message": "must be lower-case letters, digits and '-'",
-                "examples": ["my-shop"],
-            },
-            "region": {"type": "string", "title": "Region", "enum": ["eu", "us"], "default": "eu"},
-        },
-    }
-    methods = [
-        {
-            "name": "key",
-            "type": "apiKey",
-            "displayName": "API key",
-            "description": "In Acme: Settings > API keys > Create.",
-            "settings": {"prefix": "Bearer"},
-            "credentials": [
-                {"key": "apiKey", "displayName": "Secret key", "description": "Acme shows it once."}
-            ],
-        }
-    ]
-    wizard = {"steps": [{"title": "Your account at Acme", "fields": ["account", "region"]}]}
-    return definition(
-        f"{namespace}-acme",
-        target,
-        description="Orders and invoices of a shop.",
-        documentationURL="https://acme.example/docs",
-        configSchema=schema,
-        baseURL=target.url,
-        allowedHosts=[target.url.removeprefix("https://")],
-        trust={"caBundle": target.ca},
-        authMethods=methods,
-        wizard=wizard,
-    )
-
-
-CTRL_C = "\x03"
 
 TYPED: Sequence[Sequence[tuple[str, str]]] = (
     (
@@ -141,7 +96,7 @@ def test_the_page_shows_what_is_so(  # noqa: PLR0917 - fixtures
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    api.apply(acme(namespace, target))
+    api.apply(acme(f"{namespace}-acme", target))
     kubeconfig = admin_kubeconfig(tmp_path, control_plane, namespace)
     hub = Hub(tmp_path, kubeconfig)
     monkeypatch.chdir(tmp_path)

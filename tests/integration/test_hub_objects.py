@@ -17,7 +17,7 @@ from integration_hub.devcluster import ControlPlane, ControlPlaneInfo
 from support.hub_command import Hub, lines_until, press_ctrl_c, user_kubeconfig
 from support.instances import Api, Object, definition, instance, ready_status, secret
 from support.target_server import TargetServer
-from support.wizard import Terminal
+from support.wizard import CTRL_C, Terminal
 
 pytestmark = pytest.mark.cluster
 
@@ -174,7 +174,7 @@ def test_a_tree_is_watched_in_a_terminal_and_by_who_may_only_read(
     terminal.sees('"status": "NotSeen"')
     api.merge(bound, ready_status("True", "Connected"), "/status")
     terminal.sees('"status": "Connected"')
-    terminal.presses("\x03")
+    terminal.presses(CTRL_C)
     assert terminal.ends()[0] == 130
 
 

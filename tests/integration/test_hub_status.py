@@ -15,7 +15,7 @@ from support.instances import Api, Object, account, definition, instance, ready_
 from support.operator_process import OperatorProcess
 from support.target_server import Answer, TargetServer
 from support.waiting import wait_until
-from support.wizard import Terminal
+from support.wizard import CTRL_C, Terminal
 
 pytestmark = pytest.mark.cluster
 
@@ -138,7 +138,7 @@ def test_a_status_is_watched_in_a_terminal_with_its_symbols(hub: Hub, api: Api, 
     terminal.sees("Next: ")
     api.merge(applied, ready_status("False", "SecretNotFound"), "/status")
     assert "✗ Not ready: SecretNotFound" in terminal.sees("Next: ")
-    terminal.presses("\x03")
+    terminal.presses(CTRL_C)
     assert terminal.ends()[0] == 130
 
 

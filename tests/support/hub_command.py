@@ -90,7 +90,7 @@ class Hub:
             process.kill()
             out, err = process.communicate()
             raise AssertionError(f"it hangs:\n{out}{err}") from None
-        self._check(out, err)
+        self.check(out, err)
         return Ran(process.returncode, out, err)
 
     def run(self, *words: str, stdin: str | None = None) -> Ran:
@@ -139,10 +139,11 @@ class Hub:
                 written(seen)
         os.close(ours)
         code = process.wait(SECONDS)
-        self._check(seen)
+        self.check(seen)
         return code, seen
 
-    def _check(self, *texts: str) -> None:
+    def check(self, *texts: str) -> None:
+        """Fail where a text holds a canary, in any form."""
         for canary in self._canaries:
             for form in forms(canary):
                 assert all(form not in text for text in texts), f"a secret is shown:\n{''.join(texts)}"

@@ -13,12 +13,12 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import quote, urlencode
 
 from integration_hub.adapters.kubeconfig import load
 from integration_hub.model.base import API_VERSION
-from support.target_server import GOOD_KEY, TargetServer
+from support.target_server import GOOD_KEY
 from support.waiting import DEADLINE, wait_until
 
 Object = dict[str, Any]
@@ -49,7 +49,17 @@ def ready_status(status: str, reason: str, message: str = "") -> Object:
     return {"status": {"conditions": [condition]}}
 
 
-def definition(name: str, target: TargetServer, **spec: Any) -> Object:
+class Reached(Protocol):
+    """A system that tests connect to."""
+
+    @property
+    def url(self) -> str: ...
+
+    @property
+    def ca(self) -> str: ...
+
+
+def definition(name: str, target: Reached, **spec: Any) -> Object:
     """A definition of the target: API key as bearer token; 'account' is configured and stands in the path."""
     whole = {
         "displayName": "Acme",

@@ -16,6 +16,7 @@ PASTE_BEGINS, PASTE_ENDS = "\x1b[200~", "\x1b[201~"
 """What a terminal puts around a text that was pasted, where a program has asked for that."""
 BACK_KEY = "\x1b[Z"
 """Shift-Tab."""
+CTRL_C = "\x03"
 
 _STEERING = re.compile(r"\x1b\[[0-9;?]*[A-Za-z~]|\x1b[=>]|\x1b\]0;[^\x07]*\x07")
 
