@@ -1,7 +1,7 @@
 """Get what the Debian package 'prometheus' holds: promtool, which tests deploy/alerts.yaml, and the server itself.
 
-Each is taken from PATH where it is there, else once out of the package, which is downloaded with apt-get into this
-project's cache and unpacked there. Nothing is installed and no right is needed. Where they cannot be had a person goes
+Each is taken from this project's cache, else from PATH, else once out of the package, which is downloaded with apt-get
+into the cache and unpacked there. Nothing is installed and no right is needed. Where they cannot be had a person goes
 on without; CI does not. The tests ask with --find where they are.
 """
 
@@ -32,11 +32,11 @@ class PrometheusError(Exception):
 
 def cached(name: str, environ: Mapping[str, str] = os.environ) -> Path:
     """Return where the program lies once it was downloaded."""
-    return cache_folder(environ) / "promtool" / name
+    return cache_folder(environ) / PACKAGE / name
 
 
 def find(name: str, environ: Mapping[str, str] = os.environ) -> Path | None:
-    """Return a program of this name that runs: the cached one, or one on PATH."""
+    """Return a program of this name that runs: the cached one, else the one on PATH."""
     on_path = shutil.which(name, path=environ.get("PATH"))
     found = [cached(name, environ), *([Path(on_path)] if on_path else [])]
     return next((path for path in found if runs(path)), None)
