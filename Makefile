@@ -28,7 +28,7 @@ run: $(STAMP) ## Run the quickstart until Ctrl-C; with ONCE=1, until its verdict
 
 test: check ## Do all that CI does: 'make check', the control plane's build where needed, every test.
 	@$(BIN)/python tools/bootstrap_control_plane.py
-	@$(BIN)/python tools/bootstrap_promtool.py
+	@$(BIN)/python tools/bootstrap_prometheus.py
 	@$(BIN)/python tools/bootstrap_kubeseal.py
 	@$(BIN)/python tools/bootstrap_s3.py
 	@$(BIN)/python tools/bootstrap_gitea.py

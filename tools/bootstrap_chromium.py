@@ -6,28 +6,24 @@ on without; CI does not. The tests ask with --find where the browser is.
 
 from __future__ import annotations
 
-import argparse
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+
+from fetching import CannotBeHadError, install, main, may_install, say
 
 PROGRAMS = {
     "chromium": ("chromium", "chromium-browser", "google-chrome"),
     "libnss3-tools": ("certutil",),
 }
 """Debian's package -> names that its program goes by, on Debian and elsewhere."""
-SECONDS = 600
-"""Most that one step may take."""
+
+SKIPPED = "the tests in a browser are skipped"
 
 
-class ChromiumError(Exception):
-    """Chromium cannot be had; the message says why."""
-
-
-def find(package: str, environ: Mapping[str, str] = os.environ) -> Path | None:
+def find_program(package: str, environ: Mapping[str, str] = os.environ) -> Path | None:
     """Return the program of a package, if it is on PATH."""
     found = (shutil.which(name, path=environ.get("PATH")) for name in PROGRAMS[package])
     return next((Path(path) for path in found if path), None)
@@ -35,70 +31,33 @@ def find(package: str, environ: Mapping[str, str] = os.environ) -> Path | None:
 
 def missing(environ: Mapping[str, str] = os.environ) -> list[str]:
     """Return the packages whose programs are not there."""
-    return [package for package in PROGRAMS if find(package, environ) is None]
+    return [package for package in PROGRAMS if find_program(package, environ) is None]
 
 
-def install(packages: list[str]) -> None:
-    """Install packages of this system.
+def find(environ: Mapping[str, str] = os.environ) -> Path | None:
+    """Return the browser, if nothing is missing beside it."""
+    return None if missing(environ) else find_program("chromium", environ)
+
+
+def install_missing() -> None:
+    """Install the packages that are missing.
 
     Raises:
-        ChromiumError: We may not, or apt-get cannot.
+        CannotBeHadError: We may not, or apt-get cannot.
 
     """
+    packages = missing()
     words = " and ".join(packages)
-    if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        raise ChromiumError(
+    if not may_install():
+        raise CannotBeHadError(
             f"{words} must be installed; on Debian 'apt-get install {' '.join(packages)}' does"
         )
-    print(f"Getting Chromium: installing {words}", flush=True)
-    _apt_get("update", "-qq")
-    _apt_get("install", "-qq", "-y", "--no-install-recommends", *packages)
+    say("Chromium", f"installing {words}")
+    install(packages)
     still = missing()
     if still:
-        raise ChromiumError(f"apt-get installed {words}, and there is no program of {' and '.join(still)}")
-
-
-def _apt_get(*words: str) -> None:
-    done = subprocess.run(
-        ["apt-get", *words],
-        env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=SECONDS,
-    )
-    # One mirror of several may be away when lists are updated: the installation decides.
-    if done.returncode != 0 and words[0] == "install":
-        lines = done.stderr.strip().splitlines() or ["it does not say why"]
-        raise ChromiumError(f"apt-get failed: {lines[-1]}")
-
-
-def is_ci(environ: Mapping[str, str] = os.environ) -> bool:
-    """Tell whether CI runs this, as CI systems say it."""
-    return environ.get("CI", "").lower() in {"1", "true"}
-
-
-def main() -> int:
-    """Run the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--find", action="store_true", help="install nothing; print where it is, or exit 1")
-    asked: bool = parser.parse_args().find
-    needed = missing()
-    if asked and not needed:
-        print(find("chromium"))
-    if asked or not needed:
-        return 0 if not needed else 1
-    try:
-        install(needed)
-    except (ChromiumError, OSError, subprocess.TimeoutExpired) as error:
-        words = f"Chromium cannot be had: {error}."
-        if is_ci():
-            print(f"{words} CI needs it.", file=sys.stderr)
-            return 1
-        print(f"{words} Going on without: the tests in a browser are skipped.", file=sys.stderr)
-    return 0
+        raise CannotBeHadError(f"apt-get installed {words}, and there is no program of {' and '.join(still)}")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(__doc__, find, install_missing, "Chromium", SKIPPED))

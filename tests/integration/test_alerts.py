@@ -41,7 +41,7 @@ every_alert = pytest.mark.parametrize("name", ALERTS)
 @pytest.fixture(scope="session")
 def promtool() -> Path:
     """Return what `make test` has fetched, or what is on PATH; CI must have one."""
-    return fetched("bootstrap_promtool.py", "promtool")
+    return fetched("bootstrap_prometheus.py", "promtool")
 
 
 def run(promtool: Path, *arguments: str) -> None:
@@ -175,9 +175,9 @@ def _page() -> str:
 
 
 class TestBootstrap:
-    """tools/bootstrap_promtool.py where nothing can be had: an empty cache, and an empty PATH."""
+    """tools/bootstrap_prometheus.py where nothing can be had: an empty cache, and an empty PATH."""
 
-    TOOL = ROOT / "tools" / "bootstrap_promtool.py"
+    TOOL = ROOT / "tools" / "bootstrap_prometheus.py"
 
     def run(self, folder: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
         alone = {"PATH": str(folder), "XDG_CACHE_HOME": str(folder), "HOME": str(folder)}
@@ -185,6 +185,12 @@ class TestBootstrap:
         return subprocess.run(
             command, env=alone | environ, capture_output=True, text=True, check=False, timeout=60
         )
+
+    @staticmethod
+    def write_program(path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("#!/bin/sh\n", encoding="utf-8")
+        path.chmod(0o755)
 
     def test_a_person_goes_on_without_and_is_told(self, tmp_path: Path) -> None:
         done = self.run(tmp_path)
@@ -203,17 +209,22 @@ class TestBootstrap:
         assert self.run(tmp_path, "--find").returncode == 1
 
     def test_only_what_is_missing_is_fetched(self, tmp_path: Path) -> None:
-        there = tmp_path / "promtool"
-        there.write_text("#!/bin/sh\n", encoding="utf-8")
-        there.chmod(0o755)
+        self.write_program(tmp_path / "promtool")
         assert self.run(tmp_path).stderr.startswith("prometheus cannot be had: ")
 
     def test_what_is_there_is_not_fetched_again(self, tmp_path: Path) -> None:
-        folder = tmp_path / "integration-hub" / "promtool"
-        folder.mkdir(parents=True)
+        folder = tmp_path / "integration-hub" / "prometheus"
         for name in ("promtool", "prometheus"):
-            (folder / name).write_text("#!/bin/sh\n", encoding="utf-8")
-            (folder / name).chmod(0o755)
+            self.write_program(folder / name)
         assert self.run(tmp_path, CI="true").stdout == ""
         assert self.run(tmp_path, "--find").stdout.strip() == str(folder / "promtool")
         assert self.run(tmp_path, "--find", "prometheus").stdout.strip() == str(folder / "prometheus")
+
+    def test_the_cached_one_is_taken_before_one_on_path(self, tmp_path: Path) -> None:
+        cached, on_path = tmp_path / "integration-hub" / "prometheus" / "promtool", tmp_path / "promtool"
+        self.write_program(on_path)
+        assert self.run(tmp_path, "--find").stdout.strip() == str(on_path)
+        self.write_program(cached)
+        assert self.run(tmp_path, "--find").stdout.strip() == str(cached)
+        cached.write_bytes(b"\x7fELF")
+        assert self.run(tmp_path, "--find").stdout.strip() == str(on_path)

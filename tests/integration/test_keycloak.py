@@ -340,3 +340,6 @@ class TestWithoutThem:
     def test_asking_where_it_is_fetches_nothing(self, tool: str, tmp_path: Path) -> None:
         assert self.run(tool, tmp_path, "--find", ci="true").returncode == 1
         assert not list(tmp_path.iterdir())
+
+    def test_asking_for_keycloak_in_vain_says_how_to_get_it(self, tmp_path: Path) -> None:
+        assert "is not in the cache" in self.run("bootstrap_keycloak", tmp_path, "--find", ci="").stderr

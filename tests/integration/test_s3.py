@@ -334,7 +334,7 @@ class TestWithoutTheServer:
     def test_a_person_is_told_and_goes_on(self, tmp_path: Path) -> None:
         done = self.run(tmp_path, ci="")
         assert done.returncode == 0, done.stderr
-        assert done.stderr.startswith("An S3 server cannot be had: ")
+        assert done.stderr.startswith("An S3 server cannot be had: Go ")
         assert done.stderr.endswith("Going on without: the tests of signatures against S3 are skipped.\n")
         assert done.stderr.count("\n") == 1
 

@@ -22,7 +22,7 @@ READY = "Server is ready to receive web requests"
 
 def require_program() -> Path:
     """Return what `make test` has fetched, or what is on PATH; CI must have one."""
-    return fetched("bootstrap_promtool.py", "prometheus", "prometheus")
+    return fetched("bootstrap_prometheus.py", "prometheus", "prometheus")
 
 
 @contextmanager

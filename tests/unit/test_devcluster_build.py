@@ -290,3 +290,10 @@ def test_a_line_of_progress_reads_well() -> None:
         "compiling packages, 512 of at most 2378, 1:05"
     )
     assert describe(Progress("fetching modules", 3.0, 12)).endswith("fetching modules, 12, 0:03")
+
+
+def test_a_line_of_progress_says_what_is_built() -> None:
+    stream = io.StringIO()
+    with ProgressPrinter(stream, "Getting a server") as printer:
+        printer(Progress("fetching modules", 3.0, 12))
+    assert stream.getvalue() == "Getting a server: fetching modules, 12, 0:03\n"

@@ -8,21 +8,19 @@ import contextlib
 import hashlib
 import json
 import os
-import queue
 import re
 import shutil
 import subprocess
 import tempfile
-import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from integration_hub.devcluster import golang
 from integration_hub.devcluster.errors import BuildError, DiskSpaceError
 from integration_hub.devcluster.files import try_lock
+from integration_hub.devcluster.go_run import GoRunError, GoRunner
 from integration_hub.devcluster.paths import GO_SOURCES, cache_folder
 
 GIB = 1024**3
@@ -37,7 +35,6 @@ COMPILER_GARBAGE = "400"
 """Percent of garbage, beside what is in use, at which its compiler collects it. With Go's own 100 a build takes longer."""
 
 _SOURCES = ("*.go", "go.mod", "go.sum")
-_LOG_TAIL = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,72 +201,17 @@ class _Build:
         )
 
     def _go(self, activity: str, arguments: list[str], packages: set[str] | None = None) -> list[str]:
-        """Run Go, report its progress, and return the lines that it printed on its standard output.
+        """Run Go, report its progress, and return the lines that it printed on its standard output."""
 
-        Progress counts the modules that are fetched or, of `packages`, those that are compiled. What Go
-        prints besides is kept for the error.
-        """
-        seen = 0
-        news: queue.Queue[str | None] = queue.Queue()
-        output: list[str] = []
-        recent: deque[str] = deque(maxlen=_LOG_TAIL)
-        with (
-            self._log.open("a") as log,
-            subprocess.Popen(
-                [self._plan.toolchain.program, *arguments],
-                cwd=self._plan.sources,
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            ) as process,
-        ):
-            readers = [
-                threading.Thread(target=output.extend, args=(map(str.rstrip, process.stdout or ()),)),
-                threading.Thread(target=_forward, args=(process.stderr or (), news)),
-            ]
-            for reader in readers:
-                reader.start()
-            try:
-                for line in _ticking(news):
-                    if line:
-                        log.write(line + "\n")
-                        is_progress = line.startswith("go: downloading") or line in (packages or ())
-                        seen += is_progress
-                        if not is_progress:
-                            recent.append(line)
-                    elapsed = time.monotonic() - self._started
-                    self._report(Progress(activity, elapsed, seen, len(packages or ())))
-            except BaseException:
-                process.terminate()
-                raise
-            finally:
-                for reader in readers:
-                    reader.join()
-        if process.returncode != 0:
-            shown = "\n".join(recent) or f"(go printed nothing and ended with status {process.returncode})"
-            raise BuildError(
-                f"Building the control plane failed while {activity}:\n{shown}",
-                f"The whole log is {self._log}. Without a build: set KUBEBUILDER_ASSETS, or use --kind.",
-            )
-        return output
+        def report(done: int) -> None:
+            elapsed = time.monotonic() - self._started
+            self._report(Progress(activity, elapsed, done, len(packages or ())))
 
-
-def _forward(stream: Iterable[str], news: queue.Queue[str | None]) -> None:
-    for line in stream:
-        news.put(line.rstrip())
-    news.put(None)
-
-
-def _ticking(news: queue.Queue[str | None]) -> Iterator[str]:
-    """Yield each line until the end, and an empty one whenever a second has passed without."""
-    while True:
+        runner = GoRunner(self._plan.toolchain.program, self._plan.sources, self._environment, self._log)
         try:
-            line = news.get(timeout=1)
-        except queue.Empty:
-            yield ""
-            continue
-        if line is None:
-            return
-        yield line
+            return runner.run(arguments, report, packages or ())
+        except GoRunError as error:
+            raise BuildError(
+                f"Building the control plane failed while {activity}:\n{error}",
+                f"The whole log is {self._log}. Without a build: set KUBEBUILDER_ASSETS, or use --kind.",
+            ) from error

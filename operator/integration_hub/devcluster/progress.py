@@ -11,12 +11,18 @@ LOG_PERIOD = 15.0
 
 TERMINAL_PERIOD = 0.2
 
+CONTROL_PLANE = "Building the control plane"
+
 
 class ProgressPrinter:
-    """A `Report` that prints to a stream. As a context manager it ends the terminal's line."""
+    """A `Report` that prints to a stream what is built, and how far it is.
 
-    def __init__(self, stream: TextIO) -> None:
+    As a context manager it ends the terminal's line.
+    """
+
+    def __init__(self, stream: TextIO, what: str = CONTROL_PLANE) -> None:
         self._stream = stream
+        self._what = what
         self._terminal = stream.isatty()
         self._shown: Progress | None = None
 
@@ -33,7 +39,7 @@ class ProgressPrinter:
         if not self._is_due(progress):
             return
         self._shown = progress
-        text = describe(progress)
+        text = describe(progress, self._what)
         self._stream.write(f"\r\x1b[2K{text}" if self._terminal else f"{text}\n")
         self._stream.flush()
 
@@ -44,9 +50,9 @@ class ProgressPrinter:
         return progress.seconds - self._shown.seconds >= period
 
 
-def describe(progress: Progress) -> str:
+def describe(progress: Progress, what: str = CONTROL_PLANE) -> str:
     """Return a line, such as `Building the control plane: compiling packages, 512 of at most 2378, 1:05`."""
     minutes, seconds = divmod(int(progress.seconds), 60)
     of = f" of at most {progress.total}" if progress.total else ""
     count = f", {progress.done}{of}" if progress.done or of else ""
-    return f"Building the control plane: {progress.activity}{count}, {minutes}:{seconds:02}"
+    return f"{what}: {progress.activity}{count}, {minutes}:{seconds:02}"

@@ -1,7 +1,7 @@
 """Get what the Debian package 'prometheus' holds: promtool, which tests deploy/alerts.yaml, and the server itself.
 
-Each is taken from PATH where it is there, else once out of the package, which is downloaded with apt-get into this
-project's cache and unpacked there. Nothing is installed and no right is needed. Where they cannot be had a person goes
+Each is taken from this project's cache, else from PATH, else once out of the package, which is downloaded with apt-get
+into the cache and unpacked there. Nothing is installed and no right is needed. Where they cannot be had a person goes
 on without; CI does not. The tests ask with --find where they are.
 """
 
@@ -17,26 +17,24 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from fetching import CannotBeHadError, get_or_go_on, say
 from integration_hub.devcluster.paths import cache_folder
 
 PACKAGE, PROGRAMS = "prometheus", ("promtool", "prometheus")
 FOLDER = "./usr/bin"
+SKIPPED = "the tests of deploy/alerts.yaml, and those against a Prometheus server, are skipped"
 SECONDS = 300
 """Most that one step of apt-get may take."""
 LIMITS = ("-o", "Acquire::Retries=2", "-o", "Acquire::http::Timeout=20", "-o", "Acquire::https::Timeout=20")
 
 
-class PrometheusError(Exception):
-    """The programs cannot be had; the message says why."""
-
-
 def cached(name: str, environ: Mapping[str, str] = os.environ) -> Path:
     """Return where the program lies once it was downloaded."""
-    return cache_folder(environ) / "promtool" / name
+    return cache_folder(environ) / PACKAGE / name
 
 
 def find(name: str, environ: Mapping[str, str] = os.environ) -> Path | None:
-    """Return a program of this name that runs: the cached one, or one on PATH."""
+    """Return a program of this name that runs: the cached one, else the one on PATH."""
     on_path = shutil.which(name, path=environ.get("PATH"))
     found = [cached(name, environ), *([Path(on_path)] if on_path else [])]
     return next((path for path in found if runs(path)), None)
@@ -54,12 +52,12 @@ def download(names: Sequence[str]) -> None:
     """Put the programs of these names into the cache; each changes at once or not at all.
 
     Raises:
-        PrometheusError: apt-get is missing, has no such package, or cannot reach its mirror.
+        CannotBeHadError: apt-get is missing, has no such package, or cannot reach its mirror.
 
     """
     for tool in ("apt-get", "dpkg-deb"):
         if shutil.which(tool) is None:
-            raise PrometheusError(f"{tool} is not on PATH, and no other way to get them is known")
+            raise CannotBeHadError(f"{tool} is not on PATH, and no other way to get them is known")
     target = cached(names[0]).parent
     target.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target, prefix="download-") as name:
@@ -69,7 +67,7 @@ def download(names: Sequence[str]) -> None:
         for program in (folder / each for each in names):
             program.chmod(0o755)
             if not runs(program):
-                raise PrometheusError(f"the {program.name} of this system's package does not run here")
+                raise CannotBeHadError(f"the {program.name} of this system's package does not run here")
             program.replace(target / program.name)
 
 
@@ -78,17 +76,16 @@ def _fetch(folder: Path) -> Path:
     options = [*LIMITS, *_as_whom()]
     done = _run(["apt-get", *options, "download", PACKAGE], folder)
     if done.returncode != 0:
-        print("Getting Prometheus: fetching package lists first: this system's do not do", flush=True)
+        say("Prometheus", "fetching package lists first: this system's do not do")
         (folder / "lists" / "partial").mkdir(parents=True)
         options += ["-o", f"Dir::State::Lists={folder / 'lists'}", "-o", f"Dir::Cache={folder / 'cache'}"]
-        _run(
-            ["apt-get", *options, "update"], folder
-        )  # one mirror of several may be away: the download decides
+        # One mirror of several may be away: the download decides.
+        _run(["apt-get", *options, "update"], folder)
         done = _run(["apt-get", *options, "download", PACKAGE], folder)
     packages = sorted(folder.glob(f"{PACKAGE}_*.deb"))
     if done.returncode != 0 or not packages:
         lines = done.stderr.strip().splitlines() or ["no package came"]
-        raise PrometheusError(f"apt-get cannot download the package '{PACKAGE}': {lines[-1]}")
+        raise CannotBeHadError(f"apt-get cannot download the package '{PACKAGE}': {lines[-1]}")
     return packages[-1]
 
 
@@ -111,18 +108,13 @@ def _unpack(package: Path, names: Sequence[str], folder: Path) -> None:
                         shutil.copyfileobj(found, file)
     for member_name, program in wanted.items():
         if not program.exists():
-            raise PrometheusError(
+            raise CannotBeHadError(
                 f"the package '{PACKAGE}' of this system holds no {member_name.lstrip('.')}"
             )
 
 
 def _run(command: list[str], folder: Path | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=SECONDS)
-
-
-def is_ci(environ: Mapping[str, str] = os.environ) -> bool:
-    """Tell whether CI runs this, as CI systems say it."""
-    return environ.get("CI", "").lower() in {"1", "true"}
 
 
 def main() -> int:
@@ -133,7 +125,7 @@ def main() -> int:
         choices=PROGRAMS,
         nargs="?",
         const=PROGRAMS[0],
-        help="fetch nothing; print where this one is, or exit 1",
+        help="get nothing; print where this one is, or exit 1",
     )
     asked: str | None = parser.parse_args().find
     if asked is not None:
@@ -144,20 +136,9 @@ def main() -> int:
     missing = [name for name in PROGRAMS if find(name) is None]
     if not missing:
         return 0
-    print(f"Getting {' and '.join(missing)}: downloading about 20 MB, once", flush=True)
-    try:
-        download(missing)
-    except (PrometheusError, OSError, tarfile.TarError, subprocess.TimeoutExpired) as error:
-        words = f"{' and '.join(missing)} cannot be had: {error}."
-        if is_ci():
-            print(f"{words} CI needs it.", file=sys.stderr)
-            return 1
-        print(
-            f"{words} Going on without: the tests of deploy/alerts.yaml, and those against a Prometheus server,"
-            " are skipped.",
-            file=sys.stderr,
-        )
-    return 0
+    what = " and ".join(missing)
+    say(what, "downloading about 20 MB, once")
+    return get_or_go_on(lambda: download(missing), what, SKIPPED)
 
 
 if __name__ == "__main__":
