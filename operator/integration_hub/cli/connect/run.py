@@ -383,9 +383,9 @@ class Session:
     def _applied(self, result: Result, *, dry: bool) -> str | None:
         """Write all of it, what is missing first; return the version of the Secret, as Applying does."""
         applying, missing = Applying(self._place, self._screen), result.missing
+        applying.rehearse(result)  # first, so that no definition is installed for a connection that cannot be
         if missing is None:
             return applying.apply(result, dry=dry)
-        applying.rehearse(result)  # so that no definition is installed for a connection that cannot be
         if not dry:
             self.left_behind = f"The definition '{missing.name}' may be installed; 'hub get idef' shows it."
         self._definitions.install(missing, dry=dry)

@@ -85,11 +85,10 @@ class Applying:
         self._screen = screen
 
     def apply(self, result: Result, *, dry: bool = False) -> str | None:
-        """Write all of it and return the version of the Secret, None where that is as it was.
+        """Write all of it, once it was rehearsed; return the version of the Secret, None where that is as it was.
 
         Where the instance is refused, or somebody stops it, a new Secret is taken away again.
         """
-        self.rehearse(result)
         secret = self._secret(result, dry=dry)
         try:
             self._say(secret, "created" if result.new_secret else "changed", dry=dry)
