@@ -137,6 +137,27 @@ def test_what_is_exported_can_be_applied(hub: Hub, kubectl: Kubectl, tmp_path: P
     assert "stripe serverside-applied" in applied
 
 
+@pytest.mark.parametrize("name", ["kustomization.yaml", "kustomization.yml", "Kustomization"])
+def test_an_export_adds_to_the_list_that_a_folder_has(
+    alone: Hub, kubectl: Kubectl, tmp_path: Path, name: str
+) -> None:
+    assert alone.run("catalog", "export", str(tmp_path / "git"), "stripe").code == 0
+    (tmp_path / "git" / "kustomization.yaml").rename(tmp_path / "git" / name)
+    ran = alone.run("catalog", "export", str(tmp_path / "git"), "stripe", "slack")
+    assert ran.code == 0
+    assert str(tmp_path / "git" / name) in ran.out.splitlines()
+    applied = list(yaml.safe_load_all(kubectl("kustomize", tmp_path / "git").stdout))
+    assert sorted(found["metadata"]["name"] for found in applied) == ["slack", "stripe"]
+
+
+def test_an_export_writes_nothing_beside_a_list_that_cannot_be_added_to(alone: Hub, tmp_path: Path) -> None:
+    (tmp_path / "Kustomization").write_text("resources: [\n")
+    ran = alone.run("catalog", "export", str(tmp_path), "stripe")
+    assert (ran.code, ran.out) == (2, "")
+    assert "Kustomization' cannot be added to: " in ran.err
+    assert not (tmp_path / "stripe.yaml").exists()
+
+
 def test_the_whole_catalog_is_applied_from_the_repository(hub: Hub, kubectl: Kubectl) -> None:
     applied = kubectl("apply", "--server-side", "--dry-run=server", "-k", ROOT / "catalog").stdout
     assert len(applied.splitlines()) == len(shipped.definition_ids())

@@ -436,6 +436,61 @@ def test_a_folder_for_git_never_holds_a_value(  # noqa: PLR0917 - fixtures
     assert "would be overwritten" in again.err
 
 
+@pytest.mark.parametrize("name", ["kustomization.yaml", "kustomization.yml", "Kustomization"])
+def test_a_list_that_a_folder_has_is_added_to_whatever_its_name(  # noqa: PLR0917 - fixtures
+    hub: Hub, acme: str, namespace: str, tmp_path: Path, name: str, kubectl: Kubectl
+) -> None:
+    folder = tmp_path / "git"
+    folder.mkdir()
+    (folder / "ours.yaml").write_text("{apiVersion: v1, kind: ConfigMap, metadata: {name: ours}}\n")
+    (folder / name).write_text("# Ours.\nresources:\n  - ours.yaml  # by hand\n")
+    words = ("connect", acme, *complete(namespace, "git"), "--secret-from-file", "apiKey=-", "--no-test")
+    words = (*words, "-o", str(folder), "--secret-format", "sealed-secret")
+    ran = hub.run(*words, stdin=CANARY)
+    assert ran.code == 0, ran.err
+    assert str(folder / name) in ran.out.splitlines()
+    assert (folder / name).read_text() == "# Ours.\nresources:\n  - ours.yaml  # by hand\n  - instance.yaml\n"
+    assert f"to the resources in `{name}`" in (folder / "README.md").read_text()
+    applied = list(yaml.safe_load_all(kubectl("kustomize", folder).stdout))
+    assert sorted(found["kind"] for found in applied) == ["ConfigMap", "IntegrationInstance"]
+
+
+def test_a_list_that_leads_into_another_namespace_is_told(
+    hub: Hub, acme: str, namespace: str, tmp_path: Path
+) -> None:
+    (tmp_path / "kustomization.yml").write_text("namespace: elsewhere\n")
+    words = ("connect", acme, *complete(namespace, "git"), "--secret-from-file", "apiKey=-", "--no-test")
+    ran = hub.run(*words, "-o", str(tmp_path), stdin=CANARY)
+    assert ran.code == 0
+    assert "puts all that it lists into the namespace 'elsewhere'" in ran.err
+    assert (
+        tmp_path / "kustomization.yml"
+    ).read_text() == "namespace: elsewhere\nresources:\n- instance.yaml\n"
+
+
+@pytest.mark.parametrize(
+    ("lists", "said"),
+    [
+        (
+            {"Kustomization": "resources: all\n"},
+            "Kustomization' cannot be added to: its 'resources' is no list.",
+        ),
+        ({"Kustomization": "", "kustomization.yml": ""}, "has kustomization.yml and Kustomization, of which"),
+    ],
+)
+def test_a_list_that_cannot_be_added_to_is_told_before_anything_is_written(  # noqa: PLR0917 - fixtures
+    hub: Hub, acme: str, namespace: str, tmp_path: Path, lists: dict[str, str], said: str
+) -> None:
+    for name, text in lists.items():
+        (tmp_path / "git" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "git" / name).write_text(text)
+    words = ("connect", acme, *complete(namespace, "git"), "--secret-from-file", "apiKey=-", "--no-test")
+    ran = hub.run(*words, "-o", str(tmp_path / "git"), stdin=CANARY)
+    assert (ran.code, ran.out) == (2, "")
+    assert said in ran.err
+    assert sorted(path.name for path in (tmp_path / "git").iterdir()) == sorted(lists)
+
+
 @pytest.fixture
 def person(
     acme: str, namespace: str, tmp_path: Path, control_plane: ControlPlaneInfo, kubectl: Kubectl

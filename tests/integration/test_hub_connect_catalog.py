@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -240,6 +241,28 @@ def test_a_script_installs_only_what_it_was_told_to(
         "secret/other-credentials created",
         "integrationinstance.integrationhub.dev/other created",
     ]
+
+
+def rehearsed(kubectl: Kubectl) -> Counter[str]:
+    """How often something was written on trial so far, by resource."""
+    counts: Counter[str] = Counter()
+    for line in kubectl("get", "--raw", "/metrics").stdout.splitlines():
+        if line.startswith("apiserver_request_total{") and 'dry_run="All"' in line:
+            labels, _, count = line.rpartition(" ")
+            counts[labels.partition('resource="')[2].partition('"')[0]] += int(count)
+    return counts
+
+
+def test_each_part_is_rehearsed_once_also_where_the_definition_is_installed(
+    hub: Hub, api: Api, kubectl: Kubectl
+) -> None:
+    parts = {"integrationinstances": 1, "secrets": 1}
+    for name, expected in (("pay", parts | {"integrationdefinitions": 1}), ("other", parts)):
+        assert api.exists(system()) is (name == "other")
+        before = rehearsed(kubectl)
+        ran = hub.run("connect", SYSTEM, *answers(name), "--apply", "--no-wait", "--install")
+        assert ran.code == 0, ran.err
+        assert rehearsed(kubectl) - before == expected
 
 
 def test_dry_runs_say_what_would_be_and_write_nothing(hub: Hub, api: Api, namespace: str) -> None:

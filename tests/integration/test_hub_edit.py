@@ -191,13 +191,15 @@ def test_an_edit_in_the_folder_of_a_connection_changes_the_instance_alone(
     ]
 
 
-def test_an_edit_with_a_new_secret_overwrites_nothing_but_the_instance(
-    hub: Hub, billing: Object, tmp_path: Path
+@pytest.mark.parametrize("name", ["kustomization.yaml", "kustomization.yml", "Kustomization"])
+def test_an_edit_with_a_new_secret_overwrites_nothing_but_the_instance_and_adds_to_the_list(
+    hub: Hub, billing: Object, tmp_path: Path, name: str
 ) -> None:
     folder = tmp_path / "git"
     folder.mkdir()
-    for name in ("instance.yaml", "kustomization.yaml", "external-secret.yaml"):
-        (folder / name).write_text("# Ours.\n")
+    for file in ("instance.yaml", "external-secret.yaml"):
+        (folder / file).write_text("# Ours.\n")
+    (folder / name).write_text("# Ours.\nresources: [instance.yaml]\n")
     words = (
         "edit", "billing", "--no-input", "--no-test", "--secret-name", "new", "--secret-from-file", "apiKey=-",
         "--secret-format", "external-secret", "-o", str(folder),
@@ -205,13 +207,24 @@ def test_an_edit_with_a_new_secret_overwrites_nothing_but_the_instance(
     refused = hub.run(*words, stdin=NEW)
     assert refused.code == 2
     assert "external-secret.yaml in" in refused.err
-    assert {path.read_text() for path in folder.iterdir()} == {"# Ours.\n"}
+    assert {path.read_text().splitlines()[0] for path in folder.iterdir()} == {"# Ours."}
     (folder / "external-secret.yaml").unlink()
     ran = hub.run(*words, stdin=NEW)
     assert ran.code == 0, ran.err
-    assert "it has to name instance.yaml and external-secret.yaml." in ran.err
-    assert (folder / "kustomization.yaml").read_text() == "# Ours.\n"
+    assert (folder / name).read_text() == "# Ours.\nresources: [instance.yaml, external-secret.yaml]\n"
+    assert sorted(path.name for path in folder.iterdir()) == sorted(
+        ["README.md", "external-secret.yaml", "instance.yaml", name]
+    )
     assert yaml.safe_load((folder / "external-secret.yaml").read_text())["spec"]["target"]["name"] == "new"
+
+
+def test_an_edit_in_a_folder_without_a_list_makes_none_and_says_what_one_elsewhere_has_to_name(
+    hub: Hub, billing: Object, tmp_path: Path
+) -> None:
+    (tmp_path / "instance.yaml").write_text("# Ours.\n")
+    ran = hub.run("edit", "billing", "--no-input", "--no-test", "--set", "account=moved", "-o", str(tmp_path))
+    assert (ran.code, ran.out) == (0, f"{tmp_path / 'instance.yaml'}\n"), ran.err
+    assert "it has to name instance.yaml." in ran.err
 
 
 def test_a_new_value_for_a_stored_one_is_refused_where_a_folder_is_to_be_written(  # noqa: PLR0917 - fixtures

@@ -317,11 +317,12 @@ async def test_prune_removes_what_no_record_needs_and_keeps_the_rest(
     [
         (("2", "--yes"), 1, "key-2 is needed by 1 record and stays"),
         (("1", "2", "--yes"), 1, "key-2 is needed by 1 record and stays"),
+        (("key-1", "key-2", "--yes"), 1, "key-2 is needed by 1 record and stays"),
         (("3", "--yes"), 1, "key-3 is the active key"),
         (("7", "--yes"), 2, "There is no key-7: there are key-1, key-2, key-3"),
         (("1",), 2, "There is nobody to ask: add --yes"),
     ],
-    ids=["used", "one of them used", "active", "unknown", "nobody to ask"],
+    ids=["used", "one of them used", "one of them used, by name", "active", "unknown", "nobody to ask"],
 )
 async def test_prune_refuses_and_removes_nothing(  # noqa: PLR0917 - fixtures
     kube: KubeClient, namespace: str, hub_keys: HubKeys, records: Records,
@@ -344,7 +345,7 @@ async def test_prune_waits_until_every_operator_knows_the_new_key(
     assert ran.code == 1
     assert "key-2 is only 3m old" in ran.err
     assert "Wait until it is 10m old, or add --now" in ran.err
-    assert (await run(hub_keys, "prune", "--yes", "--now")).out == "Removed key-1.\n"
+    assert (await run(hub_keys, "prune", "key-1", "--yes", "--now")).out == "Removed key-1.\n"
 
 
 @pytest.mark.parametrize(
@@ -590,8 +591,13 @@ async def test_mistakes_in_flags_are_usage(hub_keys: HubKeys) -> None:
         (("rotate", "--resume", "--no-wait"), "leave one of them out"),
         (("rotate", "--resume", "--wait=false"), "leave one of them out"),
         (("list", "-n", "another"), "name different namespaces"),
-        (("prune", "0"), "0 is not in the range"),
-        (("prune", "key-1"), "'key-1' is not a valid integer"),
+        *(
+            (
+                ("prune", word),
+                f"'{word}' is no key: write its number, as 'hub keys list' shows it, like key-1 or 1.",
+            )
+            for word in ("0", "x", "key-", "key-x", "key-01", "\N{SUPERSCRIPT TWO}")
+        ),
     )
     for words, said in mistakes:
         ran = await run(hub_keys, *words)

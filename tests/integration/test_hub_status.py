@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from conftest import Kubectl
 from integration_hub.devcluster import ControlPlane, ControlPlaneInfo
@@ -370,19 +371,57 @@ def test_what_one_of_several_fails_by_ends_no_other(
         assert f"Within 1 s it has not come so far that the operator has tested default/{name}." in ran.err
 
 
-def test_data_alone_stand_on_standard_output_also_where_nothing_is_waited_for(
-    hub: Hub, namespace: str, connection: Object
+def test_what_was_asked_of_which_instance_is_printed_where_nothing_is_waited_for(
+    hub: Hub, api: Api, namespace: str, connection: Object
 ) -> None:
-    runs = hub.run_all(
-        ("reconcile", "billing", "-o", "json", "--wait=false"),
+    asked = hub.run("reconcile", "billing", "-o", "json", "--wait=false")
+    request = asked.data["request"]
+    wait_until(
+        lambda: api.get(connection)["status"].get("lastHandledRequest"),
+        lambda handled: handled == request,
+        "the request is handled",
+    )
+    tried, as_yaml, several, resumed, path, suspended, named = hub.run_all(
         ("reconcile", "billing", "-o", "json", "--dry-run=client"),
+        ("reconcile", "billing", "-o", "yaml", "--dry-run=server"),
+        ("reconcile", "--all", "-o", "json", "--no-wait"),
+        ("resume", "billing", "-o", "json", "--no-wait"),
+        ("resume", "billing", "--dry-run=server", "-o", "jsonpath={.asked} {.name}"),
         ("suspend", "billing", "--dry-run=client", "-o", "jsonpath={.spec.suspend}"),
         ("resume", "billing", "--no-wait", "-o", "name"),
     )
-    name = "integrationinstance.integrationhub.dev/billing\n"
-    assert [(ran.code, ran.out) for ran in runs] == [(0, ""), (0, ""), (0, "true"), (0, name)]
-    assert runs[0].err == f"{namespace}/billing: the operator was asked to test.\n"
-    assert runs[2].err == f"{namespace}/billing would be suspended (nothing was sent).\n"
+    runs = (asked, tried, as_yaml, several, resumed, path, suspended, named)
+    assert [ran.code for ran in runs] == [0] * len(runs)
+    place = {"namespace": namespace, "name": "billing"}
+    assert asked.data == {**place, "asked": "test", "request": request, "dryRun": None}
+    assert asked.err == f"{namespace}/billing: the operator was asked to test.\n"
+    assert tried.data == {**place, "asked": "test", "request": None, "dryRun": "client"}
+    assert yaml.safe_load(as_yaml.out) == {**place, "asked": "test", "request": None, "dryRun": "server"}
+    assert [(found["name"], found["asked"]) for found in several.data["items"]] == [("billing", "test")]
+    assert resumed.data == {**place, "asked": "resume", "changed": False, "dryRun": None}
+    assert path.out == "resume billing"
+    assert suspended.out == "true"
+    assert suspended.err == f"{namespace}/billing would be suspended (nothing was sent).\n"
+    assert named.out == "integrationinstance.integrationhub.dev/billing\n"
+
+
+def test_where_nobody_is_asked_there_are_no_items(
+    hub: Hub, api: Api, namespace: str, connection: Object
+) -> None:
+    held = instance(namespace, "crm", namespace, suspend=True)
+    held["metadata"]["labels"] = {"team": "held"}
+    api.apply(held)
+    none, alone, back = hub.run_all(
+        ("reconcile", "-l", "team=none", "-o", "json", "--no-wait"),
+        ("reconcile", "-l", "team=held", "-o", "json", "--no-wait"),
+        ("resume", "-l", "team=held", "-o", "json", "--dry-run=server"),
+    )
+    assert [(ran.code, ran.data) for ran in (none, alone)] == [(0, {"items": []}), (1, {"items": []})]
+    assert back.data == {
+        "items": [
+            {"namespace": namespace, "name": "crm", "asked": "resume", "changed": True, "dryRun": "server"}
+        ]
+    }
 
 
 def test_who_suspends_what_git_keeps_is_told_that_git_will_take_it_back(

@@ -309,6 +309,32 @@ def test_a_request_of_ones_own_is_tried_and_saved_to_commit(
     assert target.count("ns-own") == 3
 
 
+def test_a_mistaken_command_writes_nothing_to_standard_output_and_sends_nothing(
+    alone: HubTest, target: TargetServer, tmp_path: Path
+) -> None:
+    own = [{"name": "items", "request": {"path": "/v1/ns-mistaken/items"}}]
+    objects = [*draft(target, "mistaken", tests=own), instance("ns", "plain", "mistaken")]
+    file = written(tmp_path / "d.yaml", *objects)
+    unknown, of_one, broken, as_data = alone.run_all(
+        ("--draft", "-f", file, "mistaken", "--test", "itms"),
+        ("--draft", "-f", file, "--test", "items"),
+        ("--draft", "-f", file, "--path", "/v1/ns-mistaken/x", "--assert", "response.status =="),
+        ("--draft", "-f", file, "--test", "items", "-o", "json"),
+    )
+    assert (unknown.code, unknown.out) == (2, "")
+    assert "'mistaken' has no test 'itms' (did you mean 'items'?); it has whoami, items." in unknown.err
+    # Although the first of the two has one of that name.
+    assert (of_one.code, of_one.out) == (2, "")
+    assert "'plain' has no test 'items'; it has whoami." in of_one.err
+    assert (broken.code, broken.out) == (2, "")
+    assert "The request cannot be tried: --assert: the expression ends too early" in broken.err
+    assert (as_data.code, as_data.data["exitCode"]) == (2, 2)
+    assert "'plain' has no test 'items'" in as_data.data["error"]
+    for ran in (unknown, of_one, broken):
+        assert "ns/" not in ran.err  # the heading of a connection that is not tested
+    assert target.count("ns-mistaken") == 0
+
+
 def test_manifests_of_several_instances_are_printed_as_documents_of_their_own(
     alone: HubTest, target: TargetServer, tmp_path: Path
 ) -> None:

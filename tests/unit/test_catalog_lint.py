@@ -273,6 +273,36 @@ def test_an_expression_may_read_what_has_a_value(test: Raw) -> None:
     assert found_after(lambda raw: raw["spec"]["tests"][0].update(test)) == []
 
 
+@pytest.mark.parametrize(
+    ("rule", "is_asked"),
+    [
+        ("has(config.username) && response.text == config.username", True),
+        ("has( config . username ) && response.text == config.username", True),
+        ("has(config.username) ? response.text == config.username : true", True),
+        ("!has(config.username) ? true : response.text == config.username", True),
+        ("!(has(config.username) && has(config.loginHost)) || response.text == config.username", True),
+        ("has(config.username) && ['a'].exists(one, one == config.username)", True),
+        ("['a'].map(one, has(config.username), config.username) == ['a']", True),
+        ("!has(config.username) || has(config.username.first)", True),
+        ("response.text != 'has(config.username)' && response.text == config.username", False),
+        ("response.text == config.username // has(config.username)", False),
+        ("has(config.loginHost) && response.text == config.username", False),
+        ("has(response.json.username) && response.text == config.username", False),
+        ("has(response.json[config.username].name)", False),
+        ("has(config.username.first)", False),
+        ("has(config.username) || response.text == config.username", False),
+        ("!has(config.username) && response.text == config.username", False),
+        ("(has(config.username) || has(config.loginHost)) && response.text == config.username", False),
+        ("has(config.username) ? true : response.text == config.username", False),
+        ("response.text == config.username || !has(config.username)", False),
+        ("[has(config.username)] == [response.text == config.username]", False),
+    ],
+)
+def test_a_field_is_asked_for_where_it_is_only_read_once_it_has_a_value(rule: str, *, is_asked: bool) -> None:
+    found = found_after(lambda raw: raw["spec"]["tests"][0]["expect"].update(assertions=[{"rule": rule}]))
+    assert ([finding.message for finding in found if "config.username" in finding.message] == []) is is_asked
+
+
 def test_a_self_hosted_system_may_be_anywhere() -> None:
     def edit(raw: Raw) -> None:
         hosts("{{ config.hostname }}")(raw)

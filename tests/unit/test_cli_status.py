@@ -62,6 +62,14 @@ def test_the_remedy_is_told_once() -> None:
     assert report_of(instance(ready("False", "SecretNotFound", "There is none.")), NOW)["remedy"] == remedy
 
 
+def test_where_the_test_knows_better_what_to_do_the_remedy_is_not_told_besides() -> None:
+    own = {"name": "whoami", "result": "Failure", "reason": "CredentialUnproven", "hint": "Choose 'open'."}
+    told = ready("False", "CredentialUnproven", "It answers anybody. Choose 'open'.", tests=[own])
+    assert report_of(instance(told), NOW)["remedy"] is None
+    untold = ready("False", "CredentialUnproven", "It answers anybody.", tests=[own])
+    assert report_of(instance(untold), NOW)["remedy"] == REASONS[Reason.CREDENTIAL_UNPROVEN].remedy
+
+
 def test_the_stages_are_those_of_the_test_that_explains_ready() -> None:
     stages = [{"name": "dns", "result": "Failed"}]
     tests = [

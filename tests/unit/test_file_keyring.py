@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import secrets
+import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -83,37 +83,41 @@ async def test_a_volume_that_is_changed_while_it_is_read_never_gives_a_mixture(t
         assert source.current() in whole
 
 
-async def test_a_state_that_goes_while_it_is_listed_is_not_taken_for_what_the_volume_holds(
-    tmp_path: Path,
-) -> None:
+CHANGED_AT_ITS_FIRST_LISTING = """
+import asyncio, sys
+from pathlib import Path
+from integration_hub.shell.keyring_source import FileKeyring
+
+volume = Path(sys.argv[1])
+before = (volume / "..data").resolve()
+waiting = [None]
+
+def told(event, arguments):
+    if event in {"os.listdir", "os.scandir"} and str(arguments[0]) == str(before) and waiting:
+        waiting.pop()
+        (volume / "..data_tmp").symlink_to("..newer")
+        (volume / "..data_tmp").replace(volume / "..data")
+        (before / "key-1").unlink()
+
+sys.addaudithook(told)
+source = FileKeyring(volume)
+asyncio.run(source.refresh())
+print(waiting, source.current().numbers)
+"""
+"""Does something between the decision to list a folder and its listing: Python tells of each listing beforehand."""
+
+
+def test_a_state_that_goes_while_it_is_listed_is_not_taken_for_what_the_volume_holds(tmp_path: Path) -> None:
     """Kubelet turns the link, then removes the old state file by file: a listing in between shows some of them."""
-    volume, source = Volume(tmp_path), FileKeyring(tmp_path)
-    volume.show(key_1=ONE, key_2=TWO)
-    before = (tmp_path / "..data").resolve()
+    Volume(tmp_path).show(key_1=ONE, key_2=TWO)
     newer = tmp_path / "..newer"
     newer.mkdir()
     for name, content in {"key-1": ONE, "key-2": TWO, "key-3": secrets.token_bytes(32)}.items():
         (newer / name).write_bytes(content)
-
-    def change() -> None:
-        (tmp_path / "..data_tmp").symlink_to(newer.name)
-        (tmp_path / "..data_tmp").replace(tmp_path / "..data")
-        (before / "key-1").unlink()
-
-    at_the_first_listing_of(before, change)
-    await source.refresh()
-    assert source.current().numbers == (1, 2, 3)
-
-
-def at_the_first_listing_of(folder: Path, change: Callable[[], None]) -> None:
-    """Do something between the decision to list a folder and its listing. Python tells of each listing beforehand."""
-    waiting = [change]
-
-    def told(event: str, arguments: tuple[object, ...]) -> None:
-        if event in {"os.listdir", "os.scandir"} and str(arguments[0]) == str(folder) and waiting:
-            waiting.pop()()
-
-    sys.addaudithook(told)
+    # In a process of its own, since nothing takes such a hook back.
+    words = (sys.executable, "-W", "error", "-c", CHANGED_AT_ITS_FIRST_LISTING, str(tmp_path))
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.stdout, done.stderr) == ("[] (1, 2, 3)\n", "")
 
 
 async def test_before_anything_was_read_there_is_no_keyring(tmp_path: Path) -> None:

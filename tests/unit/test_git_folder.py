@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from integration_hub.auth.flow import SecretKey
 from integration_hub.cli.connect.flags import SECRET_FORMATS
 from integration_hub.forms.credentials import NeededKey
 from integration_hub.shell.git_folder import FORMATS, Folder, files
+from integration_hub.shell.kustomization import Listing
 
 INSTANCE = {
     "apiVersion": "integrationhub.dev/v1alpha1",
@@ -36,6 +38,7 @@ def folder(**changes: Any) -> dict[str, str]:
         "secret_type": "Opaque",
         "has_secret": True,
         "format": "example",
+        "listing": Listing(Path("kustomization.yaml")),
     }
     return files(Folder(**whole | changes))
 
@@ -88,10 +91,14 @@ def test_what_could_not_be_sealed_is_said_with_the_command_that_seals_it() -> No
         ({"format": "external-secret"}, ["README.md", "external-secret.yaml", "instance.yaml"]),
     ],
 )
-def test_a_folder_that_is_there_keeps_its_list_and_gets_just_what_has_changed(
-    changes: dict[str, Any], names: list[str]
+@pytest.mark.parametrize(
+    "text", [None, "resources: [instance.yaml, external-secret.yaml]"], ids=["no list", "a list"]
+)
+def test_a_folder_that_is_there_gets_just_what_has_changed(
+    changes: dict[str, Any], names: list[str], text: str | None
 ) -> None:
-    assert sorted(folder(is_there=True, **changes)) == names
+    listing = Listing(Path("kustomization.yml"), text)
+    assert sorted(folder(is_there=True, listing=listing, **changes)) == names
 
 
 def test_a_definition_that_is_missing_comes_along_and_stays_out_of_the_namespace() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
 
 from integration_hub.runtime.health import HealthServer
+from integration_hub.runtime.listening import Patience
 from integration_hub.runtime.metrics import Metrics
 
 PROBLEMS: dict[str, str | None] = {}
@@ -67,6 +69,21 @@ async def test_metrics_in_the_format_that_is_asked_for(server: str) -> None:
 
 async def test_there_is_nothing_else(server: str) -> None:
     assert (await ask(f"{server}/"))[0] == 404
+
+
+async def test_who_connects_and_says_nothing_loses_the_connection() -> None:
+    health = HealthServer(Metrics().page, alive=[], ready=[], patience=Patience(idle=0.2))
+    port = await health.start("127.0.0.1", 0)
+    try:
+        silent, one = await asyncio.open_connection("127.0.0.1", port)
+        halfway, other = await asyncio.open_connection("127.0.0.1", port)
+        other.write(b"GET /healthz HTTP/1.1\r\nHost: ")
+        assert [await asyncio.wait_for(reader.read(), 10) for reader in (silent, halfway)] == [b"", b""]
+        for writer in (one, other):
+            writer.close()
+        assert (await ask(f"http://127.0.0.1:{port}/healthz"))[:2] == (200, "ok")
+    finally:
+        await health.stop()
 
 
 async def test_stopped_before_it_was_started_nothing_happens() -> None:

@@ -117,6 +117,51 @@ def test_the_same_success_proves_nothing() -> None:
     assert (control(told).name, control(told).result) == ("control", "Failed")
 
 
+KEY = {"name": "key", "type": "apiKey", "settings": {"prefix": "Bearer"}}
+OPEN = {"name": "open", "type": "custom", "settings": {"anonymous": {}}}
+
+
+@pytest.mark.parametrize(
+    ("methods", "path", "open_", "protected"),
+    [
+        (
+            [KEY, OPEN],
+            "/v1/account",
+            "choose the auth method 'open' (spec.auth.method), which sends no credential.",
+            "the author of the test 'account' should let it ask for what only those get who have a credential.",
+        ),
+        (
+            [KEY, OPEN, {**OPEN, "name": "free"}],
+            "/v1/{{ config.team }}/account",
+            "choose the auth method 'open' or 'free' (spec.auth.method), which sends no credential.",
+            "the author of the test 'account' should let it ask for what only those get who have a credential.",
+        ),
+        (
+            [KEY],
+            "/{{ config.team }}",
+            "the definition's author can add an auth method that sends none ('custom' with 'anonymous').",
+            (
+                "name in spec.config.team, which the test 'account' asks for, something that only those get who have a"
+                " credential."
+            ),
+        ),
+    ],
+    ids=["a method and a fixed path", "two methods", "no method, and the configuration says the path"],
+)  # fmt: skip
+def test_what_to_do_names_what_the_definition_has(
+    methods: list[dict[str, Any]], path: str, open_: str, protected: str
+) -> None:
+    of = definition(tests=[{**TEST, "request": {"path": path}}], authMethods=methods)
+    asked = instance(
+        config={"region": "eu", "team": "a"}, auth={"method": "key", "secretRef": {"name": "key"}}
+    )
+    told = tell(inputs(asked, of), found(), answered(), answered())
+    (test,) = told.status.tests
+    assert test.hint == (
+        f"Have the system protected. Where it is open on purpose, {open_} Where it is protected, {protected}"
+    )
+
+
 def test_a_server_that_somebody_opens_later_is_noticed_at_the_next_test() -> None:
     raw = connected(of=definition(tests=[{**TEST, "proveCredential": False}]))
     asked = instance(status=raw["status"], request="again")

@@ -19,6 +19,7 @@ from integration_hub.adapters.kube import KubeClient
 from integration_hub.adapters.kubeconfig import KubeConnection, TokenSource
 from integration_hub.cli.main import main
 from integration_hub.runtime import webhook_certificates
+from integration_hub.runtime.listening import Patience
 from integration_hub.runtime.webhook import PATH, WebhookServer
 from integration_hub.runtime.webhook_certificates import CertificateError, CertificateFiles
 from integration_hub.shell.reviewer import Reviewer
@@ -95,15 +96,48 @@ Ask = Callable[..., Awaitable[int]]
 
 
 @asynccontextmanager
-async def running(files: Files, *names: str, client_ca: bool = True) -> AsyncIterator[Running]:
+async def running(
+    files: Files,
+    *names: str,
+    client_ca: bool = True,
+    patience: Patience = Patience(),  # noqa: B008 - never changes
+) -> AsyncIterator[Running]:
     kube = KubeClient(KubeConnection("https://127.0.0.1:1", ssl.create_default_context(), TokenSource()))
     used = CertificateFiles(files.certificate, files.key, files.client_ca if client_ca else None)
-    server = WebhookServer(Reviewer(kube, checks_secrets=True), used, names)
+    server = WebhookServer(Reviewer(kube, checks_secrets=True), used, names, patience=patience)
     try:
         yield Running(server, used, await server.start("127.0.0.1", 0))
     finally:
         await server.stop()
         await kube.close()
+
+
+async def test_who_connects_and_begins_no_handshake_loses_the_connection(files: Files) -> None:
+    async with running(files, patience=Patience(handshake=0.2)) as webhook:
+        reader, writer = await asyncio.open_connection("127.0.0.1", webhook.port)
+        assert await asyncio.wait_for(reader.read(), 10) == b""
+        writer.close()
+        assert await webhook.ask(API_SERVER) == ANSWERED
+
+
+@pytest.mark.parametrize(
+    "begun", [b"", b"POST /validate HTTP/1.1\r\nHost: "], ids=["nothing", "half a request"]
+)
+async def test_who_asks_nothing_after_the_handshake_loses_the_connection(files: Files, begun: bytes) -> None:
+    async with running(files, client_ca=False, patience=Patience(idle=0.2)) as webhook:
+        context = ssl.create_default_context(cadata=SERVER.pem)
+        reader, writer = await asyncio.open_connection("127.0.0.1", webhook.port, ssl=context)
+        writer.write(begun)
+        assert await asyncio.wait_for(reader.read(), 10) == b""
+        writer.close()
+
+
+async def test_who_says_nothing_to_the_probes_loses_the_connection(files: Files) -> None:
+    async with running(files, patience=Patience(idle=0.2)) as webhook:
+        port = await webhook.server.start_health("127.0.0.1", 0)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        assert await asyncio.wait_for(reader.read(), 10) == b""
+        writer.close()
 
 
 async def test_without_an_authority_whoever_comes_is_answered(files: Files) -> None:

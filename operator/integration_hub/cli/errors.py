@@ -108,15 +108,20 @@ def guarded(ctx: click.Context, invoke: Callable[[], Any]) -> Any:
 
 
 def foreseen_in(error: Exception) -> HubError | None:
-    """Return what layers below commands say of a cluster, as commands say it; None for anything else."""
+    """Return what layers below commands say of a cluster or a folder, as commands say it; None for anything else."""
     # Here, since a run without an error needs none of it.
     from integration_hub.shell.explaining import CannotAskError, NoSuchObjectError  # noqa: PLC0415
+    from integration_hub.shell.kustomization import UnusableListError  # noqa: PLC0415
 
     match error:
         case HubError():
             return error
         case NoSuchObjectError():
             return NotFoundError(str(error))
+        case UnusableListError():
+            return HubError(
+                str(error), todo="Mend the list by hand, or name another folder.", code=Exit.USAGE
+            )
         case CannotAskError():
             return UnreachableError(error.found.what, todo=error.found.todo)
     return None

@@ -41,6 +41,8 @@ def reconcile(output: Form, **flags: Any) -> None:
       hub reconcile billing --timeout 5m -o json
       hub reconcile -l team=shop
 
+    With --no-wait or --dry-run, -o prints what was asked of which instance, or would be.
+
     Exit code 0 where it is ready then, 1 where it is not or is suspended, 2 for a name that does not exist, 3 where the
     cluster cannot be asked, 4 where the operator has not answered in time. Of several, the highest.
     """  # noqa: D301 - \b is click's sign for a paragraph that keeps its lines
@@ -52,12 +54,12 @@ def reconcile(output: Form, **flags: Any) -> None:
     errand, request = _Errand(flags, output), new_request()
     patch = {"metadata": {"annotations": {REQUEST_ANNOTATION: request}}}
 
-    def ask(own: Cluster, before: Raw) -> bool:
+    def ask(own: Cluster, before: Raw) -> Raw | None:
         name = before["metadata"]["name"]
         if before["spec"].get("suspend"):
             if not flags["names"]:
                 errand.say(f"{_named(before)} is suspended: the operator makes no tests of it.")
-                return False
+                return None
             raise HubError(
                 f"{_named(before)} is suspended: the operator makes no tests of it.",
                 todo=f"Resume it with 'hub resume {name} -n {own.namespace}'.",
@@ -69,7 +71,7 @@ def reconcile(output: Form, **flags: Any) -> None:
             )
         elif not flags["wait"]:
             errand.say(f"{_named(before)}: the operator was asked to test.")
-        return True
+        return errand.asked(before, "test", request=None if flags["dry_run"] else request)
 
     def is_answered(raw: Raw) -> bool:
         # Somebody else may have asked since: what was done for them was done for us too.
@@ -119,6 +121,8 @@ def resume(output: Form, **flags: Any) -> None:
       hub resume billing --no-wait
       hub resume --all -n shop
 
+    With --no-wait or --dry-run, -o prints what was asked of which instance, or would be.
+
     Exit code 0 where it is ready then, 1 where it is not, 4 where the operator has not answered in time. Of several,
     the highest.
     """  # noqa: D301 - \b is click's sign for a paragraph that keeps its lines
@@ -126,9 +130,9 @@ def resume(output: Form, **flags: Any) -> None:
 
     errand = _Errand(flags, output)
 
-    def ask(own: Cluster, before: Raw) -> bool:
+    def ask(own: Cluster, before: Raw) -> Raw:
         _held(own, before, flags, errand.say, suspended=False)
-        return True
+        return errand.asked(before, "resume", changed=bool(before["spec"].get("suspend")))
 
     def is_tested(raw: Raw) -> bool:
         seen = (raw.get("status") or {}).get("observedGeneration") == raw["metadata"]["generation"]
@@ -175,22 +179,39 @@ class _Errand:
                 code = max(code, int(error.code))
         return done, code
 
-    def run(self, ask: Callable[[Cluster, Raw], bool], is_done: Callable[[Raw], bool]) -> int:
-        """Ask, wait, tell, and return the exit code. `ask` returns whether there is something to wait for."""
+    def asked(self, raw: Raw, what: str, **more: Any) -> Raw:
+        """Return as data what was asked about an instance, or would be."""
+        metadata = raw["metadata"]
+        place = {"namespace": metadata["namespace"], "name": metadata["name"]}
+        return {**place, "asked": what, **more, "dryRun": self._flags["dry_run"]}
+
+    def run(self, ask: Callable[[Cluster, Raw], Raw | None], is_done: Callable[[Raw], bool]) -> int:
+        """Ask, wait, tell, and return the exit code.
+
+        `ask` returns what was asked as data, None where there is nothing to wait for.
+        """
         found, begun = self.chosen(), time.monotonic()
-        answers, not_asked = self.each(found, lambda own, raw: raw if ask(own, raw) else None)
-        asked = [raw for raw in answers if raw is not None]
+        answers, not_asked = self.each(found, lambda own, raw: (raw, ask(own, raw)))
+        asked = [(raw, words) for raw, words in answers if words is not None]
         if answers and not asked:
             self.screen.note("None is left that could be tested.")
             not_asked = max(not_asked, 1)
+        instances = [raw for raw, _ in asked]
         if self._output.kind == "name":
-            write(self.screen, self._output, as_list(asked))
+            write(self.screen, self._output, as_list(instances))
         if self._flags["dry_run"] or not self._flags["wait"]:
+            self._write([words for _, words in asked])
             return not_asked
-        reports, unanswered = self.each(asked, lambda own, before: self._answer(own, before, is_done, begun))
-        if not self._output.is_table and self._output.kind != "name":
-            write(self.screen, self._output, reports[0] if self.is_one else as_items(reports))
+        reports, unanswered = self.each(
+            instances, lambda own, before: self._answer(own, before, is_done, begun)
+        )
+        self._write(reports)
         return max(not_asked, unanswered, *(int(report["exitCode"]) for report in reports), 0)
+
+    def _write(self, data: list[Raw]) -> None:
+        """Print data where they are wanted: of several, or of a choice that could be of several, as items."""
+        if not self._output.is_table and self._output.kind != "name":
+            write(self.screen, self._output, data[0] if self.is_one else as_items(data))
 
     def _answer(self, own: Cluster, before: Raw, is_done: Callable[[Raw], bool], begun: float) -> Raw:
         """Wait until the operator has answered, say what it finds, and return the report."""

@@ -5,7 +5,7 @@ It is worked out from what the API server has, as plain data; nothing is asked o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -57,7 +57,7 @@ def report_of(raw: Mapping[str, Any], now: datetime) -> Raw:
         "ready": ready.get("status") or "Unknown",
         "reason": reason,
         "message": ready.get("message") or _unseen(is_new=not ready),
-        "remedy": _remedy(reason, ready.get("message") or ""),
+        "remedy": _remedy(reason, ready.get("message") or "", status.get("tests") or []),
         "since": ready.get("lastTransitionTime"),
         "upToDate": bool(ready) and not is_behind,
         "managedBy": keeper_of(raw["metadata"]),
@@ -98,12 +98,13 @@ def _unseen(*, is_new: bool) -> str:
     return "No operator has said anything of this instance yet." if is_new else ""
 
 
-def _remedy(reason: str, message: str) -> str | None:
-    """Return what to do, where the message does not say it already."""
+def _remedy(reason: str, message: str, tests: Sequence[Mapping[str, Any]]) -> str | None:
+    """Return what to do, where the message does not say it already, in these words or in those of a test."""
     if reason == NOT_SEEN:
         return "See whether the operator runs and watches this namespace."
     remedy = REASONS[Reason(reason)].remedy if reason in set(Reason) else ""
-    return remedy if remedy and remedy not in message else None
+    told = [remedy, *(test["hint"] for test in tests if test.get("reason") == reason and test.get("hint"))]
+    return remedy if remedy and not any(words in message for words in told) else None
 
 
 def _next(reason: str) -> tuple[tuple[str, ...], ...]:

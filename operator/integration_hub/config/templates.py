@@ -63,6 +63,15 @@ def fields_in(text: str) -> frozenset[str]:
         return frozenset()
 
 
+def field_alone(path: str) -> str | None:
+    """Return the name of the field that a path's template is made of, but for slashes; None where more stands in it."""
+    try:
+        parts = [part for part in _parsed(path) if isinstance(part, Field) or part.strip("/")]
+    except TemplateError:
+        return None
+    return parts[0].name if len(parts) == 1 and isinstance(parts[0], Field) else None
+
+
 def fields_without_value(text: str, config: Config) -> frozenset[str]:
     """Return the names of the fields that the template uses and the configuration says nothing of."""
     return frozenset(name for name in fields_in(text) if config.get(name) in (None, ""))

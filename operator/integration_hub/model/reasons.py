@@ -656,9 +656,10 @@ REASONS: dict[Reason, ReasonInfo] = {
         (c.AUTHENTICATED,),
         "The external system answers the same request without a credential just as well, so nothing shows that the"
         " credential is good.",
-        "Have the system protected. Where it is open on purpose, choose an auth method that sends no credential, if the"
-        " definition has one. Where the system is protected, the definition's author should let the test ask for what"
-        " only those get who have a credential.",
+        "Have the system protected. Where it is open on purpose, choose the definition's auth method that sends no"
+        " credential; the condition names it, and where there is none, the definition's author can add one ('custom'"
+        " with 'anonymous'). Where the system is protected, let the test ask for what only those get who have a"
+        " credential: by the field of spec.config that the condition names, else the test's author has to.",
     ),
     Reason.PROOF_PENDING: ReasonInfo(
         _R,

@@ -15,6 +15,7 @@ from integration_hub.model.http import ClientCertificate, FailureKind
 from integration_hub.model.instance import StageName
 from integration_hub.model.reasons import Reason
 from integration_hub.probe import answer_codes as codes
+from integration_hub.probe.advice import about_unproven
 from integration_hub.probe.credential_forms import Form
 from integration_hub.probe.facts import Facts
 
@@ -27,6 +28,8 @@ class Row(NamedTuple):
     when: str
     matches: Callable[[Facts], bool]
     message: str
+    advice: Callable[[Facts], str] | None = None
+    """What to do, where more is known of that than the reason's remedy says."""
 
 
 def _fails(kind: FailureKind) -> Callable[[Facts], bool]:
@@ -829,6 +832,7 @@ BODIES: Final[Sequence[Row]] = (
         "the test has `proveCredential`, and the same request without the credential succeeds with the same identity",
         _succeeds_as_well,
         ANSWERED + ", and so it does where no credential is sent.",
+        about_unproven,
     ),
     Row(
         "control",

@@ -112,7 +112,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """Values between operators of one kind: 'calculate', 'compare' or 'decide'."""
+    """Values between operators of one kind: 'calculate', 'compare', 'and' or 'or'; or one behind a 'not'."""
 
     kind: str
     operands: tuple[Node, ...]
@@ -181,8 +181,8 @@ _ESCAPES: Final = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "
 _CONSTANTS: Final[Mapping[str, bool | None]] = {"true": True, "false": False, "null": None}
 _CLOSING: Final = {"[": "]", "{": "}"}
 _LEVELS: Final = (
-    ("decide", ("||",)),
-    ("decide", ("&&",)),
+    ("or", ("||",)),
+    ("and", ("&&",)),
     ("compare", ("==", "!=", "<", "<=", ">", ">=", "in")),
     # One level for '+' and '*' alike: for a bound it does not matter what is calculated first.
     ("calculate", ("+", "-", "*", "/", "%")),
@@ -307,11 +307,14 @@ class _Reader:
         return Operation(kind, tuple(operands)) if len(operands) > 1 else operands[0]
 
     def _signed(self) -> Node:
-        is_signed = False
-        while self._takes("!", "-"):
-            is_signed = True
+        signs = ""
+        while self._is("!", "-"):
+            signs += self._take().text
         node = self._member()
-        return Operation("calculate", (node,)) if is_signed else node
+        if not signs:
+            return node
+        # More than one says nothing that is worth to follow, and one node keeps the tree from growing with them.
+        return Operation("not" if signs == "!" else "calculate", (node,))
 
     def _member(self) -> Node:
         start = self._token.at

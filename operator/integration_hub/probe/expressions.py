@@ -19,6 +19,7 @@ from typing import Any, Final, NoReturn, TypeAlias
 
 from integration_hub.model.http import HttpResponse
 from integration_hub.probe.expression_budget import MAX_STEPS, Seen, Shape, Weights, steps
+from integration_hub.probe.expression_presence import read_unasked
 from integration_hub.probe.expression_reader import ExpressionError, Reading, read
 
 __all__ = [
@@ -223,6 +224,11 @@ class Expression:
     def config(self) -> Mapping[str, int]:
         """The configuration's fields that it reads, each with the position at which it stands first."""
         return self._reading.config
+
+    @property
+    def unasked(self) -> frozenset[str]:
+        """Those of them that it reads without having asked, with has(), whether they have a value."""
+        return frozenset(read_unasked(self._reading.tree))
 
     @property
     def fields(self) -> frozenset[str]:

@@ -70,7 +70,7 @@ def find(facts: Facts) -> Finding:
         reason=row.reason,
         result=_result(row.reason),
         message=message,
-        hint=REASONS[row.reason].remedy or None,
+        hint=(row.advice(facts) if row.advice else REASONS[row.reason].remedy) or None,
     )
 
 

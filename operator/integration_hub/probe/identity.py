@@ -99,6 +99,16 @@ def fields_read(identity: str) -> Mapping[str, int]:
     }
 
 
+def fields_read_unasked(identity: str) -> frozenset[str]:
+    """Return those that it reads without having asked whether they have a value, as only an expression can.
+
+    Raise ValueError where it cannot be read.
+    """
+    return (
+        compile_expression(identity).unasked if is_expression(identity) else frozenset(fields_read(identity))
+    )
+
+
 def _part_at(text: str, position: int) -> tuple[Path | str, int]:
     """Return the path or text at a position, and where what follows it begins."""
     match = _TEXT.match(text, position)

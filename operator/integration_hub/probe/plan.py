@@ -7,8 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from integration_hub.auth.custom.anonymous import Anonymous
+from integration_hub.auth.custom.method import Custom
 from integration_hub.config.profile import secret_fields
 from integration_hub.config.templates import (
+    field_alone,
     fields_without_value,
     is_left_out,
     render_allowed_host,
@@ -39,6 +42,10 @@ class ProbePlan:
     """The configuration that the request was made of, for expressions. No secret stands in it."""
     token_failures: tuple[FailureRule, ...] = ()
     """What refused requests for tokens mean, by the auth method."""
+    open_methods: tuple[str, ...] = ()
+    """Names of the definition's auth methods that send no credential."""
+    path_field: str | None = None
+    """The configuration's field that says alone what is asked for; None where the test's path says some of it."""
 
 
 def plan_probe(
@@ -85,6 +92,12 @@ def plan_probe(
         ca_bundle=(render_text(bundle, config) if bundle else "") or None,
         config={name: value for name, value in config.items() if name not in secret},
         token_failures=tuple(method.failures) if method is not None else (),
+        open_methods=tuple(
+            other.name
+            for other in spec.auth_methods
+            if other.type == Custom.type and Anonymous.type in other.settings
+        ),
+        path_field=field_alone(request.path),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from aiohttp import web
 
+from integration_hub.runtime.listening import Listener, Patience
 from integration_hub.runtime.metrics import Page
 
 Check = Callable[[], str | None]
@@ -16,7 +17,12 @@ class HealthServer:
     """Answers probes and metrics on one address."""
 
     def __init__(
-        self, page: Callable[[str, str], Awaitable[Page]], *, alive: Sequence[Check], ready: Sequence[Check]
+        self,
+        page: Callable[[str, str], Awaitable[Page]],
+        *,
+        alive: Sequence[Check],
+        ready: Sequence[Check],
+        patience: Patience = Patience(),  # noqa: B008 - never changes
     ) -> None:
         """Take what /metrics shows, and what decides over /healthz (a restart helps) and /readyz (waiting helps).
 
@@ -25,7 +31,8 @@ class HealthServer:
         self._page = page
         self._alive = alive
         self._ready = ready
-        self._runner: web.AppRunner | None = None
+        self._patience = patience
+        self._listener: Listener | None = None
 
     async def start(self, host: str, port: int) -> int:
         """Listen; return the port, which the system chooses where 0 was asked for."""
@@ -37,16 +44,13 @@ class HealthServer:
                 web.get("/metrics", self._metrics),
             ]
         )
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, host, port)
-        await site.start()
-        return int(self._runner.addresses[0][1])
+        self._listener = Listener(app, self._patience)
+        return await self._listener.start(host, port)
 
     async def stop(self) -> None:
         """Stop listening."""
-        if self._runner is not None:
-            await self._runner.cleanup()
+        if self._listener is not None:
+            await self._listener.stop()
 
     @staticmethod
     def _probe(checks: Sequence[Check]) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:

@@ -10,15 +10,13 @@ import orjson
 import structlog
 from aiohttp import web
 
+from integration_hub.runtime.listening import Listener, Patience
 from integration_hub.runtime.webhook_certificates import CertificateFiles
 from integration_hub.shell.reviewer import BadReviewError, Reviewer
 
 PATH: Final = "/validate"
 MAX_BODY: Final = 8 * 2**20
 """A review holds an object twice, and an object has at most about 1.5 MiB."""
-
-KEPT_SECONDS: Final = 75.0
-"""For how long a connection is kept that nobody asks anything on; the API server makes another one."""
 
 log = structlog.get_logger("integration_hub.webhook")
 
@@ -27,44 +25,45 @@ class WebhookServer:
     """Answers admission reviews, and probes, on one address; probes on another one, too, without TLS."""
 
     def __init__(
-        self, reviewer: Reviewer, files: CertificateFiles, client_names: Collection[str] = ()
+        self,
+        reviewer: Reviewer,
+        files: CertificateFiles,
+        client_names: Collection[str] = (),
+        *,
+        patience: Patience = Patience(),  # noqa: B008 - never changes
     ) -> None:
         """Listen nowhere yet. With names, only a caller whose certificate has one of them is answered."""
         self._reviewer = reviewer
         self._files = files
         self._client_names = frozenset(client_names)
-        self._runners: list[web.AppRunner] = []
+        self._patience = patience
+        self._listeners: list[Listener] = []
         self._watch: asyncio.Task[None] | None = None
 
     async def start(self, host: str, port: int) -> int:
         """Listen; return the port, which the system chooses where 0 was asked for."""
         app = web.Application(client_max_size=MAX_BODY, middlewares=[self._admit])
         app.add_routes([web.post(PATH, self._validate), *_probes()])
-        runner = await self._run(app)
-        await web.TCPSite(runner, host, port, ssl_context=self._files.context).start()
+        found = await self._listener(app).start(host, port, self._files.context)
         self._watch = asyncio.create_task(self._files.watch(), name="hub-certificate")
-        return _port(runner)
+        return found
 
     async def start_health(self, host: str, port: int) -> int:
         """Answer probes here, for who has no certificate to show; return the port."""
         app = web.Application()
         app.add_routes(_probes())
-        runner = await self._run(app)
-        await web.TCPSite(runner, host, port).start()
-        return _port(runner)
+        return await self._listener(app).start(host, port)
 
     async def stop(self) -> None:
         """Answer what was asked already, then stop listening."""
         if self._watch is not None:
             self._watch.cancel()
-        for runner in self._runners:
-            await runner.cleanup()
+        for listener in self._listeners:
+            await listener.stop()
 
-    async def _run(self, app: web.Application) -> web.AppRunner:
-        runner = web.AppRunner(app, access_log=None, handle_signals=False, keepalive_timeout=KEPT_SECONDS)
-        self._runners.append(runner)
-        await runner.setup()
-        return runner
+    def _listener(self, app: web.Application) -> Listener:
+        self._listeners.append(Listener(app, self._patience))
+        return self._listeners[-1]
 
     @web.middleware
     async def _admit(
@@ -115,10 +114,6 @@ def common_names(shown: Mapping[str, Any]) -> frozenset[str]:
 
 def _probes() -> list[web.RouteDef]:
     return [web.get("/healthz", _ok), web.get("/readyz", _ok)]
-
-
-def _port(runner: web.AppRunner) -> int:
-    return int(runner.addresses[0][1])
 
 
 async def _ok(_request: web.Request) -> web.Response:

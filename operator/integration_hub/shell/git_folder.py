@@ -9,19 +9,16 @@ from typing import Any, Final
 import yaml
 
 from integration_hub.forms.credentials import NeededKey
+from integration_hub.shell.kustomization import Listing
 from integration_hub.shell.manifests import as_manifest
 from integration_hub.shell.saving import manifest
 
 INSTANCE: Final = "instance.yaml"
 DEFINITION: Final = "definition.yaml"
-KUSTOMIZATION: Final = "kustomization.yaml"
 README: Final = "README.md"
 EXAMPLE_SECRET: Final = "secret.example.yaml"
 SEALED_SECRET: Final = "sealed-secret.yaml"
 EXTERNAL_SECRET: Final = "external-secret.yaml"
-
-LISTS: Final = (KUSTOMIZATION, "kustomization.yml", "Kustomization")
-"""Names that kustomize knows for the list of what is applied."""
 
 FORMATS: Final = ("example", "sealed-secret", "external-secret")
 
@@ -41,6 +38,8 @@ class Folder:
     has_secret: bool
     """Whether the Secret has yet to be made; else it exists, or comes from elsewhere."""
     format: str
+    listing: Listing
+    """What is applied of the folder, by which list."""
     sealed: str | None = None
     """The SealedSecret, where one could be made."""
     why_not_sealed: str = ""
@@ -48,7 +47,7 @@ class Folder:
     definition: str | None = None
     """Manifest of the definition, where the cluster does not have it."""
     is_there: bool = False
-    """Whether there is a folder already: then its list and all else that its owner has put there stay as they are."""
+    """Whether the connection has the folder already: then all else that its owner has put there stays as it is."""
 
     @property
     def namespace(self) -> str:
@@ -67,7 +66,12 @@ class Folder:
 
 
 def files(folder: Folder) -> dict[str, str]:
-    """Return the folder's files, by name."""
+    """Return the folder's files, by name.
+
+    Raises:
+        UnusableListError: the list that is there cannot be added to.
+
+    """
     resources = [INSTANCE]
     found: dict[str, str] = {}
     if folder.definition is not None:
@@ -78,29 +82,23 @@ def files(folder: Folder) -> dict[str, str]:
         found[name] = text
         # An example in the list would be applied in place of the real Secret.
         resources += [] if name == EXAMPLE_SECRET else [name]
-    changed = {INSTANCE: manifest(folder.instance), **found}
-    if folder.is_there:
-        # A new list would leave out what the old one has: Argo CD and Flux then delete that, such as a SealedSecret.
-        return {**changed, README: _readme(folder, tuple(found))} if found else changed
     return {
-        **changed,
-        KUSTOMIZATION: _kustomization(folder, sorted(resources)),
-        README: _readme(folder, tuple(found)),
+        INSTANCE: manifest(folder.instance),
+        **found,
+        **_list(folder, sorted(resources)),
+        **({} if folder.is_there and not found else {README: _readme(folder, tuple(found))}),
     }
 
 
-def _kustomization(folder: Folder, resources: Sequence[str]) -> str:
+def _list(folder: Folder, resources: Sequence[str]) -> dict[str, str]:
+    """Return the list, unless it is there and names all of it, or was left out when the folder was made."""
+    listing = folder.listing
+    if folder.is_there and listing.text is None:
+        return {}
     # kustomize would put the definition into a namespace, too: it does not know that it belongs into none. Every
     # manifest here names its own.
-    within = {"namespace": folder.namespace} if folder.definition is None else {}
-    return _yaml(
-        {
-            "apiVersion": "kustomize.config.k8s.io/v1beta1",
-            "kind": "Kustomization",
-            **within,
-            "resources": list(resources),
-        }
-    )
+    text = listing.naming(resources, folder.namespace if folder.definition is None else None)
+    return {} if text == listing.text else {listing.name: text}
 
 
 def _definition(folder: Folder, text: str) -> str:
@@ -192,7 +190,8 @@ def _readme(folder: Folder, secret_files: Sequence[str]) -> str:
 def _definition_steps(folder: Folder) -> list[str]:
     if folder.definition is None:
         return []
-    return [_BRINGS_IT.format(name=folder.instance["spec"]["definitionRef"]["name"])]
+    name = folder.instance["spec"]["definitionRef"]["name"]
+    return [_BRINGS_IT.format(name=name, listing=folder.listing.name)]
 
 
 _STAYS: Final = {
@@ -206,7 +205,7 @@ _BRINGS_IT: Final = (
     " namespace: whoever applies this folder needs the right to `create` and `patch` integrationdefinitions. Argo CD"
     " and Flux leave it when this folder goes, since other connections may use it. Where others keep the definitions of"
     f" your clusters, let them install it (`hub catalog install {{name}}`), and take `{DEFINITION}` out of this folder"
-    f" and of `{KUSTOMIZATION}`."
+    f" and of `{{listing}}`."
 )
 
 
@@ -237,7 +236,7 @@ def _secret_steps(folder: Folder, secret_files: Sequence[str]) -> list[str]:
     if folder.format == "sealed-secret":
         steps.append(f"The Secret could not be sealed: {folder.why_not_sealed}")
         command += f" \\\n  --dry-run=client -o yaml | kubeseal --format yaml > {SEALED_SECRET}"
-        after = f"Then add `{SEALED_SECRET}` to the resources in `{KUSTOMIZATION}`."
+        after = f"Then add `{SEALED_SECRET}` to the resources in `{folder.listing.name}`."
     else:
         after = f"`{EXAMPLE_SECRET}` shows what comes of it. Real values never go into this folder."
     return [

@@ -112,6 +112,14 @@ class UnknownTestError(Exception):
         self.known = tuple(known)
 
 
+def refuse_unknown(tests: Sequence[PlannedTest], only: Collection[str]) -> None:
+    """Raise UnknownTestError where `only` names a test that is not among these."""
+    known = [planned.test.name for planned in tests]
+    for name in only:
+        if name not in known:
+            raise UnknownTestError(name, known)
+
+
 _SEVERITY: Mapping[TestResult, int] = {"Success": 0, "Unknown": 1, "Failure": 2}
 
 
@@ -145,10 +153,7 @@ class Tryout:
         if gates.passed is None:
             return Trial(_stopped(gates.conditions[-1].reason, gates.conditions[-1].message))
         passed = gates.passed
-        known = [planned.test.name for planned in passed.tests]
-        for name in only:
-            if name not in known:
-                raise UnknownTestError(name, known)
+        refuse_unknown(passed.tests, only)
         secret = await self._secret(inputs, passed)
         credentials = use_secret(inputs.instance, passed, secret)
         if isinstance(credentials, CredentialProblem):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 
 from integration_hub.catalog.lint.subject import NO_IDENTITY, Finding, Subject, error, warning
 from integration_hub.config.templates import fields_in
 from integration_hub.model.testing import FailureRule
 from integration_hub.probe.expressions import compile_expression
-from integration_hub.probe.identity import fields_read
+from integration_hub.probe.identity import fields_read_unasked
 from integration_hub.reconcile.checks import expressions_of
 
 
@@ -58,12 +57,12 @@ def configuration_is_asked_for(subject: Subject) -> Iterator[Finding]:
     """Expressions ask for a field that may have no value before they read it; a failure's condition then is not met."""
     for test in subject.spec.tests:
         known = subject.always_set | fields_in(test.request.path)
-        read = [(where, text, compile_expression(text).config) for where, text in expressions_of(test)]
+        read = [(where, compile_expression(text).unasked) for where, text in expressions_of(test)]
         if test.identity is not None:
-            read.append(("identity", test.identity, fields_read(test.identity)))
-        for where, text, fields in read:
-            for name in fields:
-                if name not in known and not re.search(rf"\bhas\(\s*config\.{name}\s*\)", text):
+            read.append(("identity", fields_read_unasked(test.identity)))
+        for where, fields in read:
+            for name in sorted(fields):
+                if name not in known:
                     yield error(
                         f"spec.tests[{test.name}].{where}",
                         f"reads 'config.{name}', which may have no value: make the field required, give it a default,"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from integration_hub.adapters import shipped
 from integration_hub.catalog.index import Entry, read_index
@@ -204,14 +203,14 @@ def _text(text: str, screen: Screen, indent: str = "") -> Iterator[str]:
 
 
 def export(folder: Path, names: Sequence[str]) -> None:
-    """Write definitions and their list into a folder."""
+    """Write definitions into a folder, and name them in its list."""
+    from integration_hub.shell.kustomization import listing_of  # noqa: PLC0415 - a search reads no YAML
+
     screen, raws = Screen.current(), chosen(names)
     wanted = [raw["metadata"]["name"] for raw in raws]
-    listed = "".join(f"  - {name}.yaml\n" for name in wanted)
-    files: dict[str, Any] = {f"{name}.yaml": shipped.definition_text(name) or "" for name in wanted}
-    files["kustomization.yaml"] = (
-        f"apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n{listed}"
-    )
+    files = {f"{name}.yaml": shipped.definition_text(name) or "" for name in wanted}
+    listing = listing_of(folder)
+    files[listing.name] = listing.naming(tuple(files))
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in files.items():

@@ -40,9 +40,9 @@ from integration_hub.shell.git_folder import (
     EXAMPLE_SECRET,
     FORMATS,
     INSTANCE,
-    KUSTOMIZATION,
     README,
 )
+from integration_hub.shell.kustomization import KUSTOMIZATION, listing_of
 
 NOTHING: Final = "Nothing was written."
 NOT_FOR_GIT: Final = "A folder for Git cannot change a value of the Secret that the connection has"
@@ -383,9 +383,9 @@ class Session:
     def _applied(self, result: Result, *, dry: bool) -> str | None:
         """Write all of it, what is missing first; return the version of the Secret, as Applying does."""
         applying, missing = Applying(self._place, self._screen), result.missing
+        applying.rehearse(result)  # first, so that no definition is installed for a connection that cannot be
         if missing is None:
             return applying.apply(result, dry=dry)
-        applying.rehearse(result)  # so that no definition is installed for a connection that cannot be
         if not dry:
             self.left_behind = f"The definition '{missing.name}' may be installed; 'hub get idef' shows it."
         self._definitions.install(missing, dry=dry)
@@ -414,11 +414,17 @@ class Session:
         elif result.interview.current is not None:
             overwrite = taken == [INSTANCE]  # an edit of what stands there is what was asked for
         written = write_folder(self._screen, folder, result, wish.secret_format, overwrite=overwrite)
-        if KUSTOMIZATION not in written:
+        listing = listing_of(folder)
+        if listing.text is None:
             applied = " and ".join(name for name in written if name not in {EXAMPLE_SECRET, README})
             self._screen.note(
                 f"All else in '{folder}' is left as it is. Where a {KUSTOMIZATION} lists what is applied, it has to"
                 f" name {applied}."
+            )
+        elif listing.namespace not in {None, self._place.namespace}:
+            self._screen.note(
+                f"Careful: '{listing.path}' puts all that it lists into the namespace '{listing.namespace}', and so the"
+                f" connection, too, although it was made for '{self._place.namespace}'."
             )
         if result.missing is not None:
             self._screen.note(

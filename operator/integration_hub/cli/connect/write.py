@@ -25,7 +25,8 @@ from integration_hub.forms.manifests import secret_changes, secret_manifest
 from integration_hub.forms.question import Answers
 from integration_hub.model.instance import IntegrationInstance
 from integration_hub.model.reasons import REASONS, Course, Reason
-from integration_hub.shell.git_folder import INSTANCE, LISTS, Folder, files
+from integration_hub.shell.git_folder import INSTANCE, Folder, files
+from integration_hub.shell.kustomization import NAMES, listing_of
 from integration_hub.shell.merge_patch import merge_patch
 from integration_hub.shell.saving import manifest
 
@@ -84,11 +85,10 @@ class Applying:
         self._screen = screen
 
     def apply(self, result: Result, *, dry: bool = False) -> str | None:
-        """Write all of it and return the version of the Secret, None where that is as it was.
+        """Write all of it, once it was rehearsed; return the version of the Secret, None where that is as it was.
 
         Where the instance is refused, or somebody stops it, a new Secret is taken away again.
         """
-        self.rehearse(result)
         secret = self._secret(result, dry=dry)
         try:
             self._say(secret, "created" if result.new_secret else "changed", dry=dry)
@@ -180,10 +180,11 @@ def write_folder(
 
     Raises:
         HubError: a file is there already, or cannot be written.
+        UnusableListError: the folder's list cannot be added to.
 
     """
     texts = files(_folder(folder, result, secret_format))
-    taken = existing(folder, texts)
+    taken = _taken(folder, texts)
     if taken and not overwrite:
         raise HubError(
             f"{', '.join(taken)} in '{folder}' would be overwritten.",
@@ -200,14 +201,14 @@ def write_folder(
     return tuple(texts)
 
 
-def existing(folder: Path, names: Mapping[str, str]) -> list[str]:
-    """Return which of these files are there."""
-    return [name for name in names if (folder / name).exists()]
-
-
 def taken_in(folder: Path, result: Result, secret_format: str) -> list[str]:
     """Return which files of the folder would be overwritten."""
-    return existing(folder, files(_folder(folder, result, secret_format, seal=False)))
+    return _taken(folder, files(_folder(folder, result, secret_format, seal=False)))
+
+
+def _taken(folder: Path, names: Mapping[str, str]) -> list[str]:
+    # A list is only added to.
+    return [name for name in names if name not in NAMES and (folder / name).exists()]
 
 
 def _folder(where: Path, result: Result, secret_format: str, *, seal: bool = True) -> Folder:
@@ -223,12 +224,13 @@ def _folder(where: Path, result: Result, secret_format: str, *, seal: bool = Tru
         secret_type=interview.secret_type(answers) or "Opaque",
         has_secret=secret is not None,
         format=secret_format,
+        listing=listing_of(where),
         sealed=sealed,
         why_not_sealed=why,
         needs_consent=result.needs_consent,
         definition=result.missing.text if result.missing is not None else None,
         is_there=interview.current is not None
-        and any((where / name).exists() for name in (INSTANCE, *LISTS)),
+        and any((where / name).exists() for name in (INSTANCE, *NAMES)),
     )
 
 

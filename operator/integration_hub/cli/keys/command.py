@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -30,6 +31,24 @@ def place_flags(command: F) -> F:
         "--namespace",
         help="Namespace of the operator, where the keyring is. [default: integration-hub]",
     )(command)
+
+
+class _KeyType(click.ParamType[int]):
+    """The number of a key, with or without the word that stands before it in the list."""
+
+    name = "key"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        found = re.fullmatch(r"(?:key-)?([1-9][0-9]{0,8})", str(value))
+        if found is None:
+            self.fail(
+                f"'{value}' is no key: write its number, as 'hub keys list' shows it, like key-1 or 1.",
+                param,
+                ctx,
+            )
+        return int(found[1])
 
 
 @click.group("keys", cls=Group, context_settings=HELP)
@@ -79,13 +98,15 @@ def rotate(*, resume: bool, wait: bool, dry_run: str | None, **place: Any) -> No
 
 
 @keys.command()
-@click.argument("numbers", metavar="[NUMBER]...", nargs=-1, type=click.IntRange(min=1))
+@click.argument("numbers", metavar="[KEY]...", nargs=-1, type=_KeyType())
 @place_flags
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--now", is_flag=True, help="Also in the first minutes after a rotation.")
 @dry_run_flag
 def prune(numbers: tuple[int, ...], *, yes: bool, now: bool, dry_run: str | None, **place: Any) -> None:
-    """Remove keys that no record is sealed with: those of the given numbers, else all of them.
+    """Remove keys that no record is sealed with: those that are named, else all of them.
+
+    A KEY is named as 'hub keys list' shows it, key-1, or by its number alone, 1.
 
     What is removed is gone: a backup from before then opens only together with a backup of the key.
     """

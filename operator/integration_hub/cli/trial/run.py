@@ -23,13 +23,15 @@ from integration_hub.cli.trial.wish import CODES, SEVERITY, Raw, Wish
 from integration_hub.cli.trial.words import hint_here, in_flags
 from integration_hub.config.plain_text import one_line
 from integration_hub.config.values import choices, did_you_mean
+from integration_hub.model.conditions import Condition
 from integration_hub.model.reasons import Reason
+from integration_hub.reconcile.gates import pass_gates
 from integration_hub.reconcile.inputs import SecretAnswer
 from integration_hub.shell.draft import DraftError
 from integration_hub.shell.explaining import reading
 from integration_hub.shell.lookup import CannotAskError, NoSuchObjectError
 from integration_hub.shell.saving import apply_test, manifest
-from integration_hub.shell.tryout import Trial, Tryout, UnknownTestError
+from integration_hub.shell.tryout import Trial, Tryout, UnknownTestError, refuse_unknown
 
 FIELD_CONFLICT = 409
 
@@ -91,6 +93,8 @@ class Session:
         found: list[Raw] = []
         subjects = await Subjects(self.wish, self._access).all()
         for subject in subjects:
+            self._refuse_mistakes(subject)
+        for subject in subjects:
             found.append(await self._test(subject))
             self.view.say()
         code: int = max((data["exitCode"] for data in found), key=SEVERITY.index)
@@ -111,7 +115,6 @@ class Session:
         }
         if trial.for_operator:
             return data | await self._operator.take_over(subject, trial)
-        self._refuse_own_mistakes(subject, trial)
         self.view.show_trial(trial, hint_here(trial.verdict.reason, is_draft=self.wish.file is not None))
         data |= trial_data(trial) | {"operator": None}
         code = CODES[trial.verdict.result]
@@ -146,24 +149,36 @@ class Session:
                 raise self._access.cluster().explained(error, f"Secret '{name}'", deed) from error
 
         tryout = Tryout(self._traffic, read, observer=self.view, bodies=self.wish.bodies)
-        only = (self.wish.own_test,) if self.wish.entry is not None else self.wish.tests
+        return await tryout.run(subject.inputs, self._only)
+
+    @property
+    def _only(self) -> tuple[str, ...]:
+        """Names of the tests that are made; all where there are none."""
+        return (self.wish.own_test,) if self.wish.entry is not None else self.wish.tests
+
+    def _refuse_mistakes(self, subject: Subject) -> None:
+        """Say what is wrong in the command itself, before anything is told or sent."""
+        gates = pass_gates(subject.inputs)
+        if gates.passed is None:
+            self._refuse_own_mistakes(subject, gates.conditions[-1])
+            return
         try:
-            return await tryout.run(subject.inputs, only)
+            refuse_unknown(gates.passed.tests, self._only)
         except UnknownTestError as error:
             raise HubError(
-                f"The connection has no test '{error.name}'{did_you_mean(error.name, error.known)}; it has"
-                f" {choices(error.known)}.",
+                f"IntegrationInstance '{subject.inputs.instance.metadata.name}' has no test"
+                f" '{error.name}'{did_you_mean(error.name, error.known)}; it has {choices(error.known)}.",
                 code=Exit.USAGE,
             ) from error
 
-    def _refuse_own_mistakes(self, subject: Subject, trial: Trial) -> None:
+    def _refuse_own_mistakes(self, subject: Subject, stopped: Condition) -> None:
         """Say in the words of the flags what is wrong in the person's own request, if nothing else is."""
-        if self.wish.entry is None or trial.verdict.reason != Reason.TESTS_INVALID:
+        if self.wish.entry is None or stopped.reason != Reason.TESTS_INVALID:
             return
         names = [test["name"] for test in subject.raw["spec"]["tests"]]
-        own, words = names.index(self.wish.own_test), trial.verdict.message
-        if set(re.findall(r"spec\.tests\[(\d+)\]", words)) == {str(own)}:
-            raise HubError(f"The request cannot be tried: {in_flags(words, own)}", code=Exit.USAGE)
+        own = names.index(self.wish.own_test)
+        if set(re.findall(r"spec\.tests\[(\d+)\]", stopped.message)) == {str(own)}:
+            raise HubError(f"The request cannot be tried: {in_flags(stopped.message, own)}", code=Exit.USAGE)
 
     async def _save(self, subject: Subject, trial: Trial) -> bool:
         """Print or apply the saved test; tell whether that was done."""
