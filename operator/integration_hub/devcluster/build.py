@@ -32,7 +32,7 @@ ROOM_FOR_BINARY = GIB // 2
 """Bytes, measured: modules 0.8 GiB, build cache 2.5 GiB, the linker's work and the binary below 0.4 GiB."""
 
 COMPILER_GARBAGE = "400"
-"""Percent of garbage, beside what is in use, at which its compiler collects it. With Go's own 100 a build takes longer."""
+"""Percent of garbage beside what is in use at which the compiler collects it. Go's own 100 makes a build longer."""
 
 _SOURCES = ("*.go", "go.mod", "go.sum")
 
