@@ -1,7 +1,8 @@
 #!/bin/sh
-# Make the virtual environment in two steps, each called by the Makefile, which says when:
-#   tools/bootstrap.sh requirements .venv   makes it from nothing, with all of requirements/dev.txt in it
-#   tools/bootstrap.sh package .venv        puts this folder's package into it
+# Make the virtual environment in three steps, each called by the Makefile, which says when:
+#   tools/bootstrap.sh requirements .venv   makes it from nothing, with all of requirements/setup.txt in it
+#   tools/bootstrap.sh package .venv        puts this folder's package into it: all that a user needs
+#   tools/bootstrap.sh tools .venv          puts the rest of requirements/dev.txt into it, for tests and checks
 set -eu
 
 what=$1
@@ -40,6 +41,10 @@ step() {
     fi
 }
 
+packages_in() {
+    grep -c '==' "requirements/$1.txt"
+}
+
 install_requirements() {
     python=$(find_python)
     "$python" -c 'import venv, ensurepip' 2>/dev/null || fail \
@@ -49,12 +54,17 @@ install_requirements() {
     # From nothing: what an older lock installed would otherwise stay, and be imported.
     rm -rf "$venv"
     "$python" -m venv "$venv"
-    step "$(grep -c '==' requirements/dev.txt) packages, each checked by its hash" \
+    step "$(packages_in setup) packages, each checked by its hash" install --require-hashes -r requirements/setup.txt
+}
+
+install_tools() {
+    step "$(($(packages_in dev) - $(packages_in setup))) more for tests and checks, each checked by its hash" \
         install --require-hashes -r requirements/dev.txt
 }
 
 case $what in
 requirements) install_requirements ;;
 package) step "the operator, from this folder" install --no-deps --no-build-isolation --editable . ;;
-*) fail "There is no step '$what': say 'requirements' or 'package'." ;;
+tools) install_tools ;;
+*) fail "There is no step '$what': say 'requirements', 'package' or 'tools'." ;;
 esac

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from integration_hub.adapters.shipped import definition_text
 from integration_hub.catalog.loader import read_object
 from integration_hub.examples.certificates import make_certificates
-from integration_hub.examples.declaration import Promise, load_declaration
+from integration_hub.examples.declaration import Promise, Service, load_declaration
 from integration_hub.examples.errors import ExampleError
 from integration_hub.examples.manifests import (
     Manifest,
@@ -26,7 +26,7 @@ from integration_hub.examples.manifests import (
     write_manifests,
 )
 from integration_hub.examples.promises import Verdict, broken, comparison, verdicts
-from integration_hub.examples.services import write_htpasswd
+from integration_hub.examples.services import require_programs, write_htpasswd
 
 EXAMPLES = sorted(path.parent for path in (Path(__file__).parents[2] / "examples").glob("*/example.yaml"))
 
@@ -223,3 +223,10 @@ def test_the_password_file_holds_no_password_and_is_read_as_the_server_reads_it(
     file = import_module("passlib.apache").HtpasswdFile(str(path))
     assert file.check_password("reader", "open sesame")
     assert not file.check_password("reader", "close sesame")
+
+
+def test_a_python_module_that_a_service_lacks_is_named_before_anything_starts() -> None:
+    service = Service(name="index", command=("python", "-m", "json"), modules=("json", "no_such_module"))
+    with pytest.raises(ExampleError, match=r"'index' .* not installed: no_such_module\.\nRun .*make run"):
+        require_programs([service])
+    require_programs([service.model_copy(update={"modules": ("json",)})])

@@ -48,6 +48,8 @@ class Service(_Part):
     """Gives the variables their names: `pypi` sets ${PYPI_URL} and, with a certificate, ${PYPI_CA}."""
     command: tuple[str, ...] = ()
     """The words of the command; `python` as the first one is the interpreter that runs the example."""
+    modules: tuple[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], ...] = ()
+    """Python modules that the command needs beside the operator's; `make run EXAMPLE=...` installs them."""
     keycloak: FileName | None = None
     """Instead of a command: the identity provider Keycloak, with the realm in this file of the example (JSON, as
     Keycloak exports and imports it, with ${NAMES} as in manifests). It always has a certificate."""

@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -59,8 +60,16 @@ class RunningService(NamedTuple):
 
 def require_programs(services: Iterable[Service]) -> None:
     """Raise ExampleError where a service needs a program that must be fetched first, with how that is done."""
-    if any(service.keycloak for service in services):
-        find()
+    for service in services:
+        missing = [name for name in service.modules if find_spec(name) is None]
+        if missing:
+            raise ExampleError(
+                f"The service '{service.name}' of this example needs Python packages that are not installed: "
+                f"{', '.join(missing)}.",
+                "Run the example with 'make run EXAMPLE=...', which installs them.",
+            )
+        if service.keycloak:
+            find()
 
 
 def start_service(
