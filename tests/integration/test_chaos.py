@@ -14,6 +14,7 @@ import pytest
 from integration_hub.adapters.kubeconfig import load
 from integration_hub.devcluster import ControlPlane
 from integration_hub.runtime.operator import Operator, Options
+from integration_hub.runtime.reflector import LONGEST_PAUSE_SECONDS
 from support.instances import Api, account, definition, instance, secret
 from support.operator_process import OperatorProcess
 from support.ports import free_port
@@ -32,8 +33,8 @@ MOST_REQUESTS = 1
 Just the one whose verdict could not be written: the verdict is kept, and holds while its inputs do.
 """
 
-AWAY_SECONDS = 60.0
-"""A minute: as long as an API server is away when its node is replaced, and longer than any pause of ours."""
+AWAY_SECONDS = 2 * LONGEST_PAUSE_SECONDS
+"""So that it is asked for at least once more after the longest pause."""
 
 
 def test_the_api_server_dies_in_the_middle_of_200_reconciles(

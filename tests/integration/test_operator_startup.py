@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from integration_hub.devcluster import ControlPlaneInfo
+from integration_hub.devcluster import ControlPlane, ControlPlaneInfo
 from support.gate import Gate
 from support.operator_process import OperatorProcess
 
@@ -53,12 +53,14 @@ def test_an_address_of_another_machine_is_said_at_once(control_plane: ControlPla
 
 
 async def test_whoever_stops_it_at_once_reads_of_no_failure(
-    control_plane: ControlPlaneInfo, crds_installed: None, tmp_path: Path
+    spare_cluster: ControlPlane, tmp_path: Path
 ) -> None:
-    async with Gate(control_plane, tmp_path) as gate:
+    async with Gate(spare_cluster.up(), tmp_path) as gate:
         # Where its warning is an error uvloop does not close a connection that it warns of, and never ends.
         program = ("-W", "default", "-m", "integration_hub")
-        operator = OperatorProcess(gate.kubeconfig, tmp_path / "operator.log", program=program)
+        operator = OperatorProcess(
+            gate.kubeconfig, tmp_path / "operator.log", "--grace", "1s", program=program
+        )
         try:
             await asyncio.to_thread(operator.start, until_ready=False)
             await asyncio.to_thread(

@@ -1,4 +1,4 @@
-"""docs/keys.md shows a rotation in other numbers than docs/cli.md, whose screens were recorded, and in the same words."""
+"""docs/keys.md shows a rotation in other numbers than the recorded screens of docs/cli.md, and in the same words."""
 
 from __future__ import annotations
 
