@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,9 +22,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from arrivals import quantile
+from catalog import a_catalog_of
 from goals import Goal, missed, table
 from rig import ROOT, machine, record, say
 
+import integration_hub
 from integration_hub.adapters.kube_api import INSTANCES
 from integration_hub.adapters.kube_blocking import TABLE, BlockingKube
 from integration_hub.adapters.kubeconfig import load
@@ -32,6 +35,9 @@ from integration_hub.model.base import API_VERSION
 
 HELP_MS = 150.0
 GET_MS = 400.0
+SEARCH_MS = 100.0
+DEFINITIONS = 1000
+"""In the catalog that is searched."""
 SCRIPTS = Path(sys.executable).parent
 
 
@@ -68,7 +74,16 @@ def instances(number: int) -> str:
     return json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
 
 
-def measure(plane: ControlPlane, number: int, rounds: int) -> dict[str, Any]:
+def with_a_large_catalog(folder: Path) -> dict[str, str]:
+    """Copy the package with an index of a thousand definitions; return an environment in which Python takes it."""
+    package = Path(integration_hub.__file__).parent
+    copied = folder / package.name
+    shutil.copytree(package, copied, ignore=shutil.ignore_patterns("__pycache__"))
+    (copied / "catalog" / "index.jsonl").write_text(a_catalog_of(DEFINITIONS), encoding="utf-8")
+    return {**os.environ, "PYTHONPATH": str(folder)}
+
+
+def measure(plane: ControlPlane, number: int, rounds: int, folder: Path) -> dict[str, Any]:
     """Return the median of each command over so many rounds, and the ratios that count."""
     kubectl = plane.kubectl_command()
     for words, stdin in (
@@ -78,6 +93,8 @@ def measure(plane: ControlPlane, number: int, rounds: int) -> dict[str, Any]:
     ):
         subprocess.run([*kubectl, *words], input=stdin, text=True, check=True, stdout=subprocess.DEVNULL)
     environment = {**os.environ, "KUBECONFIG": str(plane.home.kubeconfig)}
+    search = "hub catalog search"
+    environments = {search: with_a_large_catalog(folder)}
     commands: dict[str, Sequence[str]] = {
         "python -c pass": (sys.executable, "-c", "pass"),
         "hub --help": (str(SCRIPTS / "hub"), "--help"),
@@ -86,17 +103,18 @@ def measure(plane: ControlPlane, number: int, rounds: int) -> dict[str, Any]:
         "kubectl get -o yaml": (*kubectl, "get", "iinst", "-o", "yaml"),
         "hub get -o yaml": (str(SCRIPTS / "hub"), "get", "-o", "yaml"),
         "hub version --client": (str(SCRIPTS / "hub"), "version", "--client"),
+        search: (sys.executable, "-m", "integration_hub", "catalog", "search", "salesfroce"),
         "TAB": (str(SCRIPTS / "kubectl_complete-hub"), "get", ""),
     }
     kube = BlockingKube(load(plane.home.kubeconfig))
     server: list[float] = []
     times: dict[str, list[Took]] = {name: [] for name in commands}
     for name, command in commands.items():
-        whole(command, environment)  # files and caches are warm
+        whole(command, environments.get(name, environment))  # files and caches are warm
         say(f"{name} is warm")
     for _ in range(rounds):
         for name, command in commands.items():
-            times[name].append(whole(command, environment))
+            times[name].append(whole(command, environments.get(name, environment)))
         begun = time.perf_counter()
         list(kube.pages(INSTANCES, "default", accept=TABLE))
         server.append((time.perf_counter() - begun) * 1000)
@@ -106,6 +124,7 @@ def measure(plane: ControlPlane, number: int, rounds: int) -> dict[str, Any]:
     return {
         "time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "instances": number,
+        "definitions": DEFINITIONS,
         "rounds": rounds,
         "quickest_ms": quickest,
         "median_cpu_ms": cpu,
@@ -128,10 +147,10 @@ def main() -> None:
     parser.add_argument("--no-record", action="store_true", help="print only")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="hub-bench-") as folder:
-        plane = ControlPlane(Path(folder))
+        plane = ControlPlane(Path(folder) / "cluster")
         try:
             plane.up()
-            figures = measure(plane, options.n, options.rounds)
+            figures = measure(plane, options.n, options.rounds, Path(folder) / "package")
         finally:
             plane.down(purge=True)
     for name, value in figures["quickest_ms"].items():
@@ -141,6 +160,11 @@ def main() -> None:
     cpu = figures["median_cpu_ms"]
     goals = [
         Goal("hub --help, ms of CPU", cpu["hub --help"], HELP_MS),
+        Goal(
+            f"hub catalog search of {DEFINITIONS}, ms of CPU beside those of --help",
+            cpu["hub catalog search"] - cpu["hub --help"],
+            SEARCH_MS,
+        ),
         Goal("hub get, ms of CPU beside the API server's time", cpu["hub get"], GET_MS),
     ]
     print(table(goals))
