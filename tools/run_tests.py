@@ -1,8 +1,9 @@
-"""`make test`: every test, in two processes at the same time, since tests wait more than they work.
+"""`make test`: every test, in three processes at the same time, since tests wait more than they work.
 
-One has the tests against API servers; the other has all that need none, most of the command `hub`, and those in which
-people sign in, which share one Keycloak. So both take about as long. Each keeps the order that pytest gives it, and has
-control planes of its own. The output of the second is shown once the first has ended. Exit code 0 where both are green.
+One has the tests against API servers; another those of them that wait most, for outages, retries and rotations; the
+third has all that need none, most of the command `hub`, and those in which people sign in, which share one Keycloak. So
+they take about as long. Each keeps the order that pytest gives it, and has control planes of its own. What the second
+and third print is shown once the first has ended. Exit code 0 where all are green.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from typing import IO
 
 ROOT = Path(__file__).resolve().parent.parent
 TESTS = ROOT / "tests"
@@ -20,33 +23,56 @@ TESTS = ROOT / "tests"
 SIGNING_IN = "support.signing_in"
 """What a test module names as its plugin to be given Keycloak and a browser."""
 
+WAITING = {
+    f"test_{name}.py"
+    for name in (
+        "awaiting_consent", "chaos", "operator_gitops", "operator_restart", "restored_backup", "revocation",
+        "secret_memory", "token_deaths", "token_secrecy", "watching", "webhook", "webhook_client_certificate",
+    )
+}  # fmt: skip
+"""Integration tests in which little is done at a time."""
+
 
 def main() -> int:
-    """Run both; return the exit code."""
+    """Run all; return the exit code."""
     argparse.ArgumentParser(description=__doc__).parse_args()  # takes no arguments, and says so
     files = sorted(TESTS.rglob("test_*.py"))
-    machines = [path for path in files if "integration" in path.parts and not _is_of_the_other(path)]
-    rest = [path for path in files if path not in machines]
-    with tempfile.TemporaryFile() as output:
-        other = subprocess.Popen(
-            _pytest(rest), cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
-        )
-        try:
-            first = subprocess.run(_pytest(machines), cwd=ROOT, check=False)
-            other.wait()
-        finally:
-            other.terminate()
-            other.wait()
-        output.seek(0)
-        sys.stdout.flush()
-        sys.stdout.buffer.write(output.read())
-        sys.stdout.flush()
-    return int(first.returncode != 0 or other.returncode != 0)
+    machines = [path for path in files if "integration" in path.parts and not _is_of_the_third(path)]
+    waiting = [path for path in machines if path.name in WAITING]
+    first = [path for path in machines if path.name not in WAITING]
+    third = [path for path in files if path not in machines]
+    with ExitStack() as ends:
+        others = [_start(part, ends) for part in (waiting, third)]
+        failed = subprocess.run(_pytest(first), cwd=ROOT, check=False).returncode != 0
+        for process, output in others:
+            failed |= process.wait() != 0
+            output.seek(0)
+            sys.stdout.flush()
+            sys.stdout.buffer.write(output.read())
+            sys.stdout.flush()
+    return int(failed)
 
 
-def _is_of_the_other(path: Path) -> bool:
-    """Tell whether an integration test belongs to the other process. All of `hub` would make that the longer one."""
-    is_of_hub = path.name.startswith("test_hub_") and not path.name.startswith("test_hub_connect")
+def _start(files: Sequence[Path], ends: ExitStack) -> tuple[subprocess.Popen[bytes], IO[bytes]]:
+    """Start a part whose output goes to a file; it ends with `ends`, whatever happens."""
+    output = ends.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - the stack closes it
+    process = subprocess.Popen(
+        _pytest(files), cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+    )
+
+    def end() -> None:
+        process.terminate()
+        process.wait()
+
+    ends.callback(end)
+    return process, output
+
+
+def _is_of_the_third(path: Path) -> bool:
+    """Tell whether an integration test belongs there. All of `hub` would make that the longest."""
+    is_of_hub = path.name.startswith("test_hub_") and not path.name.startswith(
+        ("test_hub_connect", "test_hub_authorize")
+    )
     return is_of_hub or _signs_in(path)
 
 
