@@ -22,13 +22,35 @@ F = TypeVar("F", bound=Callable[..., object])
 _ON_OR_OFF: Final = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}
 """What kubectl takes as the value of a flag that is on or off; case does not matter."""
 
+_TAKES_CREDENTIALS: Final = "--secret-from-file"
+_NO_CREDENTIALS: Final = (
+    "No flag takes the value of a credential: give it with --secret-from-file KEY=FILE or --secret-from-env"
+    " KEY=VARIABLE. If a real one stood there, get a new one: others may have seen it."
+)
+
 
 class Command(click.Command):
-    """A command whose flags that are on or off take a value too, as kubectl's do: `--wait=false`, `-w=true`."""
+    """A command whose flags that are on or off take a value too, as kubectl's do: `--wait=false`, `-w=true`.
+
+    One that takes credentials says how where somebody tries it by a flag.
+    """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read the words that were typed; a mistake in the flag where a value is neither on nor off."""
-        return super().parse_args(ctx, list(self._without_values(ctx, args)))
+        try:
+            return super().parse_args(ctx, list(self._without_values(ctx, args)))
+        except click.NoSuchOption as error:
+            if self._is_credential(ctx, error.option_name):
+                message = f"{error.message} {_NO_CREDENTIALS}"
+                raise click.NoSuchOption(error.option_name, message, ctx=ctx) from error
+            raise
+
+    def _is_credential(self, ctx: click.Context, flag: str) -> bool:
+        # Here, since few mistype a flag.
+        from integration_hub.config.redaction import is_sensitive_name  # noqa: PLC0415
+
+        takes_some = any(_TAKES_CREDENTIALS in parameter.opts for parameter in self.get_params(ctx))
+        return takes_some and is_sensitive_name(flag)
 
     def _without_values(self, ctx: click.Context, args: Sequence[str]) -> Iterator[str]:
         """Yield what says the same without '='. Off is the flag's opposite, or nothing where it has none.

@@ -63,6 +63,12 @@ def needed_keys(spec: DefinitionSpec, method: AuthMethod, config: Mapping[str, A
     return tuple(_in_words(key, method, fields.get(key.name, {})) for key in found.values())
 
 
+def credential_keys(spec: DefinitionSpec, config: Mapping[str, Any]) -> tuple[SecretKey, ...]:
+    """Return what a Secret may hold for any of the methods: their keys, and the schema's secret fields."""
+    fields = [SecretKey(name, "") for name in secret_fields(spec.config_schema)]
+    return (*fields, *(key for method in spec.auth_methods for key in _keys_of(method, config)))
+
+
 def _keys_of(method: AuthMethod, config: Mapping[str, Any]) -> tuple[SecretKey, ...]:
     return method_type(method).secret_keys(rendered_settings(method, config))
 

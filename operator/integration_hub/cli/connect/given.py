@@ -14,10 +14,11 @@ from typing import Any, Final, NamedTuple
 
 import click
 
+from integration_hub.auth.flow import SecretKey
 from integration_hub.cli.errors import Exit, HubError
-from integration_hub.config.profile import secret_fields
 from integration_hub.config.values import choices, did_you_mean
 from integration_hub.forms.config import key_of
+from integration_hub.forms.credentials import credential_keys
 from integration_hub.forms.interview import (
     DISPLAY_NAME,
     METHOD,
@@ -156,12 +157,9 @@ class Given:
 
     def _set_one(self, answers: Answers, said: _Said) -> Answers | None:
         """Return the answers with what was said; None where there is no such question, perhaps not yet."""
-        if said.path[0] in secret_fields(self._interview.spec.config_schema):
-            self._mistakes.append(
-                f"{said.flag} is a secret and does not stand on a command line or in a file of values: give it with"
-                f" --secret-from-file {said.path[0]}=FILE or --secret-from-env {said.path[0]}=VARIABLE. If a real one"
-                " stood there, get a new one: others may have seen it."
-            )
+        credential = self._credential(said.path[0], answers)
+        if credential is not None:
+            self._mistakes.append(_in_the_secret(said.flag, credential))
             return answers
         form = self._interview.form(answers)
         gate = self._interview.question(key_of(said.path[0]), answers)
@@ -183,6 +181,14 @@ class Given:
             return answers
         self.keys.add(question.key)
         return answers.with_answer(question.key, value)
+
+    def _credential(self, name: str, answers: Answers) -> SecretKey | None:
+        """Return the key of the Secret that a name means, however it is spelled; None where it means a field."""
+        form = self._interview.form(answers)
+        if name in form.names:
+            return None
+        known = credential_keys(self._interview.spec, form.effective(answers))
+        return next((key for key in known if _spelled_alike(key.name, name)), None)
 
     def _unknown(self, said: _Said, answers: Answers) -> str:
         form = self._interview.form(answers)
@@ -313,6 +319,25 @@ def _no_question(key: str, flag: str, interview: Interview) -> str:
         name = interview.spec.auth_methods[0].name
         return f"{flag} says nothing here: the definition has just one auth method, '{name}'. Leave it out."
     return f"{flag} says nothing here: {_WHY_NOT.get(key, 'nobody asks for it')}. Leave it out."
+
+
+def _in_the_secret(flag: str, key: SecretKey) -> str:
+    way = f"give it with --secret-from-file {key.name}=FILE or --secret-from-env {key.name}=VARIABLE."
+    if key.public:
+        return f"{flag} belongs into the Secret: {way}"
+    return (
+        f"{flag} is a secret and does not stand on a command line or in a file of values: {way} If a real one stood"
+        " there, get a new one: others may have seen it."
+    )
+
+
+def _spelled_alike(one: str, other: str) -> bool:
+    """Tell whether two names differ in nothing but the way of joining their words, as apiKey and api-key do."""
+    return _run_together(one) == _run_together(other)
+
+
+def _run_together(name: str) -> str:
+    return name.replace("-", "").replace("_", "").lower()
 
 
 def _typed(question: Question, value: Any) -> Any:
