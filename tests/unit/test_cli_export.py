@@ -63,6 +63,13 @@ def test_a_key_is_named_in_the_words_of_the_external_system() -> None:
     assert "#   # apiKey: Secret key. In the console under Settings > API." in found
 
 
+def test_words_of_a_definition_do_not_steer_the_terminal() -> None:
+    told = {"key": "apiKey", "displayName": "Key\x1b]0;owned\x07 \u202eend", "description": "Here\x1b[2J."}
+    found = lines(definition({**KEY, "credentials": [told]}))
+    assert "#   # apiKey: Key\ufffd]0;owned\ufffd \ufffdend. Here\ufffd[2J." in found
+    assert all(line.isprintable() for line in found)
+
+
 def test_a_secret_field_of_the_configuration_is_a_key_of_the_secret() -> None:
     secret = {"type": "string", "title": "Signing secret", "x-hub-secret": True}
     found = lines(definition(properties={"signing": secret}, required=["signing"]))

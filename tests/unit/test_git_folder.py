@@ -64,6 +64,20 @@ def test_an_example_is_never_applied_and_its_command_names_every_required_key() 
     assert "| `apiKey` | Secret key. Settings > API \\| Keys. |" in found["README.md"]
 
 
+def test_words_of_a_definition_do_not_steer_the_terminal_of_a_reader() -> None:
+    steering = "Key\x1b]0;owned\x07 \u202eend"
+    keys = (
+        NeededKey(SecretKey("apiKey", "the key"), steering, "Here\x1b[2J."),
+        NeededKey(SecretKey("note", "a note", required=False), f"{steering}\nkind: Pod"),
+    )
+    found = folder(keys=keys, system=steering)
+    readme = found["README.md"]
+    assert "| `apiKey` | Key\ufffd]0;owned\ufffd \ufffdend. Here\ufffd[2J. |" in readme
+    assert readme.replace("\n", "").isprintable()
+    example = found["secret.example.yaml"]
+    assert example.endswith("\n  # note: <Key\ufffd]0;owned\ufffd \ufffdend kind: Pod>  (optional)\n")
+
+
 def test_an_external_secret_asks_for_each_required_key_and_makes_the_type_that_is_needed() -> None:
     found = folder(format="external-secret", secret_type="kubernetes.io/tls")
     made = yaml.safe_load(found["external-secret.yaml"])

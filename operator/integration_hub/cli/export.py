@@ -12,6 +12,7 @@ from integration_hub.cli.flags import HELP, output_flag
 from integration_hub.cli.naming import DEFINITION
 from integration_hub.cli.output import Form, as_list, write
 from integration_hub.cli.terminal import Screen
+from integration_hub.config.plain_text import clean
 from integration_hub.flags import Command
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def secret_example(instance: Raw, definition: Raw | None) -> Iterator[str]:
     for key in needed:
         optional = "" if key.key.required else " (optional)"
         words = f"{key.title}. {key.help}" if key.help else key.title
-        yield f"#   # {key.key.name}{optional}: {' '.join(words.split())}"
+        yield f"#   # {key.key.name}{optional}: {clean(' '.join(words.split()))}"
     if not needed:
         yield "#   # KEY: the keys that the auth method asks for"
     of_type = f" --type={type_}" if type_ else ""

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import yaml
 
+from integration_hub.config.plain_text import clean
 from integration_hub.forms.credentials import NeededKey
 from integration_hub.shell.kustomization import Listing
 from integration_hub.shell.manifests import as_manifest
@@ -106,8 +107,9 @@ def _definition(folder: Folder, text: str) -> str:
     metadata = definition["metadata"]
     metadata["annotations"] = {**metadata.get("annotations", {}), **_STAYS}
     text = as_manifest(definition)
+    system = _in_a_line(folder.system)
     return (
-        f"# {folder.system} as the catalog describes it, since the cluster did not have it when this folder was made.\n"
+        f"# {system} as the catalog describes it, since the cluster did not have it when this folder was made.\n"
         f"# All namespaces share it: {README} says who may apply it, and where else it may stand.\n{text}"
     )
 
@@ -136,7 +138,9 @@ def _example_secret(folder: Folder) -> str:
             "stringData": required,
         }
     )
-    return text + "".join(f"  # {needed.key.name}: <{needed.title}>  (optional)\n" for needed in optional)
+    return text + "".join(
+        f"  # {needed.key.name}: <{_in_a_line(needed.title)}>  (optional)\n" for needed in optional
+    )
 
 
 def _external_secret(folder: Folder) -> str:
@@ -184,7 +188,8 @@ def _readme(folder: Folder, secret_files: Sequence[str]) -> str:
         ),
         f"To change it, run `hub edit {name} -n {namespace} -o .` in this folder, or edit `{INSTANCE}`.",
     ]
-    return "\n\n".join(parts) + "\n"
+    # Who reads it in a terminal sees words of the definition and of the connection.
+    return clean("\n\n".join(parts) + "\n")
 
 
 def _definition_steps(folder: Folder) -> list[str]:
@@ -256,8 +261,12 @@ _MAKE_IT: Final = (
 
 def _key_row(needed: NeededKey) -> str:
     optional = "" if needed.key.required else " (optional)"
-    told = " ".join(f"{needed.title}. {needed.help}".split()).replace("|", "\\|")
-    return f"| `{needed.key.name}`{optional} | {told.rstrip()} |"
+    told = _in_a_line(f"{needed.title}. {needed.help}").replace("|", "\\|")
+    return f"| `{needed.key.name}`{optional} | {told} |"
+
+
+def _in_a_line(words: str) -> str:
+    return clean(" ".join(words.split()))
 
 
 def _consent_steps(folder: Folder) -> list[str]:
