@@ -11,7 +11,8 @@ from integration_hub.adapters import shipped
 from integration_hub.catalog.loader import Raw, read_object
 from integration_hub.catalog.vendor import Kind, Vendor
 from integration_hub.catalog.vendor_rules import read_vendor
-from integration_hub.forms.interview import METHOD, NAME, SECRET_KEY, TEMPLATE, Interview
+from integration_hub.forms.interview import Interview
+from integration_hub.forms.keys import METHOD, NAME, SECRET_KEY, TEMPLATE
 from integration_hub.forms.manifests import instance_manifest, secret_manifest
 from integration_hub.forms.question import Answers, Question
 from integration_hub.reconcile.admission import Verdict, verdict_on_instance

@@ -8,44 +8,35 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any
 
 from integration_hub.config.validation import ConfigValidator
-from integration_hub.config.values import choices
-from integration_hub.forms.checks import each, key_value, one_line, one_of, scope_problem
+from integration_hub.forms.checks import each, one_line, one_of, scope_problem
 from integration_hub.forms.config import ConfigForm
 from integration_hub.forms.credentials import (
     NeededKey,
     credentials_problem,
-    fits,
     method_type,
     needed_keys,
     rendered_settings,
 )
+from integration_hub.forms.keys import (
+    DISPLAY_NAME,
+    DROP,
+    METHOD,
+    NAME,
+    ROLES,
+    SCOPE_ID,
+    SCOPE_TYPE,
+    SCOPES,
+    SECRET_KEY,
+    TEMPLATE,
+)
 from integration_hub.forms.naming import display_name_problem, free_name, object_name, object_name_problem
 from integration_hub.forms.question import Answers, Choice, Kind, Page, Question
-from integration_hub.forms.surroundings import Current, SecretSeen, Surroundings
+from integration_hub.forms.secret import SecretForm
+from integration_hub.forms.surroundings import Current, Surroundings
 from integration_hub.model.definition import AuthMethod, ConfigTemplate, DefinitionSpec
-
-TEMPLATE: Final = "template"
-METHOD: Final = "auth.method"
-SCOPES: Final = "auth.scopes"
-DISPLAY_NAME: Final = "displayName"
-NAME: Final = "name"
-SECRET_USE: Final = "secret.use"
-SECRET_NAME: Final = "secret.name"
-SECRET_DO: Final = "secret.do."
-SECRET_KEY: Final = "secret.key."
-SCOPE_TYPE: Final = "scope.type"
-SCOPE_ID: Final = "scope.id"
-ROLES: Final = "roles"
-DROP: Final = "drop."
-
-NEW_SECRET: Final = "new Secret"
-"""No Secret can be called so."""
-KEEP: Final = "keep"
-REPLACE: Final = "replace"
-REMOVE: Final = "remove"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,57 +114,31 @@ class Interview:
 
     def secret_name(self, answers: Answers) -> str | None:
         """Return the Secret's name, None where no Secret is needed."""
-        if not self.keys(answers):
-            return None
-        used = self._used(answers)
-        return str(answers.get(SECRET_NAME) or self._proposed_secret(answers)) if used == NEW_SECRET else used
+        return self._secret(answers).name(answers)
 
     def is_new_secret(self, answers: Answers) -> bool:
         """Tell whether a Secret is made."""
-        return bool(self.keys(answers)) and self._used(answers) == NEW_SECRET
+        return self._secret(answers).is_new(answers)
 
     def entered(self, answers: Answers) -> dict[str, str]:
         """Return the values of the Secret's keys that were entered and are to be written, by key."""
-        found = {}
-        for needed in self.keys(answers):
-            value = answers.get(SECRET_KEY + needed.key.name)
-            if value is not None and self._is_entered(needed, answers):
-                found[needed.key.name] = str(value)
-        return found
+        return self._secret(answers).entered(answers)
 
     def removed(self, answers: Answers) -> tuple[str, ...]:
         """Return the keys that are to be taken out of the Secret."""
-        stored = self._stored(answers)
-        if stored is None:
-            return ()
-        return tuple(
-            needed.key.name
-            for needed in self.keys(answers)
-            if needed.key.name in stored.keys and answers.get(SECRET_DO + needed.key.name) == REMOVE
+        return self._secret(answers).removed(answers)
+
+    def _secret(self, answers: Answers) -> SecretForm:
+        """Return the part that asks for the credentials."""
+        method = self.method(answers)
+        return SecretForm(
+            Page(f"Credentials: {_method_title(method)}", method.description or ""),
+            self.keys(answers),
+            self.secret_type(answers),
+            self.name(answers),
+            self.surroundings,
+            self.current,
         )
-
-    def _used(self, answers: Answers) -> str:
-        """Return the name of the Secret that is used as it is, or NEW_SECRET."""
-        return str(answers.get(SECRET_USE) or self._current_secret() or NEW_SECRET)
-
-    def _current_secret(self) -> str | None:
-        return self.current.secret_name if self.current is not None else None
-
-    def _stored(self, answers: Answers) -> SecretSeen | None:
-        """Return the current connection's Secret, if it goes on using that."""
-        if self.current is None or self._used(answers) != self._current_secret():
-            return None
-        return self.current.secret
-
-    def _is_entered(self, needed: NeededKey, answers: Answers) -> bool:
-        used = self._used(answers)
-        if used == NEW_SECRET:
-            return True
-        if used != self._current_secret():
-            return False
-        stored = self._stored(answers)
-        is_open = stored is not None and needed.key.name not in stored.keys
-        return is_open or answers.get(SECRET_DO + needed.key.name) == REPLACE
 
     # Questions
 
@@ -187,7 +152,7 @@ class Interview:
         yield from self.form(answers).questions(answers)
         yield from self._method_questions(answers)
         yield from self._name_questions(answers)
-        yield from self._secret_questions(answers)
+        yield from self._secret(answers).questions(answers)
         yield from self._scope_questions(answers)
 
     def question(self, key: str, answers: Answers) -> Question | None:
@@ -305,11 +270,6 @@ class Interview:
         words = str(answers.get(DISPLAY_NAME) or self._proposed_display_name(answers))
         return free_name(object_name(words, otherwise=self.definition[:50]), list(self.surroundings.names))
 
-    def _proposed_secret(self, answers: Answers) -> str:
-        if self.current is not None and self.current.is_secret_gone:
-            return str(self.current.secret_name)
-        return free_name(f"{self.name(answers)}-credentials", list(self.surroundings.secrets or ()))
-
     def _display_name_problem(self, value: Any) -> str | None:
         own = self.current.name if self.current is not None else None
         taken = {shown: name for name, shown in self.surroundings.names.items() if name != own}
@@ -320,91 +280,6 @@ class Interview:
     def _name_problem(self, value: Any) -> str | None:
         if value in self.surroundings.names:
             return f"is taken: there is an IntegrationInstance '{value}'; take another, or change it with 'hub edit'"
-        return object_name_problem(str(value))
-
-    def _secret_questions(self, answers: Answers) -> Iterator[Question]:
-        keys = self.keys(answers)
-        if not keys:
-            return
-        method = self.method(answers)
-        page = Page(f"Credentials: {_method_title(method)}", method.description or "")
-        yield from self._use_question(keys, page, answers)
-        used = self._used(answers)
-        if used == NEW_SECRET:
-            yield Question(
-                SECRET_NAME,
-                "Name of the Secret",
-                page=page,
-                flag="--secret-name ...",
-                required=True,
-                fallback=self._proposed_secret(answers),
-                is_asked=False,
-                check=self._secret_name_problem,
-            )
-        stored = self._stored(answers)
-        is_current = used != NEW_SECRET and used == self._current_secret()
-        if is_current and self.current is not None and self.current.is_secret_gone:
-            return
-        for needed in keys:
-            if is_current and (stored is None or needed.key.name in stored.keys):
-                yield _keep_question(needed, page, stored, self._others(used))
-            if self._is_entered(needed, answers):
-                yield self._key_question(needed, page, answers)
-
-    def _others(self, secret: str) -> tuple[str, ...]:
-        """Return the names of the other connections that use a Secret."""
-        own = self.current.name if self.current is not None else None
-        return tuple(name for name in self.surroundings.users.get(secret, ()) if name != own)
-
-    def _use_question(self, keys: tuple[NeededKey, ...], page: Page, answers: Answers) -> Iterator[Question]:
-        wanted = self.secret_type(answers)
-        current = self._current_secret()
-        fitting = [
-            seen.name
-            for seen in (self.surroundings.secrets or {}).values()
-            if seen.name != current and not seen.is_made and fits(keys, seen.keys, seen.type, wanted)
-        ]
-        is_gone = self.current is not None and self.current.is_secret_gone
-        words = (
-            f"The one that it names, '{current}', which does not exist"
-            if is_gone
-            else f"The one that it has, '{current}'"
-        )
-        options = [Choice(current, words)] if current is not None else []
-        options += [Choice(NEW_SECRET, "A new Secret")]
-        options += [Choice(name, f"The Secret '{name}'") for name in sorted(fitting)]
-        yield Question(
-            SECRET_USE,
-            "Where are the credentials?",
-            page=page,
-            kind=Kind.CHOICE,
-            help="A Secret that fits can serve several connections.",
-            flag="--secret-name ...",
-            required=True,
-            fallback=current or NEW_SECRET,
-            choices=tuple(options),
-            is_asked=len(options) > 1,
-        )
-
-    def _key_question(self, needed: NeededKey, page: Page, answers: Answers) -> Question:
-        key = needed.key
-        secret = self.secret_name(answers) or ""
-        return Question(
-            SECRET_KEY + key.name,
-            needed.title,
-            page=page,
-            help=needed.help,
-            flag=f"--secret-from-file {key.name}=FILE or --secret-from-env {key.name}=VARIABLE",
-            required=key.required,
-            examples=(needed.example,) if needed.example else (),
-            multiline=key.multiline,
-            secret=True,
-            check=key_value(key, secret),
-        )
-
-    def _secret_name_problem(self, value: Any) -> str | None:
-        if value in (self.surroundings.secrets or {}):
-            return "is the name of a Secret that exists; it is not overwritten: take another, or choose that Secret"
         return object_name_problem(str(value))
 
     def _scope_questions(self, answers: Answers) -> Iterator[Question]:
@@ -501,34 +376,3 @@ def _answer_problem(question: Question, answers: Answers) -> str | None:
 
 def _method_title(method: AuthMethod) -> str:
     return method.display_name or method.name
-
-
-def _keep_question(
-    needed: NeededKey, page: Page, stored: SecretSeen | None, others: tuple[str, ...]
-) -> Question:
-    options = [Choice(KEEP, "Keep it"), Choice(REPLACE, "Replace it by a new value")]
-    if not needed.key.required and stored is not None:
-        options.append(Choice(REMOVE, "Remove it"))
-    return Question(
-        SECRET_DO + needed.key.name,
-        f"{needed.title}, which is stored",
-        page=page,
-        kind=Kind.CHOICE,
-        help=" ".join(_about_stored(stored, others)),
-        flag=f"--secret-from-file {needed.key.name}=FILE",
-        required=True,
-        fallback=KEEP,
-        choices=tuple(options),
-    )
-
-
-def _about_stored(stored: SecretSeen | None, others: tuple[str, ...]) -> Iterator[str]:
-    """Yield what there is to know before a stored value is replaced."""
-    if stored is None:
-        yield "Whether it is stored cannot be seen: you may not read the Secret."
-    else:
-        yield f"Stored, changed {stored.changed}." if stored.changed else "Stored."
-    if others:
-        yield f"What is changed here is changed for others, too: {choices(others)}."
-    if stored is not None and stored.keeper is not None:
-        yield f"{stored.keeper} keeps the Secret: what is replaced here alone does not last."

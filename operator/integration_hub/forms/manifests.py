@@ -6,7 +6,8 @@ import base64
 from collections.abc import Mapping
 from typing import Any, Final
 
-from integration_hub.forms.interview import (
+from integration_hub.forms.interview import Interview
+from integration_hub.forms.keys import (
     DISPLAY_NAME,
     DROP,
     METHOD,
@@ -16,7 +17,6 @@ from integration_hub.forms.interview import (
     SCOPES,
     SECRET_USE,
     TEMPLATE,
-    Interview,
 )
 from integration_hub.forms.question import Answers
 from integration_hub.forms.surroundings import Current

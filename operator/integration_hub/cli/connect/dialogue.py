@@ -11,7 +11,8 @@ from integration_hub.cli.errors import HubError
 from integration_hub.cli.terminal import Screen, cut
 from integration_hub.config.plain_text import clean, one_line
 from integration_hub.config.values import choices
-from integration_hub.forms.interview import SECRET_DO, SECRET_KEY, SECRET_NAME, SECRET_USE, Interview
+from integration_hub.forms.interview import Interview
+from integration_hub.forms.keys import SECRET_DO, SECRET_KEY, SECRET_NAME, SECRET_USE
 from integration_hub.forms.question import Answers, Page, Question, about, shown
 
 SHOWN_OFFERS: Final = 12

@@ -19,7 +19,8 @@ from integration_hub.cli.errors import Exit, HubError
 from integration_hub.config.values import choices, did_you_mean
 from integration_hub.forms.config import key_of
 from integration_hub.forms.credentials import credential_keys
-from integration_hub.forms.interview import (
+from integration_hub.forms.interview import Interview
+from integration_hub.forms.keys import (
     DISPLAY_NAME,
     METHOD,
     NAME,
@@ -34,7 +35,6 @@ from integration_hub.forms.interview import (
     SECRET_NAME,
     SECRET_USE,
     TEMPLATE,
-    Interview,
 )
 from integration_hub.forms.question import AnswerError, Answers, Question, checked, fits, read_answer
 
