@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from integration_hub.model.http import HttpResponse
 from integration_hub.probe import expression_budget as budget
+from integration_hub.probe import expression_patterns as patterns
 from integration_hub.probe import expression_reader as reader
 from integration_hub.probe import expressions
 from integration_hub.probe.expressions import (
@@ -84,7 +85,7 @@ def test_a_rule_is_no_path(text: str) -> None:
 
 
 def test_the_limits_of_the_documentation_are_those_of_the_code() -> None:
-    limits = (reader.MAX_LENGTH, reader.MAX_NESTING, reader.MAX_PATTERN, budget.MAX_STEPS)
+    limits = (reader.MAX_LENGTH, reader.MAX_NESTING, patterns.MAX_PATTERN, budget.MAX_STEPS)
     for number in (*limits, expressions.MAX_TOGETHER):
         assert f"| {number:,} " in DOCS
     for name in (*reader.FUNCTIONS, *reader.METHODS, *reader.MACROS):

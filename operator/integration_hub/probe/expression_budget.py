@@ -12,8 +12,8 @@ from functools import cached_property
 from itertools import chain
 from typing import Any, Final, TypeAlias
 
+from integration_hub.probe.expression_patterns import MAX_PATTERN, pattern_size
 from integration_hub.probe.expression_reader import (
-    MAX_PATTERN,
     Call,
     Choice,
     Collection,
@@ -27,7 +27,6 @@ from integration_hub.probe.expression_reader import (
     Node,
     Operation,
     Suffix,
-    pattern_size,
     static_name,
 )
 

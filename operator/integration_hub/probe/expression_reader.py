@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn, TypeAlias
 
+from integration_hub.probe.expression_patterns import pattern_fault
+
 MAX_LENGTH: Final = 1000
 """Characters of an expression."""
 MAX_NESTING: Final = 20
 """Brackets within brackets."""
-MAX_PATTERN: Final = 3000
-"""Size of a pattern: its characters, those in repeated parts as often as they are repeated."""
 
 FIELDS: Final = ("status", "headers", "json", "text")
 """What `response` has."""
@@ -373,7 +373,7 @@ class _Reader:
     def _check_pattern(self, node: Node, at: int) -> None:
         if not isinstance(node, Literal) or not isinstance(node.value, str):
             raise ExpressionError("matches() takes a pattern that stands in the expression, as text", at)
-        fault = next((fault for has_fault, fault in _PATTERN_FAULTS if has_fault(node.value)), "")
+        fault = pattern_fault(node.value)
         if not fault and not self._is_pattern(node.value):
             fault = "this is no pattern (regular expression)"
         if fault:
@@ -500,52 +500,3 @@ def _character(code: int, at: int) -> str:
     except (ValueError, OverflowError):
         raise ExpressionError("there is no such character", at) from None
     return character
-
-
-# Patterns
-
-_CLASS_SIZES: Final = (
-    (re.compile(r"\\[wWbB]|\[.*\\[wW].*", re.DOTALL), 120),
-    (re.compile(r"\\[dDsS]|\.|\[\^.*|\[.*\\[dDsS].*", re.DOTALL), 20),
-)
-"""How many characters a class counts for: there are letters in all alphabets."""
-
-_PATTERN_TOKEN: Final = re.compile(
-    r"(?P<escape>\\.)|(?P<set>\[\^?(?:[^\]\[\\]|\\.)+\])|(?P<times>\{[^}]*\}?)|(?P<other>.)", re.DOTALL
-)
-_PATTERN_FAULTS: Final[tuple[tuple[Callable[[str], object], str], ...]] = (
-    (re.compile(r"\\[pP]").search, r"'\p' is not supported in a pattern"),
-    (
-        re.compile(r"\(\?(?!:|[ims]+[:)])").search,
-        "in a pattern, '(?' is only followed by ':', or by i, m, s for its flags",
-    ),
-    (
-        lambda pattern: any(found["other"] == "[" for found in _PATTERN_TOKEN.finditer(pattern)),
-        "in a pattern, a '[' or a first ']' within '[...]' needs a backslash",
-    ),
-    (
-        lambda pattern: pattern_size(pattern) > MAX_PATTERN,
-        "the pattern repeats too much; use smaller numbers in '{}'",
-    ),
-)
-"""What keeps a pattern from being bounded."""
-
-
-def pattern_size(pattern: str) -> int:
-    """Return how large the pattern is at most once its '{3}' are written out."""
-    sizes, last = [0], 0
-    for found in _PATTERN_TOKEN.finditer(pattern):
-        part = found[0]
-        if part == "(":
-            sizes.append(1)
-            continue
-        if part == ")" and len(sizes) > 1:
-            last = sizes.pop()
-        elif found["times"]:
-            # White space is allowed within the digits of a number.
-            counts = [int("".join(re.findall("[0-9]", number)) or 0) for number in part.split(",")]
-            last *= max(counts) + 1
-        else:
-            last = next((size for form, size in _CLASS_SIZES if form.fullmatch(part)), 1)
-        sizes[-1] += last
-    return sum(sizes)
