@@ -1,34 +1,22 @@
 """What is known after a test: everything that the diagnosis table asks, computed when it is asked.
 
-Nothing here is shown as it is but what `shown` or `shown_word` has passed.
+Nothing here is shown as it is but what `showing` has passed.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
 from functools import cached_property
 from typing import Any, Final, Literal, NamedTuple
-from urllib.parse import SplitResult, parse_qsl, urljoin, urlsplit
+from urllib.parse import SplitResult, urlsplit
 
-import orjson
-
-from integration_hub.auth.credentials import secret_values
 from integration_hub.auth.flow import Credentials
-from integration_hub.config.hosts import owned_domain
-from integration_hub.config.redaction import (
-    MASK,
-    SecretForms,
-    is_sensitive_name,
-    redact_headers,
-    redact_text,
-    secret_forms,
-)
 from integration_hub.model.http import Failure, FailureKind, HttpRequest, HttpResponse, Outcome
 from integration_hub.model.testing import FailureRule
 from integration_hub.probe import answer_codes as codes
+from integration_hub.probe.clock_skew import MAX_SKEW, clock_skew
 from integration_hub.probe.credential_end import CredentialEnd, credential_end
 from integration_hub.probe.credential_forms import Form, Suspicion, suspicion
 from integration_hub.probe.expressions import (
@@ -49,48 +37,25 @@ from integration_hub.probe.identity import (
 )
 from integration_hub.probe.plan import ProbePlan
 from integration_hub.probe.rate_limits import asked_pause
+from integration_hub.probe.redirects import are_siblings, is_login, redirect
+from integration_hub.probe.showing import Showing
 
 Content = Literal["empty", "json", "html", "text", "other"]
-
-MAX_SKEW: Final = 300.0
-"""Seconds by which clocks may differ; signatures and tokens usually allow for as much."""
 
 SCHEMES: Final = {name.lower(): name for name in ("Basic", "Bearer", "Digest", "Negotiate", "NTLM", "DPoP")}
 """Authentication schemes (RFC 9110 section 11) that we can name; with others we do not know what is meant."""
 
-_WORD: Final = re.compile(r"[A-Za-z0-9_.:/-]{1,64}")
 _MEDIA_TYPE: Final = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,40}/[a-z0-9][a-z0-9!#$&^_.+-]{0,60}")
-_HOST: Final = re.compile(r"[A-Za-z0-9.:\[\]-]{1,100}")
 _QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
 _CHALLENGE: Final = re.compile(r"(?:^|,)\s*([A-Za-z][A-Za-z0-9-]*)(?=\s+[^\s=,]|\s*(?:,|$))")
+_HOST: Final = re.compile(r"[A-Za-z0-9.:\[\]-]{1,100}")
 _HTML: Final = re.compile(rb"\s*(?:<!--.{0,200}?-->\s*)?<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
 _PASSWORD_FIELD: Final = re.compile(rb"<input\b[^<>]{0,300}\btype\s*=\s*[\"']?password", re.IGNORECASE)
-_LOGIN_PATH: Final = re.compile(
-    r"(?:^|[/._-])(?:log-?_?in|sign-?_?in|log-?on|sso|saml2?|idp|oauth2?/(?:v\d/)?authorize)(?:[/._?-]|$)",
-    re.IGNORECASE,
-)
-_LOGIN_HOST: Final = re.compile(r"(?:login|signin|sso|idp|auth|accounts?|id)\.", re.IGNORECASE)
 _READS_JSON: Final = re.compile(r"\bresponse\s*(?:\.\s*json\b|\[\s*[\"']json[\"']\s*\])")
 
 
 _METADATA: Final = "/.well-known/"
 """Where an issuer has its metadata (RFC 8615)."""
-
-_SECRET_PARAMETERS: Final = frozenset({"code", "token"})
-"""Of token requests, beside those whose name says it."""
-
-
-def _asked_with(request: HttpRequest) -> Iterator[str]:
-    """Yield the secrets in a token request's body: codes, verifiers and refresh tokens stand in nobody's Secret."""
-    body = request.body or b""
-    try:
-        read = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        read = None
-    found = read.items() if isinstance(read, dict) else parse_qsl(body.decode("utf-8", "replace"))
-    for name, value in found:
-        if isinstance(value, str) and (name in _SECRET_PARAMETERS or is_sensitive_name(name)):
-            yield value
 
 
 class BrokenRule(NamedTuple):
@@ -134,45 +99,8 @@ class Facts:
             Facts(plan, (control,), now=now, credentials=credentials) if control is not None else None
         )
         """The same of the request that was made once more without the credential, None where it was not."""
+        self.showing = Showing(credentials, sent, is_token=self.is_token)
         self._undecided = ""
-
-    # -- Showing ---------------------------------------------------------------------------------------
-
-    @cached_property
-    def secrets(self) -> tuple[str, ...]:
-        """What must not be shown: the Secret's values, and what was made or got of them and then sent."""
-        headers = self.sent.headers if self.sent else {}
-        masked = redact_headers(headers)
-        sent = (headers[name] for name, value in masked.items() if value == MASK)
-        return (
-            *secret_values(self.credentials),
-            *(part for value in sent for part in (value, value.split(" ")[-1])),
-            *(_asked_with(self.sent) if self.sent is not None and self.is_token else ()),
-        )
-
-    @cached_property
-    def _forms(self) -> SecretForms:
-        """All forms of the secrets: some ten texts of each answer are masked."""
-        return secret_forms(self.secrets)
-
-    def masked(self, text: str) -> str:
-        """Return a text of ours without the secrets that have got into it, and otherwise as it is."""
-        for form in self._forms:
-            text = text.replace(form, MASK)
-        return text
-
-    def shown(self, text: str, limit: int) -> str:
-        """Return a text of the other side as it may be shown: one line, masked, at most `limit` characters."""
-        line = "".join(character if character.isprintable() else " " for character in text[:2000]).strip()
-        masked = redact_text(line, self._forms)
-        return masked if len(masked) <= limit else masked[: limit - 1] + "…"
-
-    def shown_word(self, text: str, pattern: re.Pattern[str] = _WORD) -> str | None:
-        """Return a word of the other side if it has the form that is expected and nothing of a secret, else None."""
-        if not pattern.fullmatch(text) or redact_text(text, self._forms) != text:
-            return None
-        lowered = text.lower()
-        return None if any(lowered in secret.lower() for secret in self.secrets) else text
 
     # -- The request -----------------------------------------------------------------------------------
 
@@ -239,7 +167,7 @@ class Facts:
     def media_type(self) -> str:
         """What the answer says it is, like 'text/html'; empty where that has not the form of one."""
         media_type = self.headers.get("content-type", "").partition(";")[0].strip().lower()
-        return self.shown_word(media_type, _MEDIA_TYPE) or ""
+        return self.showing.word(media_type, _MEDIA_TYPE) or ""
 
     @cached_property
     def content(self) -> Content:
@@ -326,7 +254,7 @@ class Facts:
     def error_code(self) -> str | None:
         """The external system's error code if it may be shown; a number that only repeats the status tells nothing."""
         found = [self._named_code or "", *codes.codes_in(self._error)]
-        shown = (self.shown_word(code) for code in found if code != str(self.status))
+        shown = (self.showing.word(code) for code in found if code != str(self.status))
         return next((code for code in shown if code), None)
 
     @cached_property
@@ -413,18 +341,8 @@ class Facts:
 
     @cached_property
     def skew(self) -> float | None:
-        """Seconds by which the other side's clock is ahead of ours; None where it does not tell its time.
-
-        An answer out of a cache tells an old time.
-        """
-        if "age" in self.headers:
-            return None
-        try:
-            moment = parsedate_to_datetime(self.headers.get("date", ""))
-            moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-            return (moment - self.now).total_seconds()
-        except (ValueError, TypeError, OverflowError, IndexError):
-            return None
+        """Seconds by which the other side's clock is ahead of ours; None where it does not tell its time."""
+        return clock_skew(self.headers, self.now)
 
     @property
     def is_skewed(self) -> bool:
@@ -434,36 +352,23 @@ class Facts:
     @cached_property
     def location(self) -> SplitResult | None:
         """Where a redirect points to."""
-        text = self.headers.get("location", "")
-        if self.status // 100 != 3 or not text:  # noqa: PLR2004 - HTTP's class of redirects
-            return None
-        try:
-            place = urlsplit(urljoin(self.asked.geturl(), text[:2000]))
-        except ValueError:
-            return None
-        return place if place.hostname else None
+        return redirect(self.status, self.headers, self.asked)
 
     @cached_property
     def location_host(self) -> str | None:
         """The host of `location`, if it may be shown."""
         host = self.location.hostname if self.location else None
-        return self.shown_word(host, _HOST) if host else None
+        return self.showing.word(host, _HOST) if host else None
 
     @cached_property
     def is_sent_to_login(self) -> bool:
         """Whether a redirect points to a page where people sign in."""
-        place = self.location
-        if place is None:
-            return False
-        return bool(_LOGIN_PATH.search(place.path) or _LOGIN_HOST.match(place.hostname or ""))
+        return self.location is not None and is_login(self.location)
 
     @cached_property
     def is_sent_to_sibling(self) -> bool:
         """Whether a redirect points to another host of the same domain, other than by a 'www.'."""
-        there, here = (self.location.hostname if self.location else None), self.asked.hostname
-        if not there or not here or _bare(there) == _bare(here):
-            return False
-        return bool(owned_domain(here)) and owned_domain(there) == owned_domain(here)
+        return self.location is not None and are_siblings(self.location.hostname, self.asked.hostname)
 
     # -- What the test demands -------------------------------------------------------------------------
 
@@ -510,8 +415,8 @@ class Facts:
         """Who we are connected as."""
         place = self.plan.test.identity
         if place and self.response is not None and is_expression(place):
-            return evaluated_identity(place, self._shown_document, self._forms)
-        return self._read(self.plan.test.identity, parse_identity, self._forms)
+            return evaluated_identity(place, self._shown_document, self.showing.forms)
+        return self._read(self.plan.test.identity, parse_identity, self.showing.forms)
 
     @cached_property
     def credential_end(self) -> CredentialEnd | None:
@@ -528,8 +433,8 @@ class Facts:
         if self.response is None:
             return answer
         body = self.body.decode("utf-8", "replace")
-        headers = {name: self.masked(value) for name, value in self.headers.items()}
-        masked = self.masked(body)
+        headers = {name: self.showing.masked(value) for name, value in self.headers.items()}
+        masked = self.showing.masked(body)
         if masked == body and headers == dict(self.headers):
             return answer
         return Document(HttpResponse(self.status, headers, masked.encode()), self.plan.config)
@@ -562,7 +467,3 @@ def _ends_early(text: str) -> bool:
         elif character in "}]" and (not expected or expected.pop() != character):
             return False
     return in_string or bool(expected)
-
-
-def _bare(host: str) -> str:
-    return host.removeprefix("www.")

@@ -127,12 +127,15 @@ def _words(facts: Facts) -> dict[str, object]:
     plan, broken = facts.plan, facts.broken_rule if facts.response and not facts.is_token else None
     token_url = f"The token URL at {facts.host}" if facts.host else "The token URL"
     return {
-        "host": token_url if facts.is_token and facts.response else facts.masked(facts.host) or "The address",
+        "host": token_url
+        if facts.is_token and facts.response
+        else facts.showing.masked(facts.host) or "The address",
         "token_url": token_url,
         "request": "the request for a token" if facts.is_token else _request_words(facts),
         "status": _status_words(facts.status),
         "expected": " or ".join(map(str, plan.test.expect.status)),
-        "detail": facts.shown(facts.failure.detail if facts.failure else "", MAX_RULE) or "no further detail",
+        "detail": facts.showing.line(facts.failure.detail if facts.failure else "", MAX_RULE)
+        or "no further detail",
         "key": facts.suspicion.key if facts.suspicion else "",
         "skew": _skew_words(facts.skew or 0.0),
         "wanted": " or ".join(facts.wanted_schemes),
@@ -148,7 +151,9 @@ def _words(facts: Facts) -> dict[str, object]:
 
 def _request_words(facts: Facts) -> str:
     # Masked before it is cut: people do paste a credential into their configuration, and so into the path.
-    path = facts.masked(facts.plan.request.url.partition("://")[2].partition("/")[2].partition("?")[0])
+    path = facts.showing.masked(
+        facts.plan.request.url.partition("://")[2].partition("/")[2].partition("?")[0]
+    )
     shown = path if len(path) < MAX_PATH else path[: MAX_PATH - 1] + "…"
     return f"{facts.plan.request.method} /{shown}"
 

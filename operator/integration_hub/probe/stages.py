@@ -167,7 +167,7 @@ def _is_reused(facts: Facts) -> bool:
 def _fault(facts: Facts) -> Evidence:
     """Return why no answer came, in the adapter's own words."""
     detail = facts.failure.detail if facts.failure else ""
-    return {"fault": facts.shown(detail, _LONG)} if detail else {}
+    return {"fault": facts.showing.line(detail, _LONG)} if detail else {}
 
 
 def _addresses(transport: Transport) -> Evidence:
@@ -191,7 +191,7 @@ def _tls_evidence(facts: Facts, transport: Transport) -> Evidence:
             "notAfter": certificate.not_after,
             "names": ", ".join(certificate.names),
         }
-    return {name: facts.shown(value, _LONG) for name, value in found.items() if value}
+    return {name: facts.showing.line(value, _LONG) for name, value in found.items() if value}
 
 
 def _answer_evidence(facts: Facts) -> Evidence:
