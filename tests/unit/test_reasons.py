@@ -29,6 +29,37 @@ TOOL, PAGE = ROOT / "tools" / "generate_docs.py", ROOT / "docs" / "conditions.md
 TROUBLE = ROOT / "docs" / "troubleshooting.md"
 TYPES = {c.READY, c.RECONCILING, c.STALLED, c.DELIVERED, *c.DOMAIN_CONDITIONS}
 
+TELL_OF_THE_CONNECTION = {
+    Reason.HOST_NOT_FOUND,
+    Reason.CONNECTION_REFUSED,
+    Reason.HOST_UNREACHABLE,
+    Reason.CONNECT_TIMEOUT,
+    Reason.TLS_NOT_YET_VALID,
+    Reason.TLS_TIMEOUT,
+    Reason.TLS_FAILED,
+    Reason.RESPONSE_TIMEOUT,
+    Reason.CONNECTION_LOST,
+    Reason.TOKEN_ENDPOINT_UNAVAILABLE,
+    Reason.RESPONSE_TRUNCATED,
+    Reason.REQUEST_TIMEOUT,
+    Reason.CONFLICT,
+    Reason.SERVER_ERROR,
+    Reason.GATEWAY_ERROR,
+    Reason.SERVICE_UNAVAILABLE,
+    Reason.JSON_TRUNCATED,
+}
+"""May pass by themselves, and say nevertheless that the connection does not work now."""
+
+MAY_BE_ASKED_AGAIN = {
+    Reason.CREDENTIAL_UNPROVEN,
+    Reason.CLOCK_SKEW,
+    Reason.CLIENT_ADDRESS_BLOCKED,
+    Reason.TOKEN_REQUEST_REJECTED,
+    Reason.TOKEN_ENDPOINT_NOT_FOUND,
+    Reason.TOKEN_ANSWER_INVALID,
+}
+"""Stand at Authenticated and wait for a person, though not because of the credential: no account is locked by it."""
+
 every_reason = pytest.mark.parametrize("reason", list(Reason))
 
 
@@ -74,6 +105,22 @@ class TestTable:
     def test_what_could_not_be_told_is_tried_again(self) -> None:
         assert COULD_NOT_TELL <= SELECTABLE
         assert {REASONS[reason].course for reason in COULD_NOT_TELL} == {Course.RETRYING}
+
+    def test_of_what_is_tried_again_each_reason_is_said_to_tell_something_or_not(self) -> None:
+        retried = {reason for reason in SELECTABLE if REASONS[reason].course is Course.RETRYING}
+        assert not COULD_NOT_TELL & TELL_OF_THE_CONNECTION
+        assert retried == COULD_NOT_TELL | TELL_OF_THE_CONNECTION
+
+    def test_of_what_waits_at_authenticated_each_reason_is_said_to_be_of_a_dead_credential_or_not(
+        self,
+    ) -> None:
+        waiting = {
+            reason
+            for reason in SELECTABLE
+            if REASONS[reason].course is Course.STALLED and REASONS[reason].conditions == (c.AUTHENTICATED,)
+        }
+        assert not DEAD_CREDENTIALS & MAY_BE_ASKED_AGAIN
+        assert waiting == DEAD_CREDENTIALS | MAY_BE_ASKED_AGAIN
 
     def test_credentials_that_are_dead_wait_for_a_person(self) -> None:
         assert DEAD_CREDENTIALS <= SELECTABLE
