@@ -20,6 +20,7 @@ from integration_hub.adapters.kube_api import (
     DEFINITIONS,
     ERROR_STATUS,
     EVENTS,
+    FORBIDDEN,
     INSTANCES,
     PAGE,
     SECRETS,
@@ -154,7 +155,7 @@ class KubeClient:
         except ApiError as error:
             if error.gone:
                 return SecretAnswer(SecretState.NOT_FOUND)
-            if error.status == 403:  # noqa: PLR2004
+            if error.status == FORBIDDEN:
                 return SecretAnswer(SecretState.FORBIDDEN)
             raise
         metadata = raw["metadata"]

@@ -20,6 +20,8 @@ PAGE = 500
 
 ERROR_STATUS = 400
 """The first HTTP status that means that a call was refused, or failed."""
+UNAUTHORIZED, FORBIDDEN, NOT_FOUND, CONFLICT = 401, 403, 404, 409
+"""What an API server refuses calls with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ class ApiError(Exception):
     @property
     def gone(self) -> bool:
         """Whether the object does not exist (any more)."""
-        return self.status == 404  # noqa: PLR2004
+        return self.status == NOT_FOUND
 
 
 def read_answer(content: bytes, method: str, path: str) -> dict[str, Any]:

@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from integration_hub.adapters.kube_api import INSTANCES, ApiError
+from integration_hub.adapters.kube_api import FORBIDDEN, INSTANCES, ApiError
 from integration_hub.cli.cluster import MANAGER, Cluster
 from integration_hub.cli.errors import Exit, HubError, NotFoundError, UnreachableError
 from integration_hub.cli.output import Raw
 from integration_hub.cli.terminal import Screen
-from integration_hub.shell.explaining import CHANGE, FORBIDDEN
+from integration_hub.shell.explaining import CHANGE
 
 LOOK_SECONDS = 0.25
 """Between two looks whether the operator has answered."""

@@ -150,7 +150,7 @@ class _Examination:
 
     def _crds(self) -> Iterator[Finding]:
         # Here, since the models take long to load.
-        from integration_hub.adapters.kube_api import ApiError  # noqa: PLC0415
+        from integration_hub.adapters.kube_api import FORBIDDEN, ApiError  # noqa: PLC0415
         from integration_hub.cli.check_findings import UNKNOWN, Finding, crd_finding  # noqa: PLC0415
         from integration_hub.model.crds import custom_resource_definitions  # noqa: PLC0415
 
@@ -162,7 +162,7 @@ class _Examination:
             except ApiError as error:
                 if error.gone:
                     yield crd_finding(kind, None, ours)
-                elif error.status == 403:  # noqa: PLR2004
+                elif error.status == FORBIDDEN:
                     yield Finding(f"CRD {kind}", UNKNOWN, "You may not look at CRDs.")
                 else:
                     raise self._cluster.explained(error, f"the CRD of {kind}") from error
@@ -188,7 +188,7 @@ class _Examination:
         return finding if needed or finding.result != FAILED else finding._replace(result=UNKNOWN)
 
     def _operators_rights(self) -> Finding:
-        from integration_hub.adapters.kube_api import ApiError, Resource  # noqa: PLC0415 - as above
+        from integration_hub.adapters.kube_api import FORBIDDEN, ApiError, Resource  # noqa: PLC0415 - as above
         from integration_hub.cli.check_findings import UNKNOWN, Finding, rights_finding  # noqa: PLC0415
 
         name, user = "Operator's rights", f"system:serviceaccount:{self._namespace}:{self._account}"
@@ -203,7 +203,7 @@ class _Examination:
                 return Finding(
                     name, UNKNOWN, says, "Name it with --operator-namespace and --service-account."
                 )
-            if error.status != 403:  # noqa: PLR2004
+            if error.status != FORBIDDEN:
                 raise self._cluster.explained(error, "what the operator may do") from error
             return Finding(name, UNKNOWN, "You may not ask what others may do.")
         return rights_finding(
@@ -223,14 +223,14 @@ class _Examination:
             yield words, is_allowed(self._cluster.kube, attributes, user=user)
 
     def _operator(self) -> Finding:
-        from integration_hub.adapters.kube_api import INSTANCES, ApiError, Resource  # noqa: PLC0415 - as above
+        from integration_hub.adapters.kube_api import FORBIDDEN, INSTANCES, ApiError, Resource  # noqa: PLC0415 - as above
         from integration_hub.cli.check_findings import UNKNOWN, Finding, operator_finding  # noqa: PLC0415
 
         kube = self._cluster.kube
         try:
             instances = kube.items(INSTANCES)
         except ApiError as error:
-            if error.status != 403:  # noqa: PLR2004
+            if error.status != FORBIDDEN:
                 raise self._cluster.explained(error, "the list of instances") from error
             try:
                 instances = kube.items(INSTANCES, self._cluster.namespace)

@@ -12,12 +12,12 @@ from typing import Any, Self
 
 import click
 
-from integration_hub.adapters.kube_api import DEFINITIONS, INSTANCES, ApiError, Resource
+from integration_hub.adapters.kube_api import DEFINITIONS, FORBIDDEN, INSTANCES, ApiError, Resource
 from integration_hub.adapters.kube_blocking import BlockingKube
 from integration_hub.cli.connecting import connection_of
 from integration_hub.cli.errors import Exit, HubError, NotFoundError, UnreachableError
 from integration_hub.config.values import choices, did_you_mean
-from integration_hub.shell.explaining import FORBIDDEN, READ, Deed, explanation, reading
+from integration_hub.shell.explaining import READ, Deed, explanation, reading
 
 Raw = dict[str, Any]
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from integration_hub.adapters.kube_api import ApiError, Resource
+from integration_hub.adapters.kube_api import FORBIDDEN, ApiError, Resource
 from integration_hub.adapters.kube_blocking import BlockingKube
 from integration_hub.cli.cluster import Cluster
-from integration_hub.shell.explaining import FORBIDDEN
 
 Raw = Mapping[str, Any]
 

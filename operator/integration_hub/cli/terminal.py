@@ -167,29 +167,44 @@ class Busy:
         self._thread: Thread | None = None
 
     def __enter__(self) -> Self:
+        # The first frame comes late: what is quick does not flicker.
+        self.begin(late=True)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    def begin(self, *, late: bool = False) -> None:
+        """Show it from now on."""
         if self._stream is not None:
             from threading import Event, Thread  # noqa: PLC0415 - few commands wait for anything
 
             self._ended = Event()
-            self._thread = Thread(target=self._turn, args=(self._stream, self._ended), daemon=True)
+            if not late:
+                _write(self._stream, f"{_FRAMES[0]} {self._text} ...")
+            turn = (self._stream, self._ended, late)
+            self._thread = Thread(target=self._turn, args=turn, daemon=True)
             self._thread.start()
-        return self
 
-    def __exit__(self, *_: object) -> None:
+    def end(self) -> None:
+        """Take it away."""
         if self._ended is not None and self._thread is not None:
             self._ended.set()
             self._thread.join()
 
-    def _turn(self, stream: TextIO, ended: Event) -> None:
-        # The first frame comes late: what is quick does not flicker.
+    def _turn(self, stream: TextIO, ended: Event, late: bool) -> None:
         number = 0
         while not ended.wait(_FRAME_SECONDS):
             number += 1
-            stream.write(f"\r\x1b[2K{_FRAMES[number % len(_FRAMES)]} {self._text} ...")
-            stream.flush()
-        if number:
-            stream.write("\r\x1b[2K")
-            stream.flush()
+            _write(stream, f"{_FRAMES[number % len(_FRAMES)]} {self._text} ...")
+        if number or not late:
+            _write(stream, "")
+
+
+def _write(stream: TextIO, line: str) -> None:
+    """Write a line over the last one of a terminal."""
+    stream.write(f"\r\x1b[2K{line}")
+    stream.flush()
 
 
 def _columns(stream: TextIO) -> int | None:

@@ -186,9 +186,11 @@ class _Gathering:
         return Node(relation, SECRETS.kind, name, word, _STATES[word])
 
     def _why_not(self, error: Any, what: str) -> str:
+        from integration_hub.adapters.kube_api import FORBIDDEN  # noqa: PLC0415 - as above
+
         if error.gone:
             return MISSING
-        if error.status == 403:  # noqa: PLR2004
+        if error.status == FORBIDDEN:
             return HIDDEN
         raise self._cluster.explained(error, what) from error
 

@@ -65,7 +65,7 @@ def usage(subject: Subject, output: Form, **flags: Any) -> None:
 def _of_definition(
     cluster: Cluster, name: str, screen: Screen, output: Form, flags: Mapping[str, Any]
 ) -> None:
-    from integration_hub.adapters.kube_api import INSTANCES, ApiError  # noqa: PLC0415 - as above
+    from integration_hub.adapters.kube_api import FORBIDDEN, INSTANCES, ApiError  # noqa: PLC0415 - as above
     from integration_hub.cli.status_report import ready_of  # noqa: PLC0415
     from integration_hub.shell.explaining import reading  # noqa: PLC0415
 
@@ -74,7 +74,7 @@ def _of_definition(
     try:
         found = cluster.kube.items(INSTANCES, namespace, query=query)
     except ApiError as error:
-        if error.status != 403 or namespace:  # noqa: PLR2004
+        if error.status != FORBIDDEN or namespace:
             deed = reading(INSTANCES, "list", namespace=namespace)
             raise cluster.explained(error, "the list of instances", deed) from error
         screen.note(

@@ -12,6 +12,7 @@ from typing import Any, Final
 import structlog
 
 from integration_hub.adapters.kube import SECRETS, ApiError, KubeClient
+from integration_hub.adapters.kube_api import CONFLICT, NOT_FOUND
 from integration_hub.auth.flow import CredentialProblem
 from integration_hub.model.base import API_VERSION, GROUP
 from integration_hub.model.reasons import Reason
@@ -24,7 +25,7 @@ BINDING_OF_LABEL: Final = f"{GROUP}/binding-of"
 MAX_CONFLICTS: Final = 5
 """Writes that somebody else's got in the way of, before it is looked at anew."""
 
-_CONFLICT, _NOT_FOUND, _TOO_MANY, _SERVER = 409, 404, 429, 500
+_TOO_MANY, _SERVER = 429, 500
 _KEPT = (
     "name",
     "namespace",
@@ -66,12 +67,12 @@ class BindingKeeper:
             try:
                 return await self._once(owner, effect)
             except ApiError as error:
-                if error.status in {_CONFLICT, _NOT_FOUND}:
+                if error.status in {CONFLICT, NOT_FOUND}:
                     continue  # it has changed, or come, or gone, since it was read
                 if error.status == _TOO_MANY or not error.status or error.status >= _SERVER:
                     raise
                 return _forbidden(owner, effect, error)
-        raise ApiError(_CONFLICT, "Conflict", f"Secret '{effect.name}' changes all the time")
+        raise ApiError(CONFLICT, "Conflict", f"Secret '{effect.name}' changes all the time")
 
     def _reserved(self, owner: Owner, name: str, source: str | None) -> str | None:
         """Return what else a Secret of that name is for, None where it is free for workloads."""

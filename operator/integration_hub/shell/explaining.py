@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from integration_hub.adapters.kube_api import DEFINITIONS, ApiError, Resource
+from integration_hub.adapters.kube_api import DEFINITIONS, FORBIDDEN, UNAUTHORIZED, ApiError, Resource
 from integration_hub.model.names import API_VERSION
-
-FORBIDDEN = 403
-UNAUTHORIZED = 401
 
 
 class NoSuchObjectError(Exception):

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import structlog
 
 from integration_hub.adapters.kube import FIELD_MANAGER, SECRETS, ApiError, KubeClient, Resource
+from integration_hub.adapters.kube_api import CONFLICT, FORBIDDEN
 from integration_hub.adapters.kubeconfig import SERVICE_ACCOUNT
 from integration_hub.credentials.envelope import Random
 from integration_hub.credentials.keyring import Keyring, KeyringError, name_of, new_keyring, parse_keyring
@@ -30,7 +31,7 @@ LABELS = {"app.kubernetes.io/managed-by": "integration-hub"}
 MOST_BYTES = 64 * 1024
 """Of a file with a key; what is longer is none."""
 
-_FORBIDDEN, _CONFLICT, _UNPROCESSABLE = 403, 409, 422
+_UNPROCESSABLE = 422
 
 log = structlog.get_logger("integration_hub.keyring")
 
@@ -123,7 +124,7 @@ class SecretKeyring(_Remembered):
             await self._create(manifest)
         except ApiError as error:
             # Another operator was faster: its keys count, since records may be under them already.
-            made = await self._read() if error.status == _CONFLICT else None
+            made = await self._read() if error.status == CONFLICT else None
             if made is None:
                 raise self._explained(error, "made") from error
             return made
@@ -149,7 +150,7 @@ class SecretKeyring(_Remembered):
         try:
             await self._kube.apply(NAMESPACES, "", namespace, manager=FIELD_MANAGER)
         except ApiError as error:
-            if error.status == _FORBIDDEN:
+            if error.status == FORBIDDEN:
                 raise missing from error
             raise
         await self._kube.create_secret(self._namespace, manifest)
@@ -165,7 +166,7 @@ class SecretKeyring(_Remembered):
                 f"the keyring cannot be {done}, since there is no namespace '{self._namespace}': create it,"
                 f" {elsewhere}"
             )
-        elif error.status == _FORBIDDEN:
+        elif error.status == FORBIDDEN:
             words = (
                 f"the keyring cannot be {done}: the operator may not 'get', 'create' and 'update' {self._secret}; give"
                 f" it these rights there, {elsewhere}. The API server says: {error}"

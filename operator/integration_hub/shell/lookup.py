@@ -10,28 +10,19 @@ from typing import Any
 from pydantic import ValidationError
 
 from integration_hub.adapters.kube import DEFINITIONS, INSTANCES, ApiError, KubeClient, Resource
+from integration_hub.adapters.kube_api import FORBIDDEN
 from integration_hub.config.values import choices, did_you_mean
 from integration_hub.model.instance import IntegrationInstance
 from integration_hub.reconcile.definition import CheckedDefinition, check_definition, listed, parse_violation
 from integration_hub.reconcile.inputs import Inputs
 from integration_hub.reconcile.times import timestamp
 from integration_hub.shell.draft import DRAFT_UID
-from integration_hub.shell.explaining import (
-    FORBIDDEN,
-    UNAUTHORIZED,
-    CannotAskError,
-    Deed,
-    NoSuchObjectError,
-    explanation,
-    reading,
-)
+from integration_hub.shell.explaining import CannotAskError, Deed, NoSuchObjectError, explanation, reading
 from integration_hub.shell.store import Store, instance_key
 
 Raw = dict[str, Any]
 
 __all__ = [
-    "FORBIDDEN",
-    "UNAUTHORIZED",
     "CannotAskError",
     "Cluster",
     "NoSuchObjectError",

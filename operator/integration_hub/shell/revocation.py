@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 import structlog
 
 from integration_hub.adapters.kube import FIELD_MANAGER, INSTANCES, ApiError, KubeClient
+from integration_hub.adapters.kube_api import CONFLICT
 from integration_hub.adapters.traffic import Traffic
 from integration_hub.auth.credentials import sensitive_values
 from integration_hub.auth.flow import CredentialProblem, Credentials
@@ -57,7 +58,6 @@ SHORTEST_PAUSE, LONGEST_PAUSE = timedelta(seconds=2), timedelta(seconds=60)
 MAX_CONFLICTS: Final = 5
 """Writes of the finalizer that somebody else's got in the way of, before it is looked at anew."""
 
-_CONFLICT = 409
 _REFUSED = frozenset({403, 422})
 """The finalizer may not be written: the operator lacks the right, or a policy of the cluster forbids it."""
 _MAY_PASS = frozenset({408, 425, 429})
@@ -309,13 +309,13 @@ class Revoker:
                 if wanted and error.status in _REFUSED:
                     log.warning("may not hold back deletions", instance=str(key), error=error.reason)
                     return False
-                if error.status != _CONFLICT and not error.gone:
+                if error.status != CONFLICT and not error.gone:
                     raise
                 found = await self._look_again(key)
             else:
                 self._store.put_own_write(written)
                 return True
-        raise ApiError(_CONFLICT, "Conflict", f"{key} changes all the time")
+        raise ApiError(CONFLICT, "Conflict", f"{key} changes all the time")
 
     async def _look_again(self, key: Key) -> dict[str, Any] | None:
         try:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from integration_hub.adapters.kube import SECRETS, ApiError, KubeClient
+from integration_hub.adapters.kube_api import CONFLICT
 from integration_hub.credentials.envelope import Random
 from integration_hub.credentials.keyring import Keyring
 from integration_hub.credentials.sealed import Binding, UnreadableError, Wrapping, rewrap, wrapping_of
@@ -25,8 +26,6 @@ AT_ONCE = 4
 """Records that are read or written at a time: a rotation is in no hurry, and the API server has other work."""
 ATTEMPTS = 5
 """With one record that somebody else writes at the same time."""
-
-_CONFLICT = 409
 
 
 class Place(NamedTuple):
@@ -147,7 +146,7 @@ async def _replaced(kube: KubeClient, place: Place, secret: Mapping[str, Any]) -
     try:
         await kube.replace_secret(place.namespace, secret)
     except ApiError as error:
-        if error.status == _CONFLICT or error.gone:
+        if error.status == CONFLICT or error.gone:
             return False
         raise
     return True

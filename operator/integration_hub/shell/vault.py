@@ -18,6 +18,7 @@ from typing import Any
 import structlog
 
 from integration_hub.adapters.kube import ApiError, KubeClient
+from integration_hub.adapters.kube_api import CONFLICT, FORBIDDEN, NOT_FOUND
 from integration_hub.adapters.spool import Spool
 from integration_hub.auth.flow import CredentialProblem
 from integration_hub.credentials.envelope import Random
@@ -51,8 +52,6 @@ from when it was written (`LOST_PAUSE`), and would else give it up too early."""
 
 LOOK_AGAIN_SECONDS = 2.0
 """Between readings of the keyring."""
-
-_FORBIDDEN, _CONFLICT, _NOT_FOUND = 403, 409, 404
 
 log = structlog.get_logger("integration_hub.vault")
 
@@ -264,9 +263,9 @@ class Vault:
             try:
                 written = await self._patiently(owner, held.data, base)
             except ApiError as error:
-                if error.status == _FORBIDDEN:
+                if error.status == FORBIDDEN:
                     return RecordAnswer(problem=_not_stored(owner, error))
-                if error.status not in {_CONFLICT, _NOT_FOUND}:
+                if error.status not in {CONFLICT, NOT_FOUND}:
                     raise
                 secret = await self._kube.read_secret(owner.namespace, record_name(owner.uid))
                 if self._lacks_key(secret):
@@ -293,7 +292,7 @@ class Vault:
                     uid=metadata["uid"],
                     version=metadata["resourceVersion"],
                 )
-        raise ApiError(_CONFLICT, "Conflict", f"Secret '{record_name(owner.uid)}' changes all the time")
+        raise ApiError(CONFLICT, "Conflict", f"Secret '{record_name(owner.uid)}' changes all the time")
 
     async def _patiently(self, owner: Owner, data: Mapping[str, bytes], base: RecordAnswer) -> dict[str, Any]:
         """Write once; what is held is tried again while the API server does not answer."""

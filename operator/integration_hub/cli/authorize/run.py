@@ -19,6 +19,7 @@ import click
 from pydantic import ValidationError
 
 from integration_hub.adapters.kube import INSTANCES, ApiError, KubeClient
+from integration_hub.adapters.kube_api import FORBIDDEN, UNAUTHORIZED
 from integration_hub.cli.authorize.browser import may_open, open_link
 from integration_hub.cli.authorize.judge import End, Judge, Show, Wait, link_problem, not_asked
 from integration_hub.cli.connecting import connection_of, farewell
@@ -29,7 +30,7 @@ from integration_hub.config.plain_text import one_line
 from integration_hub.model.base import AUTHORIZE_ANNOTATION
 from integration_hub.model.instance import Authorization, IntegrationInstance
 from integration_hub.shell.explaining import reading
-from integration_hub.shell.lookup import FORBIDDEN, UNAUTHORIZED, Cluster
+from integration_hub.shell.lookup import Cluster
 from integration_hub.shell.operator_view import MANAGER
 from integration_hub.shell.tryout import Verdict
 

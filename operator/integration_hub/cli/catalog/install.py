@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from integration_hub.adapters.kube_api import DEFINITIONS, INSTANCES, ApiError
+from integration_hub.adapters.kube_api import CONFLICT, DEFINITIONS, INSTANCES, ApiError
+from integration_hub.adapters.kube_blocking import APPLY
 from integration_hub.catalog.changes import Change, changes
 from integration_hub.cli.catalog.view import chosen
 from integration_hub.cli.cluster import Cluster
@@ -22,8 +23,6 @@ from integration_hub.shell.upgrade import Broken, broken
 MANAGER = "integration-hub-catalog"
 """Whose fields these are, to the API server: nobody else's are taken over without --force."""
 
-_APPLY = "application/apply-patch+yaml"
-_CONFLICT = 409
 _ANNOTATION = "integrationhub.dev/"
 _MOST_NAMED = 10
 
@@ -156,10 +155,10 @@ def _apply(cluster: Cluster, step: Step, *, dry: bool, force: bool) -> Raw:
             DEFINITIONS.path("", name),
             query=query | ({"dryRun": "All"} if dry else {}),
             body=step.raw,
-            content_type=_APPLY,
+            content_type=APPLY,
         )
     except ApiError as error:
-        if error.status == _CONFLICT:
+        if error.status == CONFLICT:
             raise HubError(
                 f"Nothing was installed: somebody else manages a part of '{name}' ({error}).",
                 todo="If it comes from Git, change it there. --force takes it over.",

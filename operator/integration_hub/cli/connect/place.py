@@ -6,7 +6,15 @@ import base64
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from integration_hub.adapters.kube_api import DEFINITIONS, INSTANCES, ApiError, Resource
+from integration_hub.adapters.kube_api import (
+    CONFLICT,
+    DEFINITIONS,
+    FORBIDDEN,
+    INSTANCES,
+    NOT_FOUND,
+    ApiError,
+    Resource,
+)
 from integration_hub.adapters.kube_blocking import APPLY, MERGE
 from integration_hub.adapters.shipped import definition_text
 from integration_hub.catalog.index import Entry, entry_of
@@ -16,14 +24,12 @@ from integration_hub.forms.ownership import keeper_of
 from integration_hub.forms.surroundings import Current, SecretSeen, Surroundings
 from integration_hub.reconcile.definition import CheckedDefinition, check_definition, listed
 from integration_hub.reconcile.inputs import SecretAnswer, SecretState
-from integration_hub.shell.explaining import FORBIDDEN, Deed
+from integration_hub.shell.explaining import Deed
 
 Raw = dict[str, Any]
 
 WHOLE_SECRETS: Final = Resource("v1", "secrets", "Secret")
-CONFLICT: Final = 409
 INVALID: Final = 422
-GONE: Final = 404
 
 
 class NotInstalledError(NotFoundError):
@@ -111,7 +117,7 @@ class Place:
         try:
             return Current(raw, _seen(self.cluster.kube.read(WHOLE_SECRETS, self.namespace, reference)))
         except ApiError as error:
-            if error.status not in {GONE, FORBIDDEN}:
+            if error.status not in {NOT_FOUND, FORBIDDEN}:
                 raise self.cluster.explained(error, f"Secret '{reference}'") from error
             return Current(raw, is_secret_gone=error.gone)
 
@@ -120,7 +126,7 @@ class Place:
         try:
             return self.cluster.kube.read(WHOLE_SECRETS, self.namespace, name)
         except ApiError as error:
-            if error.status in {GONE, FORBIDDEN}:
+            if error.status in {NOT_FOUND, FORBIDDEN}:
                 return None
             raise self.cluster.explained(error, f"Secret '{name}'") from error
 
@@ -151,7 +157,7 @@ class Place:
         try:
             self.cluster.kube.read(resource, self.namespace, name)
         except ApiError as error:
-            if error.status in {GONE, FORBIDDEN}:
+            if error.status in {NOT_FOUND, FORBIDDEN}:
                 return False
             raise self.cluster.explained(error, f"{resource.kind} '{name}'") from error
         return True
@@ -251,7 +257,7 @@ class Place:
                 why="" if is_secret else str(error),
                 todo="Run the command again to see it as it is now.",
             )
-        if error.status == GONE and not is_secret:
+        if error.status == NOT_FOUND and not is_secret:
             return HubError(
                 f"{named} cannot be written: there is no such namespace, or it is gone.",
                 todo=f"Create the namespace with 'kubectl create namespace {self.namespace}', or name another with -n.",

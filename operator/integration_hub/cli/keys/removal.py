@@ -9,6 +9,7 @@ from enum import Enum
 import click
 
 from integration_hub.adapters.kube import ApiError, KubeClient
+from integration_hub.adapters.kube_api import CONFLICT
 from integration_hub.cli.keys.view import names
 from integration_hub.credentials.keyring import Keyring, KeyringError, without
 from integration_hub.shell.keyring_source import StoredKeyring, read_keyring, replace_keyring
@@ -17,7 +18,6 @@ from integration_hub.shell.rewrap import usage_of_keys
 PUT_BACK_PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
 """Seconds between tries to put keys back, while the API server does not take them."""
 
-_CONFLICT = 409
 _REFUSED = range(400, 500)
 
 
@@ -87,7 +87,7 @@ class Removal:
         try:
             await replace_keyring(kube, self._stored, keyring)
         except ApiError as error:
-            if error.status == _CONFLICT and await self._is_stored(kube, keyring):
+            if error.status == CONFLICT and await self._is_stored(kube, keyring):
                 return  # our own write, whose answer was lost on the way
             if error.status in _REFUSED:
                 self._state = _State.UNTOUCHED

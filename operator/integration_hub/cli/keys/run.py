@@ -15,6 +15,7 @@ from typing import Any, Self
 import click
 
 from integration_hub.adapters.kube import ApiError, KubeClient
+from integration_hub.adapters.kube_api import CONFLICT, FORBIDDEN, UNAUTHORIZED
 from integration_hub.adapters.kubeconfig import KubeConnection
 from integration_hub.cli.connecting import connection_of, farewell
 from integration_hub.cli.errors import Exit, HubError, NotFoundError, UnreachableError
@@ -23,7 +24,7 @@ from integration_hub.cli.keys.view import Course, names, print_list, print_repor
 from integration_hub.cli.output import Form
 from integration_hub.cli.words import age_of, capital, counted, dry_words
 from integration_hub.credentials.keyring import Keyring, KeyringError, with_new_key, without
-from integration_hub.shell.explaining import FORBIDDEN, UNAUTHORIZED, Deed, explanation
+from integration_hub.shell.explaining import Deed, explanation
 from integration_hub.shell.keyring_source import (
     DEFAULT_NAMESPACE,
     StoredKeyring,
@@ -41,8 +42,6 @@ CHANGE = Deed(
     "change",
     "'get' and 'update' the keyring's Secret, and to 'list', 'get' and 'update' Secrets in all namespaces",
 )
-
-_CONFLICT = 409
 
 
 @dataclass(frozen=True)
@@ -178,7 +177,7 @@ async def _replace(kube: KubeClient, where: Where, stored: StoredKeyring, keyrin
     try:
         return await replace_keyring(kube, stored, keyring)
     except ApiError as error:
-        if error.status != _CONFLICT:
+        if error.status != CONFLICT:
             raise
         raise _changed_meanwhile(where) from error
 
@@ -187,7 +186,7 @@ async def _remove(kube: KubeClient, where: Where, removal: Removal) -> None:
     try:
         used = await removal.make(kube)
     except ApiError as error:
-        if error.status != _CONFLICT:
+        if error.status != CONFLICT:
             raise
         raise _changed_meanwhile(where) from error
     if used:

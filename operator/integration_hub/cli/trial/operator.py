@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from integration_hub.adapters.kube import ApiError
+from integration_hub.adapters.kube_api import FORBIDDEN
 from integration_hub.cli.errors import Exit, UnreachableError
 from integration_hub.cli.trial.subjects import Access, Subject
 from integration_hub.cli.trial.view import View, verdict_data
@@ -12,7 +13,6 @@ from integration_hub.cli.trial.wish import CODES, Raw, Wish
 from integration_hub.model.instance import IntegrationInstance, TestStatus
 from integration_hub.model.reasons import Reason
 from integration_hub.reconcile.inputs import Inputs
-from integration_hub.shell.lookup import FORBIDDEN
 from integration_hub.shell.operator_view import agrees, answered, ask, is_current, verdict_of
 from integration_hub.shell.tryout import Trial, Verdict
 

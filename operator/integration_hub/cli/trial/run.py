@@ -11,6 +11,7 @@ import click
 
 from integration_hub.adapters.http import HttpClient
 from integration_hub.adapters.kube import SECRETS, ApiError
+from integration_hub.adapters.kube_api import CONFLICT
 from integration_hub.adapters.traffic import Traffic
 from integration_hub.cli.connecting import farewell
 from integration_hub.cli.errors import Exit, HubError, foreseen_in
@@ -32,8 +33,6 @@ from integration_hub.shell.explaining import reading
 from integration_hub.shell.lookup import CannotAskError, NoSuchObjectError
 from integration_hub.shell.saving import apply_test, manifest
 from integration_hub.shell.tryout import Trial, Tryout, UnknownTestError, refuse_unknown
-
-FIELD_CONFLICT = 409
 
 
 def run(wish: Wish) -> int:
@@ -203,7 +202,7 @@ class Session:
         try:
             await apply_test(self._access.cluster().kube, raw, entry)
         except ApiError as error:
-            if error.status == FIELD_CONFLICT:
+            if error.status == CONFLICT:
                 why = f"somebody else manages a test of this name, so change it there: {error}"
                 code = Exit.FAILED
             else:

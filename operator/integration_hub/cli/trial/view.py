@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from typing import Any, TextIO
 
 from integration_hub.cli.explain import link_of
-from integration_hub.cli.terminal import OF_READY, Screen, State, wants_plain
+from integration_hub.cli.terminal import OF_READY, Busy, Screen, State, wants_plain
 from integration_hub.config.plain_text import one_line
 from integration_hub.credentials.lifetime import end_words
 from integration_hub.model.instance import Stage, TestResult, TestStatus
@@ -21,7 +19,6 @@ from integration_hub.shell.tryout import Observer, Trial, Tried, Verdict
 _WORDS: Mapping[TestResult, str] = {"Success": "Success", "Failure": "Failure", "Unknown": "Could not tell"}
 _NEXT = {"config": "dns", "token": "dns", "dns": "connect", "connect": "tls", "tls": "request"}
 """The stage that is under way when another has ended."""
-_FRAMES = "|/-\\"
 _WIDE = 60
 """Characters of evidence that stand on the line of their stage; more goes below it."""
 
@@ -32,7 +29,8 @@ class View(Observer):
     def __init__(self, out: TextIO, err: TextIO) -> None:
         """`out` gets what was found, `err` what is under way."""
         self._screen = Screen(out, err, plain=wants_plain())
-        self._spinner = Spinner(err) if self._screen.is_terminal and self._screen.moves else None
+        self._busy: Busy | None = None
+        """What is under way, where a terminal shows it."""
         self._exchanges: list[ShownExchange] = []
         self._last: Tried | None = None
         """The test that ended last. How it ended is written where another follows it: else the verdict says it."""
@@ -163,44 +161,12 @@ class View(Observer):
         return self._screen.status(OF_READY.get(result, State.UNKNOWN), text)
 
     def _spin(self, text: str | None) -> None:
-        if self._spinner is not None:
-            self._spinner.show(text)
-
-
-class Spinner:
-    """One line at the end of a terminal that says what is under way, and goes when anything else is written."""
-
-    def __init__(self, stream: TextIO) -> None:
-        """Show nothing yet."""
-        self._stream = stream
-        self._text: str | None = None
-        self._task: asyncio.Task[None] | None = None
-
-    def show(self, text: str | None) -> None:
-        """Show this from now on; nothing where it is None."""
-        if self._text is not None:
-            self._write("\r\x1b[2K")
-        self._text = text
-        if text is None:
-            if self._task is not None:
-                self._task.cancel()
-                self._task = None
-            return
-        self._write(f"  {_FRAMES[0]} {text} ...")
-        if self._task is None:
-            with suppress(RuntimeError):  # outside of a loop nothing takes long
-                self._task = asyncio.get_running_loop().create_task(self._turn())
-
-    async def _turn(self) -> None:
-        number = 0
-        while True:
-            await asyncio.sleep(0.1)
-            number += 1
-            self._write(f"\r\x1b[2K  {_FRAMES[number % len(_FRAMES)]} {self._text} ...")
-
-    def _write(self, text: str) -> None:
-        self._stream.write(text)
-        self._stream.flush()
+        if self._busy is not None:
+            self._busy.end()
+            self._busy = None
+        if text is not None and self._screen.is_terminal:
+            self._busy = self._screen.busy(text)
+            self._busy.begin()
 
 
 def _exchange_lines(exchange: ShownExchange) -> Iterator[str]:
