@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
@@ -202,6 +203,48 @@ ERRORS: list[tuple[str, Edit, str, str]] = [
     ("a whole host", hosts("{{ config.username }}"), "spec.allowedHosts[0]", "choose any host"),
     ("the end of a host", hosts("api.{{ config.username }}"), "spec.allowedHosts[0]", "choose any host"),
     ("an end of one label", hosts("{{ config.username }}.com"), "spec.allowedHosts[0]", "choose any host"),
+    *(
+        (
+            f"below {domain}",
+            hosts(f"{{{{ config.username }}}}.{domain}"),
+            "spec.allowedHosts[0]",
+            f"choose any host below '{domain}', where anybody can have one",
+        )
+        for domain in (
+            "co.uk",
+            "com.au",
+            "github.io",
+            "herokuapp.com",
+            "azurewebsites.net",
+            "pages.dev",
+            "vercel.app",
+            "netlify.app",
+            "cloudfront.net",
+            "s3.amazonaws.com",
+            "s3.eu-west-1.amazonaws.com",
+            "execute-api.eu-west-1.amazonaws.com",
+            "eu-west-1.elb.amazonaws.com",
+            "amazonaws.com",
+        )
+    ),
+    (
+        "any host below such a domain",
+        hosts("*.github.io"),
+        "spec.allowedHosts[0]",
+        "choose any host below 'github.io', where anybody can have one",
+    ),
+    (
+        "a bucket beside a region",
+        hosts("{{ config.username }}.s3.{{ config.hostname }}.amazonaws.com"),
+        "spec.allowedHosts[0]",
+        "choose any host below 'amazonaws.com', where anybody can have one",
+    ),
+    (
+        "what may be more than a region",
+        hosts("s3.{{ config.username }}.amazonaws.com"),
+        "spec.allowedHosts[0]",
+        "choose any host below 'amazonaws.com', where anybody can have one",
+    ),
     (
         "a kind",
         lambda raw: raw.update(kind="IntegrationDefinitions"),
@@ -229,6 +272,8 @@ CLOSED: list[tuple[str, Edit]] = [
     ("one of a list", hosts("*.my.salesforce.com", "{{ config.loginHost }}")),
     ("what a pattern ends with a domain", hosts("{{ config.hostname }}")),
     ("below one of a list", hosts("*.my.salesforce.com", "api.{{ config.loginHost }}")),
+    ("below a domain that one owner has in another's", hosts("{{ config.username }}.acme.github.io")),
+    ("below a domain of a country", hosts("{{ config.username }}.acme.co.uk")),
 ]
 
 
@@ -249,7 +294,13 @@ def test_hosts_are_closed_that_are(edit: Edit) -> None:
 
 @pytest.mark.parametrize(
     "pattern",
-    ["my\\.salesforce\\.com$", "^.*$", "^.*\\.com$", "^.*my.salesforce.com$", "^.*|a\\.example\\.com$"],
+    [
+        "my\\.salesforce\\.com$",
+        "^.*$",
+        "^.*\\.com$",
+        "^.*my.salesforce.com$",
+        "^.*|a\\.example\\.com$",
+    ],
 )
 def test_a_pattern_closes_a_host_only_with_a_domain_at_its_end(pattern: str) -> None:
     def edit(raw: Raw) -> None:
@@ -257,6 +308,15 @@ def test_a_pattern_closes_a_host_only_with_a_domain_at_its_end(pattern: str) -> 
         hosts("{{ config.hostname }}")(raw)
 
     assert any("choose any host" in finding.message for finding in found_after(edit))
+
+
+@pytest.mark.parametrize("domain", ["github.io", "co.uk"])
+def test_a_pattern_closes_no_host_with_a_domain_that_anybody_can_be_below(domain: str) -> None:
+    def edit(raw: Raw) -> None:
+        prop("hostname", pattern=rf"^[a-z]+\.{re.escape(domain)}$", examples=[f"acme.{domain}"])(raw)
+        hosts("{{ config.hostname }}")(raw)
+
+    assert any(f"choose any host below '{domain}'" in finding.message for finding in found_after(edit))
 
 
 @pytest.mark.parametrize(

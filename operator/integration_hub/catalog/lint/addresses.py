@@ -8,6 +8,7 @@ from typing import Final
 
 from integration_hub.auth.methods import METHODS
 from integration_hub.auth.templates import asked_addresses
+from integration_hub.catalog.lint.shared_domains import BOTH, is_shared
 from integration_hub.catalog.lint.subject import SELF_HOSTED, Finding, Subject, error, warning
 from integration_hub.config.templates import fields_in
 from integration_hub.config.violation import joined
@@ -15,9 +16,12 @@ from integration_hub.model.definition import AuthMethod, DefinitionSpec
 
 _FIELD: Final = re.compile(r"\{\{\s*config\.([A-Za-z0-9_]+)\s*\}\}")
 
-_FIXED_END: Final = re.compile(r"(\.[A-Za-z0-9-]+){2,}(:\d+)?")
+_FIXED_END: Final = re.compile(r"\.(?P<domain>[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+)(:\d+)?")
+_ANY_BELOW: Final = re.compile(r"\*\.(?P<domain>[^:{]+)(:\d+)?")
 
-_CLOSED_PATTERN: Final = re.compile(r"\^.*(\\\.[a-z0-9-]+){2,}\$", re.DOTALL)
+_CLOSED_PATTERN: Final = re.compile(r"\^.*?(?P<domain>(\\\.[a-z0-9-]+){2,})\$", re.DOTALL)
+_WITHOUT_A_DOT: Final = re.compile(r"\^(?!.*\[\^)[^.\\|]*\$", re.DOTALL)
+"""A pattern that matches one label at most."""
 
 
 def placeholders_resolve(subject: Subject) -> Iterator[Finding]:
@@ -52,14 +56,14 @@ def hosts_are_closed(subject: Subject) -> Iterator[Finding]:
     is_self_hosted = subject.is_self_hosted
     is_open = False
     for index, host in enumerate(subject.spec.allowed_hosts):
-        name = _open_field(subject, host)
-        if name is None:
+        opening = _opening(subject, host)
+        if opening is None:
             continue
         is_open = True
         if not is_self_hosted:
             yield error(
                 joined("spec.allowedHosts", index),
-                f"lets 'config.{name}' choose any host, so that credentials can be sent anywhere: end it with the"
+                f"lets {opening}, so that credentials can be sent anywhere: end it with the"
                 " vendor's domain, give the field an enum or a pattern that ends with that domain, or, of a system that"
                 f' people run themselves, set the annotation {SELF_HOSTED}: "true"',
             )
@@ -69,24 +73,44 @@ def hosts_are_closed(subject: Subject) -> Iterator[Finding]:
         )
 
 
-def _open_field(subject: Subject, host: str) -> str | None:
-    """Return the field that can choose any host; None where the entry is closed."""
+def _opening(subject: Subject, host: str) -> str | None:
+    """Return what an entry lets others do, in words; None where it is closed."""
     names = _FIELD.findall(host)
-    if not names or _FIXED_END.fullmatch(_FIELD.split(host)[-1]):
-        return None
+    if not names:
+        below = _ANY_BELOW.fullmatch(host)
+        return _choice("whoever writes an instance", below["domain"]) if below is not None else None
     # What comes last decides whose domain it is.
-    field = subject.fields.get(names[-1], {})
-    is_closed = "enum" in field or "const" in field or _ends_with_a_domain(str(field.get("pattern", "")))
-    return None if is_closed else str(names[-1])
+    name, last = names[-1], subject.fields.get(names[-1], {})
+    if "enum" in last or "const" in last:
+        return None
+    pattern = str(last.get("pattern", ""))
+    end = _FIXED_END.fullmatch(_FIELD.split(host)[-1])
+    if end is None:
+        domain = _end_of(pattern)
+        return f"'config.{name}' choose any host" if not domain else _choice(f"'config.{name}'", domain)
+    is_label_of_the_vendor = (
+        len(names) == 1 and not host.startswith("{") and _WITHOUT_A_DOT.fullmatch(pattern)
+    )
+    if end["domain"].lower() in BOTH and is_label_of_the_vendor:
+        return None
+    return _choice(f"'config.{name}'", end["domain"])
 
 
-def _ends_with_a_domain(pattern: str) -> bool:
-    """Tell whether all that a pattern matches ends with the same domain."""
-    if not _CLOSED_PATTERN.fullmatch(pattern):
-        return False
+def _choice(who: str, domain: str) -> str | None:
+    domain = domain.lower()
+    if domain in BOTH or is_shared(domain):
+        return f"{who} choose any host below '{domain}', where anybody can have one"
+    return None
+
+
+def _end_of(pattern: str) -> str:
+    """Return the domain with which all ends that a pattern matches, empty where there is none."""
+    found = _CLOSED_PATTERN.fullmatch(pattern)
+    if found is None:
+        return ""
     depth = 0
     for sign in re.sub(r"\\.|\[[^\]]*\]", "", pattern):
         depth += {"(": 1, ")": -1}.get(sign, 0)
         if sign == "|" and depth == 0:
-            return False
-    return True
+            return ""
+    return found["domain"].replace("\\", "").removeprefix(".")
