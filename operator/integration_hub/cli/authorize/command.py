@@ -1,4 +1,4 @@
-"""`hub authorize`: a person's consent to a connection. Flags and exit codes; `authorize_run` does the work."""
+"""`hub authorize`: a person's consent to a connection. Flags and exit codes; `run.py` does the work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`hub connect`: a new connection, by questions or by flags. Flags alone; `connect_run` does the work."""
+"""`hub connect`: a new connection, by questions or by flags. Flags alone; `run.py` does the work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`hub edit`: changes of a connection, by questions or by flags. Flags alone; `connect_run` does the work."""
+"""`hub edit`: changes of a connection, by questions or by flags. Flags alone; `run.py` does the work."""
 
 from __future__ import annotations
 

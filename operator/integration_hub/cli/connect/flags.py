@@ -1,4 +1,4 @@
-"""Flags that `hub connect` and `hub edit` share. What they mean together, `connect_run` and `connect_given` know."""
+"""Flags that `hub connect` and `hub edit` share. What they mean together, `run.py` and `given.py` know."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`hub definition`: help for authors of definitions. Flags only; `definition_run` does the work."""
+"""`hub definition`: help for authors of definitions. Flags only; `run.py` does the work."""
 
 from __future__ import annotations
 

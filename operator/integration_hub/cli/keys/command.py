@@ -1,4 +1,4 @@
-"""`hub keys`: the keys that seal what the operator obtains. Flags only; `keys_run` does the work."""
+"""`hub keys`: the keys that seal what the operator obtains. Flags only; `run.py` does the work."""
 
 from __future__ import annotations
 

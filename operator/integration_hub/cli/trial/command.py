@@ -1,4 +1,4 @@
-"""`hub test`: tests of one connection by hand. Flags, words about them and exit codes; `trial_run` does the work."""
+"""`hub test`: tests of one connection by hand. Flags, words about them and exit codes; `run.py` does the work."""
 
 from __future__ import annotations
 
