@@ -40,8 +40,11 @@ with your own rights, and needs nothing else. Its flags mean what they mean to k
   words.
 - **For screen readers** `--plain`, or `HUB_PLAIN=1`: no symbols, no colours, no lines, nothing that moves, one fact a
   line.
-- **Rights.** Looking needs `get`, `list` and `watch` of instances, definitions and Events; asking for a test,
-  suspending and resuming need `patch` of instances. `hub check` says which you have.
+- **Rights.** Looking needs `get`, `list` and `watch` of instances, definitions and Events; `tree` also `get` of
+  Secrets, of which it asks for nothing but metadata, and `tree` and `usage` also `list` of workloads (Deployments,
+  StatefulSets, DaemonSets, ReplicaSets, Jobs, CronJobs, Pods) and ServiceBindings. Which Secrets and workloads you may
+  not see, they say. Asking for a test, suspending and resuming need `patch` of instances. `hub check` says which you
+  have.
 - **Errors** say what, why, and what to do. A traceback is shown with `--debug` alone, and masked.
 - **Completion**: `source <(hub completion bash)`; kubectl's own completion knows `kubectl hub` without it.
 
