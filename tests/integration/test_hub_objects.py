@@ -421,10 +421,13 @@ def test_who_may_not_apply_is_told_which_right_a_diff_takes(  # noqa: PLR0917 - 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("{kind: [", "standard input is no YAML at line 2"),
-        ("password: {{ x }}: y", "is no YAML"),
+        ("{kind: [", "standard input, line 1: is not valid YAML"),
+        ("password: {{ x }}: y", "is not valid YAML"),
+        ("a: 1\na: 2", "standard input, line 2: is not valid YAML: a field stands there twice"),
+        ("[" * 100_000, "standard input: is nested too deep to be read"),
+        ("a: &a [*a]", "an alias there may repeat too much"),
         ("- a", "document 1: it is no object"),
-        ("{}", "it has no metadata.name"),
+        ("{}", "it has no metadata.name.\nWhat to do: Write 'metadata:'"),
         ("", "There is no instance and no definition"),
         (
             "{apiVersion: integrationhub.dev/v1alpha1, kind: Integration, metadata: {name: x}}",

@@ -219,14 +219,32 @@ class TestWhatIsWrong:
         with pytest.raises(KubeconfigError, match=r"no kubeconfig at .*nowhere.*hub dev up"):
             load(tmp_path / "nowhere")
 
-    @pytest.mark.parametrize("text", ["", "[]", "a: [", "\x00", "just text"])
-    def test_a_file_that_is_no_kubeconfig(self, tmp_path: Path, text: str) -> None:
-        (tmp_path / "config").write_text(text)
-        with pytest.raises(KubeconfigError, match=str(tmp_path / "config")):
+    @pytest.mark.parametrize(
+        ("text", "words"),
+        [
+            (b"", "is empty, or no group of fields"),
+            (b"[]", "is empty, or no group of fields"),
+            (b"just text", "is empty, or no group of fields"),
+            (b"a: 1\n---\nb: 1\n", "holds 2 documents, of which there may be one"),
+            (b"a: 1\nb: [", "line 2: is not valid YAML: "),
+            (b"a: 1\na: 2", "line 2: is not valid YAML: a field stands there twice"),
+            (b"\x00", "is not valid YAML"),
+            (b"\xff\xfe", "is no text in UTF-8"),
+            (b"[" * 100_000, "is nested too deep"),
+        ],
+    )
+    def test_a_file_that_is_no_kubeconfig(self, tmp_path: Path, text: bytes, words: str) -> None:
+        (tmp_path / "config").write_bytes(text)
+        with pytest.raises(KubeconfigError) as refused:
             load(tmp_path / "config")
+        assert str(refused.value).startswith(f"The kubeconfig {tmp_path / 'config'}")
+        assert words in str(refused.value)
+        assert "--kubeconfig or KUBECONFIG" in str(refused.value)
 
     def test_a_folder(self, tmp_path: Path) -> None:
-        with pytest.raises(KubeconfigError, match="cannot be read: IsADirectoryError"):
+        with pytest.raises(
+            KubeconfigError, match=r"cannot be read: is a directory\. Mend it, or name another"
+        ):
             load(tmp_path)
 
 

@@ -22,9 +22,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from integration_hub.config.pem import certificates
+from integration_hub.config.yaml_text import NoYamlError, read_documents
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 TOKEN_REREAD_SECONDS = 60.0
@@ -144,12 +143,27 @@ def _in_cluster() -> KubeConnection:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        document = yaml.load(path.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise KubeconfigError(f"The kubeconfig {path} cannot be read: {type(error).__name__}.") from error
-    if not isinstance(document, dict):
-        raise KubeconfigError(f"The kubeconfig {path} is empty or no YAML object.")
-    return document
+        documents = read_documents(path.read_bytes().decode("utf-8-sig"))
+    except OSError as error:
+        raise _unusable(
+            f"{path} cannot be read: {(error.strerror or type(error).__name__).lower()}"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise _unusable(f"{path} is no text in UTF-8") from error
+    except NoYamlError as error:
+        raise _unusable(error.at(str(path))) from error
+    found = [document for document in documents if document is not None]
+    if len(found) > 1:
+        raise _unusable(f"{path} holds {len(found)} documents, of which there may be one")
+    if not found or not isinstance(found[0], dict):
+        raise _unusable(f"{path} is empty, or no group of fields")
+    return found[0]
+
+
+def _unusable(what: str) -> KubeconfigError:
+    return KubeconfigError(
+        f"The kubeconfig {what}. Mend it, or name another with --kubeconfig or KUBECONFIG."
+    )
 
 
 def _from_documents(documents: list[tuple[Path, dict[str, Any]]], wanted: str | None) -> KubeConnection:
