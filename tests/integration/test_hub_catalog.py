@@ -338,6 +338,12 @@ def test_who_may_read_and_not_write_is_told_which_right_an_installation_takes(  
     assert "Ask for the right to 'patch' it, or" in there.err
 
 
+def test_a_folder_that_cannot_be_written_is_no_mistake_in_the_command(alone: Hub) -> None:
+    ran = alone.run("catalog", "export", "/proc/nowhere", "stripe")
+    assert (ran.code, ran.out) == (1, "")
+    assert "/proc/nowhere cannot be written: No such file or directory.\nWhat to do: " in ran.err
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -345,7 +351,7 @@ def test_who_may_read_and_not_write_is_told_which_right_an_installation_takes(  
         (["catalog", "install", "stripe", "--all"], "one of the two"),
         (["catalog", "install", "stripes"], "did you mean 'stripe'?"),
         (["catalog", "list", "--category", "crmm"], "did you mean 'crm'?"),
-        (["catalog", "export", "/proc/nowhere", "stripe"], "cannot be written"),
+        (["example", "nope"], "There is no example 'nope'"),
         (["catalog", "search"], "Missing argument"),
     ],
 )

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import click
 
+from integration_hub.cli.errors import NotFoundError
+from integration_hub.config.values import did_you_mean
 from integration_hub.devcluster import DevClusterError, default_home
 from integration_hub.examples import ExampleError, Runner, Settings
 from integration_hub.flags import Command, PatienceType
@@ -69,11 +71,13 @@ def _example_folder(examples: Path, name: str) -> Path:
     known = sorted(path.parent.name for path in examples.glob("*/example.yaml"))
     if name not in known:
         which = (
-            f"There are: {', '.join(known)}."
+            f"Name one of these: {', '.join(known)}."
             if known
             else "Name the folder that has some with --examples-dir."
         )
-        raise click.ClickException(f"There is no example '{name}' in {examples}.\n{which}")
+        raise NotFoundError(
+            f"There is no example '{name}' in {examples}{did_you_mean(name, known)}.", todo=which
+        )
     return (examples / name).absolute()
 
 

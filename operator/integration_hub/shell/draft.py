@@ -32,6 +32,10 @@ class DraftError(Exception):
         self.mistakes = tuple(mistakes)
 
 
+class NoDraftError(DraftError):
+    """A file holds nothing to look at: it is no YAML, or there is no instance in it."""
+
+
 @dataclass
 class Draft:
     """What a file holds, by name. Its repr shows none of it."""
@@ -58,10 +62,10 @@ def read_draft(text: str, *, source: str, namespace: str) -> Draft:
         if name is not None:
             where += f" ({document.get('kind')} '{name}')"
         mistakes += (f"{where}: {mistake}" for mistake in _take(draft, document, name, namespace))
-    if not mistakes and not draft.instances:
-        mistakes.append(f"{source}: there is no IntegrationInstance in it, so there is nothing to test")
     if mistakes:
         raise DraftError(mistakes)
+    if not draft.instances:
+        raise NoDraftError([f"{source}: there is no IntegrationInstance in it, so there is nothing to test"])
     return draft
 
 
@@ -154,16 +158,21 @@ def _name(document: Raw) -> str | None:
 
 
 def documents(text: str, source: str) -> Iterator[Any]:
-    """Yield the documents that say anything; those of a List one by one."""
+    """Yield the documents that say anything; those of a List one by one.
+
+    Raises:
+        NoDraftError: there are none, since it is no YAML.
+
+    """
     try:
         found = read_documents(text)
     except NoYamlError as error:
-        raise DraftError([error.at(source)]) from None
+        raise NoDraftError([error.at(source)]) from None
     for document in found:
         if isinstance(document, dict) and document.get("kind") == "List":
             items = document.get("items") or []
             if not isinstance(items, list):
-                raise DraftError([f"{source}: items: must be a list, since the kind is List"])
+                raise NoDraftError([f"{source}: items: must be a list, since the kind is List"])
             yield from items
         elif document is not None:
             yield document

@@ -216,6 +216,9 @@ def export(folder: Path, names: Sequence[str]) -> None:
         for name, text in files.items():
             folder.joinpath(name).write_text(text, encoding="utf-8")
     except OSError as error:
-        raise HubError(f"{folder} cannot be written: {error.strerror}.", code=Exit.USAGE) from error
+        raise HubError(
+            f"{folder} cannot be written: {error.strerror}.",
+            todo="Name another folder, or make room and mend its rights; then export again.",
+        ) from error
     for name in files:
         screen.say(str(folder / name))
