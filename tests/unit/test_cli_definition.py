@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from integration_hub.adapters import shipped
 from integration_hub.cli.main import main
+from support.hub_command import Hub
 
 
 def run(*words: str | Path, stdin: str | None = None) -> Result:
@@ -124,6 +125,16 @@ def test_a_definition_with_errors_is_not_played(changed: Path) -> None:
     ran = run("test", "-f", changed)
     assert (ran.exit_code, ran.stdout) == (1, "")
     assert "spec.icon" in ran.stderr
+
+
+def test_on_a_terminal_the_mistakes_of_one_that_is_not_played_have_whole_colours(
+    changed: Path, tmp_path: Path
+) -> None:
+    code, shown = Hub(tmp_path, None).on_a_terminal("definition", "test", "-f", str(changed))
+    assert code == 1
+    assert "\ufffd" not in shown
+    assert "\x1b[38;5;196m✗\x1b[0m error: spec.icon: must be" in shown
+    assert shown.rstrip().endswith("Error: The definition has mistakes, so nothing was played.")
 
 
 def test_a_comparison_has_what_breaks_first(changed: Path) -> None:

@@ -58,10 +58,10 @@ def test(
     named = from_catalog(name or "") if file is None else one_of(file)
     mistakes = [finding for finding in findings(named.raw) if finding.level == "error"]
     if mistakes:
-        raise HubError(
-            "The definition has mistakes, so nothing was played:\n"
-            + "\n".join(lint_lines(screen, named.source, mistakes)),
-        )
+        # As lines of their own: what an error says is made harmless, and with it their colours.
+        for line in lint_lines(screen, named.source, mistakes):
+            screen.note(line)
+        raise HubError("The definition has mistakes, so nothing was played.")
     vendor = vendor_of(named.raw["metadata"]["name"], vendor_file)
     lacking = vendor_findings(named.raw, vendor)
     _check_case(vendor, only)
