@@ -137,6 +137,16 @@ def test_on_a_terminal_the_mistakes_of_one_that_is_not_played_have_whole_colours
     assert shown.rstrip().endswith("Error: The definition has mistakes, so nothing was played.")
 
 
+def test_files_are_named_with_or_without_f(changed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran = run("lint", "stripe", changed)
+    assert ran.output.startswith(f"stripe: ok\n{changed} (stripe): error: spec.icon")
+    assert run("lint", "-", stdin=text()).output == "standard input (stripe): ok\n"
+    assert run("test", "-", "--case", "too many requests", stdin=text()).exit_code == 0
+    monkeypatch.chdir(changed.parent)
+    changed.parent.joinpath("slack").mkdir()
+    assert run("lint", "changed.yaml", "slack").output.splitlines()[-1] == "slack: ok"
+
+
 def test_a_comparison_has_what_breaks_first(changed: Path) -> None:
     ran = run("diff", "stripe", changed)
     assert ran.exit_code == 1
@@ -153,8 +163,10 @@ def test_a_comparison_has_what_breaks_first(changed: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["lint"], "Name a definition of the catalog, or a file with -f FILE, or --all."),
+        (["lint"], "Name a file or a definition of the catalog, or --all."),
         (["lint", "strip"], "The catalog has no definition 'strip' (did you mean 'stripe'?)"),
+        (["lint", "nowhere.yaml"], "nowhere.yaml cannot be read: No such file"),
+        (["test", "nope"], "The catalog has no definition 'nope'.\nWhat to do: Name a file, like nope.yaml,"),
         (["lint", "-f", "/nowhere.yaml"], "/nowhere.yaml cannot be read: No such file"),
         (["test"], "one of the two"),
         (["test", "stripe", "-f", "a.yaml"], "one of the two"),

@@ -16,7 +16,6 @@ from integration_hub.cli.definition.files import (
     Named,
     by_name_or_file,
     chosen,
-    from_catalog,
     one_of,
     vendor_of,
 )
@@ -55,7 +54,7 @@ def test(
 ) -> Exit:
     """Play a definition against its vendor and return the exit code."""
     screen = Screen.current()
-    named = from_catalog(name or "") if file is None else one_of(file)
+    named = by_name_or_file(name or "") if file is None else one_of(file)
     mistakes = [finding for finding in findings(named.raw) if finding.level == "error"]
     if mistakes:
         # As lines of their own: what an error says is made harmless, and with it their colours.
