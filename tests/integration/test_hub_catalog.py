@@ -88,15 +88,16 @@ def test_the_list_the_search_and_what_is_needed_ask_no_cluster(alone: Hub) -> No
 
 
 def test_data_is_what_programs_read(alone: Hub) -> None:
-    found, shown, none = alone.run_all(
+    found, shown, none, names = alone.run_all(
         ["catalog", "search", "payments", "-o", "json"],
         ["catalog", "show", "slack", "-o", "yaml"],
         ["catalog", "search", "no", "such", "system", "-o", "json"],
+        ["catalog", "search", "no", "such", "system", "-o", "name"],
     )
     assert found.data["items"][0]["name"] == "stripe"
     assert yaml.safe_load(shown.out) == of_catalog("slack")
-    assert none.code == 1
-    assert not none.out
+    assert (none.code, none.data) == (1, {"items": []})
+    assert (names.code, names.out) == (1, "")
 
 
 def test_plain_is_one_fact_a_line_and_a_terminal_has_it_in_bold(alone: Hub) -> None:

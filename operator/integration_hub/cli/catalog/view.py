@@ -42,6 +42,8 @@ def find(words: str, form: Form, *, headers: bool) -> None:
     """Print the definitions that fit, the best first."""
     hits = search_index(entries(), words)
     if not hits:
+        if not form.is_table:
+            _print([], form, headers=headers)  # which a program can read as any other answer
         raise HubError(
             f"Nothing in the catalog fits '{words}'.",
             todo="Try fewer words; 'hub catalog list' lists all. A definition of your own is a file"
