@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
-from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
@@ -27,6 +27,19 @@ _NO_CREDENTIALS: Final = (
     "No flag takes the value of a credential: give it with --secret-from-file KEY=FILE or --secret-from-env"
     " KEY=VARIABLE. If a real one stood there, get a new one: others may have seen it."
 )
+
+
+class ChoiceOption(click.Option):
+    """A flag with one of some words, which may be left out, as of kubectl's `--dry-run`."""
+
+    def __init__(self, *args: Any, bare: str, **settings: Any) -> None:
+        """`bare` is what is meant without a word."""
+        super().__init__(*args, **settings)
+        self.bare = bare
+
+    def takes(self, word: str | None) -> bool:
+        """Tell whether what follows the flag is its word."""
+        return isinstance(self.type, click.Choice) and word in self.type.choices
 
 
 class Command(click.Command):
@@ -68,18 +81,26 @@ class Command(click.Command):
             )
             for name in names
         }
-        with_value = {name for option in options if not option.is_flag for name in option.opts}
-        words = iter(args)
-        for word in words:
+        with_value = {name: option for option in options if not option.is_flag for name in option.opts}
+        words = deque(args)
+        while words:
+            word = words.popleft()
             name, separator, value = word.partition("=")
             is_last = not ctx.allow_interspersed_args and not word.startswith("-")
             if word == "--" or is_last:
                 # What follows is the command's arguments, or another command's flags.
                 yield word
                 yield from words
+                return
             elif word in with_value:
+                option = with_value[word]
+                follows = words[0] if words else None
+                if isinstance(option, ChoiceOption) and not option.takes(follows):
+                    yield f"{word}={option.bare}"
+                    continue
                 yield word
-                yield from islice(words, 1)
+                if words:
+                    yield words.popleft()
             elif separator and name in switches:
                 option, opposite = switches[name]
                 is_on = _ON_OR_OFF.get(value.lower())

@@ -88,15 +88,16 @@ def test_the_list_the_search_and_what_is_needed_ask_no_cluster(alone: Hub) -> No
 
 
 def test_data_is_what_programs_read(alone: Hub) -> None:
-    found, shown, none = alone.run_all(
+    found, shown, none, names = alone.run_all(
         ["catalog", "search", "payments", "-o", "json"],
         ["catalog", "show", "slack", "-o", "yaml"],
         ["catalog", "search", "no", "such", "system", "-o", "json"],
+        ["catalog", "search", "no", "such", "system", "-o", "name"],
     )
     assert found.data["items"][0]["name"] == "stripe"
     assert yaml.safe_load(shown.out) == of_catalog("slack")
-    assert none.code == 1
-    assert not none.out
+    assert (none.code, none.data) == (1, {"items": []})
+    assert (names.code, names.out) == (1, "")
 
 
 def test_plain_is_one_fact_a_line_and_a_terminal_has_it_in_bold(alone: Hub) -> None:
@@ -338,6 +339,12 @@ def test_who_may_read_and_not_write_is_told_which_right_an_installation_takes(  
     assert "Ask for the right to 'patch' it, or" in there.err
 
 
+def test_a_folder_that_cannot_be_written_is_no_mistake_in_the_command(alone: Hub) -> None:
+    ran = alone.run("catalog", "export", "/proc/nowhere", "stripe")
+    assert (ran.code, ran.out) == (1, "")
+    assert "/proc/nowhere cannot be written: No such file or directory.\nWhat to do: " in ran.err
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -345,7 +352,7 @@ def test_who_may_read_and_not_write_is_told_which_right_an_installation_takes(  
         (["catalog", "install", "stripe", "--all"], "one of the two"),
         (["catalog", "install", "stripes"], "did you mean 'stripe'?"),
         (["catalog", "list", "--category", "crmm"], "did you mean 'crm'?"),
-        (["catalog", "export", "/proc/nowhere", "stripe"], "cannot be written"),
+        (["example", "nope"], "There is no example 'nope'"),
         (["catalog", "search"], "Missing argument"),
     ],
 )

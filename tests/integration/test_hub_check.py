@@ -112,10 +112,23 @@ def test_a_cluster_that_is_not_there_is_no_failed_check(
     assert "cannot be reached" in ran.err
 
 
-def test_versions_are_printed_and_the_clients_without_a_cluster(hub: Hub, tmp_path: Path) -> None:
+def test_versions_are_printed_and_the_clients_without_a_cluster(
+    hub: Hub, control_plane: ControlPlaneInfo, tmp_path: Path
+) -> None:
     alone = Hub(tmp_path, None)
     assert alone.run("version", "--client").out == f"hub: {__version__}\nAPI: integrationhub.dev/v1alpha1\n"
     data = hub.run("version", "-o", "json").data
     assert data["client"] == __version__
     assert re.match(r"v1\.\d+", data["server"])
-    assert alone.run("version").code == 3
+    for words in ((), ("--context", "nowhere")):
+        nowhere = alone.run("version", *words)
+        assert nowhere.code == (2 if words else 3)
+        assert nowhere.out == f"hub: {__version__}\nAPI: integrationhub.dev/v1alpha1\n"
+        assert "There is no kubeconfig at" in nowhere.err
+    as_data = alone.run("version", "-o", "json")
+    assert (as_data.code, as_data.data["client"]) == (3, __version__)
+    gone = user_kubeconfig(
+        tmp_path / "gone", server="https://127.0.0.1:1", ca_file=control_plane.ca_file, token="x"
+    )
+    ran = alone.run("version", "--kubeconfig", str(gone))
+    assert (ran.code, ran.out.splitlines()[0]) == (3, f"hub: {__version__}")

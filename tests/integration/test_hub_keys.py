@@ -290,6 +290,8 @@ async def test_on_a_terminal_a_rotation_shows_one_line_that_changes(
 ) -> None:
     await make_keyring(kube, namespace, hub_keys, OLD)
     await records.add(OLD, 2)
+    plain, words = await asyncio.to_thread(hub_keys.on_a_terminal, "rotate", "--plain")
+    assert (plain, "\x1b" in words) == (0, False)
     code, seen = await asyncio.to_thread(hub_keys.on_a_terminal, "rotate")
     assert code == 0
     assert "\r\x1b[2K1 record looked at, 1 sealed anew\r\x1b[2K2 records looked at, 2 sealed anew\r\n" in seen

@@ -17,6 +17,7 @@ from integration_hub.devcluster import ControlPlane, ControlPlaneInfo
 from support.hub_command import Hub, lines_until, press_ctrl_c, user_kubeconfig
 from support.instances import Api, Object, definition, instance, ready_status, secret
 from support.target_server import TargetServer
+from support.waiting import wait_until
 from support.wizard import CTRL_C, Terminal
 
 pytestmark = pytest.mark.cluster
@@ -192,6 +193,44 @@ def test_watching_a_tree_goes_on_when_the_api_server_is_away_for_a_while(
     spare_cluster.up()
     spare_api.merge(applied, ready_status("False", "SecretNotFound"), "/status")
     lines_until(process, "default/steady: SecretNotFound")
+    press_ctrl_c(process)
+    assert hub.ended(process).code == 130
+    spare_api.delete(applied)
+
+
+def asked_of(cluster: ControlPlane, verb: str, resource: str) -> int:
+    """Return how often an API server was asked for something, as it counts that itself."""
+    command = [*cluster.kubectl_command(), "get", "--raw", "/metrics"]
+    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    wanted = [line for line in lines if line.startswith("apiserver_request_total{")]
+    wanted = [line for line in wanted if f'verb="{verb}"' in line and f'resource="{resource}"' in line]
+    return sum(int(float(line.rpartition(" ")[2])) for line in wanted)
+
+
+def test_watching_a_tree_lists_the_workloads_seldom(
+    hub: Hub, spare_cluster: ControlPlane, spare_api: Api
+) -> None:
+    # On a cluster where no namespace goes, since whoever removes one lists all of it.
+    (applied,) = spare_api.apply(
+        instance("default", "watched", "acme", suspend=True, binding={"secretName": "access"})
+    )
+    process = hub.start(
+        "tree", "watched", "-w", "-n", "default", "--kubeconfig", str(spare_cluster.home.kubeconfig)
+    )
+    lines_until(process, "delivers Secret access")
+
+    def looks(more: int) -> None:
+        before = asked_of(spare_cluster, "GET", "integrationinstances")
+        wait_until(
+            lambda: asked_of(spare_cluster, "GET", "integrationinstances"),
+            lambda now: now >= before + more,
+            "looks at the instance",
+        )
+
+    looks(1)  # by when the API server has counted what it answered before
+    lists = asked_of(spare_cluster, "LIST", "cronjobs")
+    looks(3)
+    assert asked_of(spare_cluster, "LIST", "cronjobs") == lists
     press_ctrl_c(process)
     assert hub.ended(process).code == 130
     spare_api.delete(applied)
@@ -421,10 +460,13 @@ def test_who_may_not_apply_is_told_which_right_a_diff_takes(  # noqa: PLR0917 - 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("{kind: [", "standard input is no YAML at line 2"),
-        ("password: {{ x }}: y", "is no YAML"),
+        ("{kind: [", "standard input, line 1: is not valid YAML"),
+        ("password: {{ x }}: y", "is not valid YAML"),
+        ("a: 1\na: 2", "standard input, line 2: is not valid YAML: a field stands there twice"),
+        ("[" * 100_000, "standard input: is nested too deep to be read"),
+        ("a: &a [*a]", "an alias there may repeat too much"),
         ("- a", "document 1: it is no object"),
-        ("{}", "it has no metadata.name"),
+        ("{}", "it has no metadata.name.\nWhat to do: Write 'metadata:'"),
         ("", "There is no instance and no definition"),
         (
             "{apiVersion: integrationhub.dev/v1alpha1, kind: Integration, metadata: {name: x}}",

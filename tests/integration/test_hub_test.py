@@ -137,6 +137,18 @@ def test_mistakes_of_a_draft_are_told_by_path_and_cost_nothing(
     assert target.count("ns-mistaken") == 0
 
 
+def test_a_file_that_holds_no_draft_is_a_mistake_in_the_command(alone: HubTest, tmp_path: Path) -> None:
+    (tmp_path / "broken.yaml").write_text("a: [")
+    namespace = written(tmp_path / "namespace.yaml", {"apiVersion": "v1", "kind": "Namespace"})
+    broken, other = alone.run_all(
+        ("--draft", "-f", str(tmp_path / "broken.yaml"), "-o", "json"), ("--draft", "-f", namespace)
+    )
+    assert (broken.code, broken.data["exitCode"]) == (2, 2)
+    assert "broken.yaml, line 1: is not valid YAML" in broken.data["error"]
+    assert other.code == 2
+    assert "there is no IntegrationInstance in it" in other.err
+
+
 def test_files_as_windows_writes_them_are_read_and_others_refused(
     alone: HubTest, target: TargetServer, tmp_path: Path
 ) -> None:

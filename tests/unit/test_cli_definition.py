@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from integration_hub.adapters import shipped
 from integration_hub.cli.main import main
+from support.hub_command import Hub
 
 
 def run(*words: str | Path, stdin: str | None = None) -> Result:
@@ -126,6 +127,26 @@ def test_a_definition_with_errors_is_not_played(changed: Path) -> None:
     assert "spec.icon" in ran.stderr
 
 
+def test_on_a_terminal_the_mistakes_of_one_that_is_not_played_have_whole_colours(
+    changed: Path, tmp_path: Path
+) -> None:
+    code, shown = Hub(tmp_path, None).on_a_terminal("definition", "test", "-f", str(changed))
+    assert code == 1
+    assert "\ufffd" not in shown
+    assert "\x1b[38;5;196m✗\x1b[0m error: spec.icon: must be" in shown
+    assert shown.rstrip().endswith("Error: The definition has mistakes, so nothing was played.")
+
+
+def test_files_are_named_with_or_without_f(changed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran = run("lint", "stripe", changed)
+    assert ran.output.startswith(f"stripe: ok\n{changed} (stripe): error: spec.icon")
+    assert run("lint", "-", stdin=text()).output == "standard input (stripe): ok\n"
+    assert run("test", "-", "--case", "too many requests", stdin=text()).exit_code == 0
+    monkeypatch.chdir(changed.parent)
+    changed.parent.joinpath("slack").mkdir()
+    assert run("lint", "changed.yaml", "slack").output.splitlines()[-1] == "slack: ok"
+
+
 def test_a_comparison_has_what_breaks_first(changed: Path) -> None:
     ran = run("diff", "stripe", changed)
     assert ran.exit_code == 1
@@ -142,8 +163,10 @@ def test_a_comparison_has_what_breaks_first(changed: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["lint"], "Name a definition of the catalog, or a file with -f FILE, or --all."),
+        (["lint"], "Name a file or a definition of the catalog, or --all."),
         (["lint", "strip"], "The catalog has no definition 'strip' (did you mean 'stripe'?)"),
+        (["lint", "nowhere.yaml"], "nowhere.yaml cannot be read: No such file"),
+        (["test", "nope"], "The catalog has no definition 'nope'.\nWhat to do: Name a file, like nope.yaml,"),
         (["lint", "-f", "/nowhere.yaml"], "/nowhere.yaml cannot be read: No such file"),
         (["test"], "one of the two"),
         (["test", "stripe", "-f", "a.yaml"], "one of the two"),

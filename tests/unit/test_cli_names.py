@@ -61,3 +61,19 @@ def test_kinds_are_not_mixed_in_one_list() -> None:
     ran = CliRunner().invoke(main, ["get", "iinst/billing", "idef/acme"])
     assert ran.exit_code == 2
     assert "all of one kind" in ran.output
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        (["instances", "definitions"], "instance"),
+        (["iinst,idef"], "instance"),
+        (["idef", "IntegrationInstances"], "definition"),
+    ],
+)
+def test_kinds_are_listed_one_at_a_time(words: list[str], kind: str) -> None:
+    ran = CliRunner().invoke(main, ["get", *words])
+    assert ran.exit_code == 2
+    said = " ".join(ran.output.split())
+    assert "One kind is listed at a time: 'hub get instances', then 'hub get definitions'." in said
+    assert f"write {kind}/" in said

@@ -18,6 +18,7 @@ from integration_hub.devcluster.errors import BuildError, DiskSpaceError, GoMiss
 from integration_hub.devcluster.files import try_lock
 from integration_hub.devcluster.paths import GO_SOURCES
 from integration_hub.devcluster.progress import LOG_PERIOD, ProgressPrinter, describe
+from support.hub_command import Hub
 
 # Does what the toolchain is asked to do, and notes that it was asked.
 FAKE_GO = """#!{python}
@@ -262,7 +263,7 @@ def test_versions_are_read(text: str, numbers: tuple[int, int, int]) -> None:
 
 def test_a_log_gets_a_line_now_and_then() -> None:
     stream = io.StringIO()
-    with ProgressPrinter(stream) as printer:
+    with ProgressPrinter(stream, moves=False) as printer:
         for seconds in range(40):
             printer(Progress("compiling packages", float(seconds), seconds * 10, 2378))
         printer(Progress("done", 40.0))
@@ -271,18 +272,38 @@ def test_a_log_gets_a_line_now_and_then() -> None:
     assert LOG_PERIOD == 15.0
 
 
-def test_a_terminal_has_one_line_that_changes() -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
-    stream = Terminal()
-    with ProgressPrinter(stream) as printer:
+def test_a_screen_that_may_move_has_one_line_that_changes() -> None:
+    stream = io.StringIO()
+    with ProgressPrinter(stream, moves=True) as printer:
         printer(Progress("compiling packages", 1.0, 10, 20))
         printer(Progress("compiling packages", 1.01, 11, 20))
         printer(Progress("compiling packages", 2.0, 12, 20))
     assert stream.getvalue().count("\r") == 2
     assert stream.getvalue().count("\n") == 1
+
+
+BUILDING = [("dev", "up"), ("example", "01-quickstart")]
+"""Commands that build the control plane where there is none."""
+
+
+@pytest.mark.parametrize("words", BUILDING, ids=" ".join)
+def test_a_terminal_shows_what_is_under_way_unless_its_owner_wants_words_alone(
+    machine: Machine, words: tuple[str, ...]
+) -> None:
+    machine.install_go(fails=True)
+    hub, home = Hub(machine.folder, None), ("--home", str(machine.folder / "home"))
+    cache = machine.environ["XDG_CACHE_HOME"]
+
+    def shown(*more: str, plain: str = "", term: str = "xterm") -> str:
+        code, text = hub.on_a_terminal(*words, *home, *more, XDG_CACHE_HOME=cache, HUB_PLAIN=plain, TERM=term)
+        assert code == 1
+        assert "Building the control plane: fetching modules" in text
+        return text
+
+    assert "\r\x1b[2K" in shown()
+    for text in (shown("--plain"), shown(plain="1"), shown(term="dumb")):
+        assert "\x1b" not in text
+        assert " ..." not in text
 
 
 def test_a_line_of_progress_reads_well() -> None:

@@ -215,18 +215,101 @@ class TestWhatIsWrong:
         assert words in str(refused.value), reason
         assert str(path) in str(refused.value), reason
 
+    @pytest.mark.parametrize(
+        ("raw", "words"),
+        [
+            ({"contexts": "foo"}, "contexts: must be a list"),
+            ({"contexts": ["foo"]}, "contexts[0]: must be a group of fields"),
+            ({"contexts": [{"name": "dev", "context": "foo"}]}, "contexts[0].context: must be a group of"),
+            (
+                {"contexts": [{"name": "dev", "context": {"cluster": "dev", "user": ["a"]}}]},
+                "context.user: must be text",
+            ),
+            ({"current-context": ["a"]}, "current-context: must be text"),
+            ({"clusters": {"name": "dev"}}, "clusters: must be a list"),
+            ({"cluster": {"server": 5}}, "clusters[0].cluster.server: must be text"),
+            ({"cluster": {"server": "https://dev.example:99999"}}, "must be an https:// address, like"),
+            ({"cluster": {"server": "https://dev.example:abc"}}, "must be an https:// address, like"),
+            ({"cluster": {"server": "https://:6443"}}, "must be an https:// address, like"),
+            ({"cluster": {"server": "https://[::1"}}, "must be an https:// address, like"),
+            (
+                {"cluster": {"insecure-skip-tls-verify": "false"}},
+                "insecure-skip-tls-verify: must be true or false",
+            ),
+            ({"cluster": {"certificate-authority": "~no-such-user/ca"}}, "cannot be read"),
+            (
+                {"user": {"token": 5}},
+                "users[0].user.token: must be text, in quotes where it looks like a number",
+            ),
+            ({"user": {"token": "canary\n canary"}}, "users[0].user.token: holds no token"),
+            ({"user": {"tokenFile": "absent"}}, "absent cannot be read: no such file or directory"),
+            (
+                {"user": {"tokenFile": "~no-such-user/t"}},
+                "users[0].user.tokenFile: '~no-such-user/t' cannot be read",
+            ),
+            ({"user": {"exec": "aws"}}, "users[0].user.exec: must be a group of fields"),
+            ({"user": {"exec": {"args": []}}}, "users[0].user.exec.command: is required"),
+            ({"user": {"exec": {"command": "a", "args": "b"}}}, "users[0].user.exec.args: must be a list"),
+            (
+                {"user": {"exec": {"command": "a", "args": [["b"]]}}},
+                "users[0].user.exec.args[0]: must be text",
+            ),
+            ({"user": {"exec": {"command": "a", "env": ["A=b"]}}}, "exec.env[0]: must be a group of fields"),
+            ({"user": {"exec": {"command": "a", "env": [{"name": "A"}]}}}, "exec.env[0].value: is required"),
+        ],
+    )
+    def test_what_has_another_shape_is_named_by_its_path(self, tmp_path: Path, raw: Raw, words: str) -> None:
+        path = written(tmp_path, config(**raw))
+        with pytest.raises(KubeconfigError) as refused:
+            load(path)
+        assert words in str(refused.value)
+        assert str(path) in str(refused.value)
+        assert "canary" not in str(refused.value)
+
+    def test_what_is_wrong_in_an_entry_of_no_use_here_is_passed_over(self, tmp_path: Path) -> None:
+        raw = config()
+        raw["users"].append({"name": "other", "user": {"exec": {}}})
+        assert load(written(tmp_path, raw)).server == "https://dev.example:6443"
+
+    def test_a_token_file_that_goes_later_is_named(self, tmp_path: Path) -> None:
+        with pytest.raises(KubeconfigError, match=r"token file .*gone cannot be read: no such file"):
+            TokenSource(file=tmp_path / "gone").token()
+
     def test_no_file_at_all(self, tmp_path: Path) -> None:
         with pytest.raises(KubeconfigError, match=r"no kubeconfig at .*nowhere.*hub dev up"):
             load(tmp_path / "nowhere")
 
-    @pytest.mark.parametrize("text", ["", "[]", "a: [", "\x00", "just text"])
-    def test_a_file_that_is_no_kubeconfig(self, tmp_path: Path, text: str) -> None:
-        (tmp_path / "config").write_text(text)
-        with pytest.raises(KubeconfigError, match=str(tmp_path / "config")):
+    def test_in_a_home_that_there_is_not(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("KUBECONFIG", "~no-such-user/config")
+        with pytest.raises(KubeconfigError, match="kubeconfig ~no-such-user/config cannot be looked for"):
+            load()
+
+    @pytest.mark.parametrize(
+        ("text", "words"),
+        [
+            (b"", "is empty, or no group of fields"),
+            (b"[]", "is empty, or no group of fields"),
+            (b"just text", "is empty, or no group of fields"),
+            (b"a: 1\n---\nb: 1\n", "holds 2 documents, of which there may be one"),
+            (b"a: 1\nb: [", "line 2: is not valid YAML: "),
+            (b"a: 1\na: 2", "line 2: is not valid YAML: a field stands there twice"),
+            (b"\x00", "is not valid YAML"),
+            (b"\xff\xfe", "is no text in UTF-8"),
+            (b"[" * 100_000, "is nested too deep"),
+        ],
+    )
+    def test_a_file_that_is_no_kubeconfig(self, tmp_path: Path, text: bytes, words: str) -> None:
+        (tmp_path / "config").write_bytes(text)
+        with pytest.raises(KubeconfigError) as refused:
             load(tmp_path / "config")
+        assert str(refused.value).startswith(f"The kubeconfig {tmp_path / 'config'}")
+        assert words in str(refused.value)
+        assert "--kubeconfig or KUBECONFIG" in str(refused.value)
 
     def test_a_folder(self, tmp_path: Path) -> None:
-        with pytest.raises(KubeconfigError, match="cannot be read: IsADirectoryError"):
+        with pytest.raises(
+            KubeconfigError, match=r"cannot be read: is a directory\. Mend it, or name another"
+        ):
             load(tmp_path)
 
 

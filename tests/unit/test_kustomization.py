@@ -53,6 +53,8 @@ def test_one_that_names_all_stays_as_it_is() -> None:
         "resources: [\n",
         "a: 1\n---\nb: 1\n",
         "{}\n",
+        "resources: " + "[" * 100_000,
+        "resources: []\nresources: []\n",
     ],
 )
 def test_what_is_no_list_is_left_alone(before: str) -> None:

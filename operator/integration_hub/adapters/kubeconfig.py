@@ -21,10 +21,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-
-import yaml
+from urllib.parse import urlsplit
 
 from integration_hub.config.pem import certificates
+from integration_hub.config.yaml_text import NoYamlError, read_documents
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 TOKEN_REREAD_SECONDS = 60.0
@@ -60,7 +60,7 @@ class TokenSource:
         if time.monotonic() < self._valid_until:
             return self._token
         if self.file is not None:
-            self._token = self.file.read_text().strip()
+            self._token = _token_in(self.file)
             self._valid_until = time.monotonic() + TOKEN_REREAD_SECONDS
         elif self.command:
             self._token, seconds = _run_plugin(self.command, self.environment)
@@ -111,8 +111,11 @@ def load(kubeconfig: str | Path | None = None, context: str | None = None) -> Ku
     )
     # A list of files is what KUBECONFIG can hold; a file that is given may have ':' in its name.
     parts = [named] if kubeconfig else named.split(os.pathsep)
-    paths = [Path(part).expanduser() for part in parts if part]
-    documents = [(path, _read(path)) for path in paths if path.exists()]
+    try:
+        paths = [path for part in parts if part and (path := Path(part).expanduser()).exists()]
+    except (OSError, RuntimeError) as error:  # a folder that may not be entered; a '~' of nobody
+        raise _unusable(f"{named} cannot be looked for: {_why(error)}") from error
+    documents = [(path, _read(path)) for path in paths]
     if not documents:
         raise KubeconfigError(
             f"There is no kubeconfig at {named}. Name one with --kubeconfig or KUBECONFIG, or start a local control"
@@ -144,82 +147,165 @@ def _in_cluster() -> KubeConnection:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        document = yaml.load(path.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise KubeconfigError(f"The kubeconfig {path} cannot be read: {type(error).__name__}.") from error
-    if not isinstance(document, dict):
-        raise KubeconfigError(f"The kubeconfig {path} is empty or no YAML object.")
-    return document
+        documents = read_documents(path.read_bytes().decode("utf-8-sig"))
+    except OSError as error:
+        raise _unusable(
+            f"{path} cannot be read: {(error.strerror or type(error).__name__).lower()}"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise _unusable(f"{path} is no text in UTF-8") from error
+    except NoYamlError as error:
+        raise _unusable(error.at(str(path))) from error
+    found = [document for document in documents if document is not None]
+    if len(found) > 1:
+        raise _unusable(f"{path} holds {len(found)} documents, of which there may be one")
+    if not found or not isinstance(found[0], dict):
+        raise _unusable(f"{path} is empty, or no group of fields")
+    return found[0]
+
+
+def _why(error: Exception) -> str:
+    """Return what the system says, which begins in small letters there."""
+    return ((error.strerror if isinstance(error, OSError) else str(error)) or type(error).__name__).lower()
+
+
+def _unusable(what: str) -> KubeconfigError:
+    return KubeconfigError(
+        f"The kubeconfig {what}. Mend it, or name another with --kubeconfig or KUBECONFIG."
+    )
+
+
+_TEXT = "must be text, in quotes where it looks like a number"
+_WORDS: Mapping[type, str] = {
+    str: _TEXT,
+    bool: "must be true or false",
+    dict: "must be a group of fields",
+    list: "must be a list",
+}
+_MATERIAL = ("certificate-authority", "client-certificate", "client-key")
+_SHAPES: Mapping[str, Mapping[str, type]] = {
+    "contexts": dict.fromkeys(("cluster", "user", "namespace"), str),
+    "clusters": {
+        **dict.fromkeys(("server", "tls-server-name", _MATERIAL[0], f"{_MATERIAL[0]}-data"), str),
+        "insecure-skip-tls-verify": bool,
+    },
+    "users": {
+        **dict.fromkeys(
+            ("token", "tokenFile", *_MATERIAL[1:], *(f"{name}-data" for name in _MATERIAL[1:])), str
+        ),
+        "exec": dict,
+    },
+}
+"""Of each section, what is read of its entries."""
+_EXEC: Mapping[str, type] = {"apiVersion": str, "command": str, "args": list, "env": list}
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A named entry of a section, and where it stands: relative paths are meant from there."""
+
+    fields: dict[str, Any] = field(repr=False)
+    path: Path
+    place: str
+    """Like 'users[0].user'."""
+
+    def wrong(self, name: str, problem: str) -> KubeconfigError:
+        """Return that a field of it cannot be used."""
+        return _unusable(f"{self.path}: {self.place}.{name}: {problem}")
 
 
 def _from_documents(documents: list[tuple[Path, dict[str, Any]]], wanted: str | None) -> KubeConnection:
+    for path, document in documents:
+        _check(document, {"current-context": str} | dict.fromkeys(_SHAPES, list), f"{path}: ")
     current = wanted or next((d["current-context"] for _, d in documents if d.get("current-context")), None)
     if not current:
         raise KubeconfigError(
             f"The kubeconfig {documents[0][0]} sets no current-context; choose one with --context."
         )
-    context, _ = _entry(documents, "contexts", "context", current)
-    cluster, cluster_path = _entry(documents, "clusters", "cluster", context.get("cluster", ""))
-    user, user_path = (
-        _entry(documents, "users", "user", context["user"]) if context.get("user") else ({}, cluster_path)
-    )
-    _refuse(cluster, _REFUSED_OF_CLUSTER, f"cluster '{context.get('cluster')}'", cluster_path)
-    _refuse(user, _REFUSED_OF_USER, f"user '{context.get('user')}'", user_path)
-    server = str(cluster.get("server", "")).rstrip("/")
-    if not server.startswith("https://"):
+    context = _entry(documents, "contexts", "context", current).fields
+    cluster = _entry(documents, "clusters", "cluster", context.get("cluster") or "")
+    user = _Entry({}, cluster.path, "")
+    if context.get("user"):
+        user = _entry(documents, "users", "user", context["user"])
+    _refuse(cluster, _REFUSED_OF_CLUSTER, f"cluster '{context.get('cluster')}'")
+    _refuse(user, _REFUSED_OF_USER, f"user '{context.get('user')}'")
+    server = (cluster.fields.get("server") or "").rstrip("/")
+    if not _is_address(server):
         raise KubeconfigError(
-            f"Context '{current}' in {cluster_path}: the server must be an https:// address."
+            f"Context '{current}' in {cluster.path}: the server must be an https:// address, like"
+            f" https://api.example:6443; see {cluster.place}.server."
         )
     try:
-        ssl_context = _ssl_context(cluster, cluster_path.parent, user, user_path.parent)
-    except (OSError, ValueError) as error:  # SSLError is an OSError; wrong base64 is a ValueError
+        ssl_context = _ssl_context(cluster, user)
+    # SSLError is an OSError; wrong base64 is a ValueError; a '~' of nobody is a RuntimeError.
+    except (OSError, ValueError, RuntimeError) as error:
         what = type(error).__name__
         if isinstance(error, OSError) and error.filename:
             what = f"{error.filename}: {error.strerror}"
         raise KubeconfigError(
-            f"Context '{current}' in {cluster_path}: its certificates or key cannot be read ({what})."
+            f"Context '{current}' in {cluster.path}: its certificates or key cannot be read ({what})."
         ) from error
     return KubeConnection(
         server=server,
         ssl_context=ssl_context,
-        tokens=_token_source(user, user_path),
-        namespace=str(context.get("namespace") or "default"),
-        tls_server_name=str(cluster.get("tls-server-name") or "") or None,
+        tokens=_token_source(user),
+        namespace=context.get("namespace") or "default",
+        tls_server_name=cluster.fields.get("tls-server-name") or None,
     )
 
 
-def _refuse(entry: Mapping[str, Any], refused: Mapping[str, str], what: str, path: Path) -> None:
+def _is_address(server: str) -> bool:
+    """Tell whether this is where an API server can be: its port is looked at only when it is asked for."""
+    try:
+        address = urlsplit(server)
+        return address.scheme == "https" and bool(address.hostname) and address.port != 0
+    except ValueError:
+        return False
+
+
+def _refuse(entry: _Entry, refused: Mapping[str, str], what: str) -> None:
     for name, advice in refused.items():
-        if entry.get(name):
-            raise KubeconfigError(f"{path}: {what} sets '{name}', which is not supported: {advice}.")
+        if entry.fields.get(name):
+            raise KubeconfigError(f"{entry.path}: {what} sets '{name}', which is not supported: {advice}.")
 
 
-def _entry(
-    documents: list[tuple[Path, dict[str, Any]]], section: str, key: str, name: str
-) -> tuple[dict[str, Any], Path]:
-    """Return a named entry and the file it stands in: relative paths are meant from there."""
+def _check(fields: Mapping[str, Any], kinds: Mapping[str, type], place: str) -> None:
+    """Raise KubeconfigError where a field has another type; `place` stands before its name."""
+    for name, kind in kinds.items():
+        _check_one(fields.get(name), kind, f"{place}{name}")
+
+
+def _check_one(value: Any, kind: type, place: str) -> None:
+    if value is not None and not isinstance(value, kind):
+        raise _unusable(f"{place}: {_WORDS[kind]}")
+
+
+def _entry(documents: list[tuple[Path, dict[str, Any]]], section: str, key: str, name: str) -> _Entry:
+    """Return a named entry. What is wrong in others is no concern of whoever asks for this one."""
     for path, document in documents:
-        for entry in document.get(section) or []:
+        for number, entry in enumerate(document.get(section) or []):
+            place = f"{section}[{number}]"
+            if not isinstance(entry, dict):
+                raise _unusable(f"{path}: {place}: {_WORDS[dict]}")
             if entry.get("name") == name:
-                return entry.get(key) or {}, path
+                _check(entry, {key: dict}, f"{path}: {place}.")
+                fields = entry.get(key) or {}
+                _check(fields, _SHAPES[section], f"{path}: {place}.{key}.")
+                return _Entry(fields, path, f"{place}.{key}")
     known = ", ".join(str(e.get("name")) for _, d in documents for e in d.get(section) or []) or "none"
     raise KubeconfigError(
         f"The kubeconfig {documents[0][0]} has no entry '{name}' in {section}; it has: {known}."
     )
 
 
-def _ssl_context(
-    cluster: dict[str, Any], cluster_dir: Path, user: dict[str, Any], user_dir: Path
-) -> ssl.SSLContext:
-    ca = _material(cluster, "certificate-authority", cluster_dir)
+def _ssl_context(cluster_entry: _Entry, user_entry: _Entry) -> ssl.SSLContext:
+    cluster, user = cluster_entry.fields, user_entry.fields
+    ca = _material(cluster, _MATERIAL[0], cluster_entry.path.parent)
     context = _trusting(ca.decode(errors="replace") if ca else None)
     if cluster.get("insecure-skip-tls-verify"):
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-    certificate, key = (
-        _material(user, "client-certificate", user_dir),
-        _material(user, "client-key", user_dir),
-    )
+    certificate, key = (_material(user, name, user_entry.path.parent) for name in _MATERIAL[1:])
     if certificate and key:
         # The ssl module reads a key from files only: keep it for no longer than the call, readable by nobody else.
         with tempfile.TemporaryDirectory(prefix="hub-") as folder:
@@ -255,27 +341,75 @@ def _material(entry: dict[str, Any], name: str, folder: Path) -> bytes | None:
     return None
 
 
-def _token_source(user: dict[str, Any], path: Path) -> TokenSource:
-    if user.get("token"):
-        return TokenSource(fixed=str(user["token"]))
-    if user.get("tokenFile"):
-        return TokenSource(file=path.parent / Path(user["tokenFile"]).expanduser())
-    if plugin := user.get("exec"):
-        environment = {str(item["name"]): str(item["value"]) for item in plugin.get("env") or []}
-        environment["KUBERNETES_EXEC_INFO"] = json.dumps(
-            {
-                "apiVersion": plugin.get("apiVersion", "client.authentication.k8s.io/v1"),
-                "kind": "ExecCredential",
-                "spec": {"interactive": False},
-            }
-        )
-        command = str(plugin["command"])
-        if (
-            os.sep in command
-        ):  # as client-go does: a bare name is looked up in PATH, a path is meant from the file
-            command = str(path.parent / command)
-        return TokenSource(command=(command, *map(str, plugin.get("args") or [])), environment=environment)
-    return TokenSource()
+def _token_source(user: _Entry) -> TokenSource:
+    if token := (user.fields.get("token") or "").strip():
+        if not _is_token(token):
+            raise user.wrong("token", f"holds no token: {_OF_TOKENS}")
+        return TokenSource(fixed=token)
+    if name := user.fields.get("tokenFile"):
+        try:
+            source = TokenSource(file=user.path.parent / Path(name).expanduser())
+            source.token()
+        except RuntimeError:  # a '~' of nobody
+            raise user.wrong("tokenFile", f"'{name}' cannot be read: there is no such home") from None
+        except KubeconfigError as error:
+            raise user.wrong("tokenFile", str(error).rstrip(".")) from error
+        return source
+    plugin = user.fields.get("exec")
+    return TokenSource() if plugin is None else _plugin(user, plugin)
+
+
+def _plugin(user: _Entry, plugin: dict[str, Any]) -> TokenSource:
+    _check(plugin, _EXEC, f"{user.path}: {user.place}.exec.")
+    command = plugin.get("command")
+    if not command:
+        raise user.wrong("exec.command", "is required")
+    arguments, variables = plugin.get("args") or [], plugin.get("env") or []
+    for number, argument in enumerate(arguments):
+        if isinstance(argument, dict | list):
+            raise user.wrong(f"exec.args[{number}]", _TEXT)
+    environment = {}
+    for number, variable in enumerate(variables):
+        if not isinstance(variable, dict):
+            raise user.wrong(f"exec.env[{number}]", _WORDS[dict])
+        for name in ("name", "value"):
+            if variable.get(name) is None:
+                raise user.wrong(f"exec.env[{number}].{name}", "is required")
+            if isinstance(variable[name], dict | list):
+                raise user.wrong(f"exec.env[{number}].{name}", _TEXT)
+        environment[str(variable["name"])] = str(variable["value"])
+    environment["KUBERNETES_EXEC_INFO"] = json.dumps(
+        {
+            "apiVersion": plugin.get("apiVersion") or "client.authentication.k8s.io/v1",
+            "kind": "ExecCredential",
+            "spec": {"interactive": False},
+        }
+    )
+    if (
+        os.sep in command
+    ):  # as client-go does: a bare name is looked up in PATH, a path is meant from the file
+        command = str(user.path.parent / command)
+    return TokenSource(command=(command, *map(str, arguments)), environment=environment)
+
+
+_OF_TOKENS = "one is a single line of ASCII without spaces"
+
+
+def _is_token(text: str) -> bool:
+    """Tell whether a text can stand in a header."""
+    return text.isascii() and text.isprintable() and " " not in text
+
+
+def _token_in(file: Path) -> str:
+    try:
+        token = file.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise KubeconfigError(f"The token file {file} cannot be read: {_why(error)}.") from error
+    except ValueError as error:  # no UTF-8, or no path
+        raise KubeconfigError(f"The token file {file} cannot be read: it is no text.") from error
+    if not _is_token(token):
+        raise KubeconfigError(f"The token file {file} holds no token: {_OF_TOKENS}.")
+    return token
 
 
 def _run_plugin(command: tuple[str, ...], environment: Mapping[str, str]) -> tuple[str, float]:

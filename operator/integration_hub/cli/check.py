@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -273,17 +273,30 @@ def version(client: bool, output: Form, **flags: Any) -> None:
     Examples:
       hub version --client
       hub version -o json
+
+    Exit code 3 where the cluster cannot be asked; the version of the command is printed all the same.
     """  # noqa: D301 - \b is click's sign for a paragraph that keeps its lines
     from integration_hub.model.names import API_VERSION  # noqa: PLC0415 - `--help` needs none of it
 
     screen = Screen.current()
     known: dict[str, Any] = {"client": __version__, "api": API_VERSION}
-    if not client:
-        from integration_hub.cli.cluster import Cluster  # noqa: PLC0415 - as above
+    try:
+        if not client:
+            known["server"] = _server_version(flags)
+    finally:
+        # The command's own are known whatever the cluster says.
+        _print_versions(screen, output, known)
 
-        cluster = Cluster.of(flags)
-        with cluster.asked("its version"):
-            known["server"] = str(cluster.kube.call("GET", "/version").get("gitVersion", ""))
+
+def _server_version(flags: Mapping[str, Any]) -> str:
+    from integration_hub.cli.cluster import Cluster  # noqa: PLC0415 - `--help` needs no cluster
+
+    cluster = Cluster.of(flags)
+    with cluster.asked("its version"):
+        return str(cluster.kube.call("GET", "/version").get("gitVersion", ""))
+
+
+def _print_versions(screen: Screen, output: Form, known: Mapping[str, Any]) -> None:
     if not output.is_table:
         write(screen, output, known)
         return

@@ -13,7 +13,7 @@ from typing import ParamSpec, TypeVar
 
 import click
 
-from integration_hub.cli.flags import output_flag
+from integration_hub.cli.flags import look_flags, output_flag
 from integration_hub.cli.output import Form, write
 from integration_hub.cli.terminal import Screen
 from integration_hub.devcluster import DevClusterError, ProgressPrinter, default_home
@@ -62,6 +62,7 @@ def dev() -> None:
 @dev.command()
 @home_option
 @click.option("--kind", "use_kind", is_flag=True, help="Use kind (Kubernetes in Docker) instead.")
+@look_flags
 @explains_errors
 def up(home: Path, *, use_kind: bool) -> None:
     """Start the cluster and wait until it is ready; the first time, build it (some minutes).
@@ -70,7 +71,8 @@ def up(home: Path, *, use_kind: bool) -> None:
     built.
     """
     cluster = _cluster(home, use_kind=use_kind)
-    with ProgressPrinter(sys.stderr) as progress:
+    screen = Screen.current()
+    with ProgressPrinter(screen.err, moves=screen.moves) as progress:
         info = cluster.up(progress)
     did = "is ready" if info.started else "is running already"
     click.echo(f"The development cluster {did}: {info.server}")
@@ -84,6 +86,7 @@ def up(home: Path, *, use_kind: bool) -> None:
 @dev.command()
 @home_option
 @click.option("--purge", is_flag=True, help="Remove its data, certificates and kubeconfig too.")
+@look_flags
 @explains_errors
 def down(home: Path, *, purge: bool) -> None:
     """Stop the cluster. Its data stay for the next `up`, unless --purge is given."""
@@ -98,6 +101,7 @@ def down(home: Path, *, purge: bool) -> None:
 @dev.command()
 @home_option
 @output_flag(("table", "json", "yaml"), with_text=True)
+@look_flags
 @explains_errors
 def status(home: Path, output: Form) -> None:
     """Say whether the cluster runs, and where everything is. Exit code 0 if it runs, 1 if not."""
@@ -137,6 +141,7 @@ def kubectl(home: Path, arguments: tuple[str, ...]) -> None:
 @dev.command()
 @home_option
 @click.option("--raw", is_flag=True, help="Print the content. It holds the administrator's key.")
+@look_flags
 @explains_errors
 def kubeconfig(home: Path, *, raw: bool) -> None:
     """Print the path of the cluster's kubeconfig, or its content."""

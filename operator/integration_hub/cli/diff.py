@@ -102,28 +102,22 @@ def _documents(file: Path, screen: Screen) -> Iterator[_Document]:
         return
     for number, document in enumerate(_loaded(file), 1):
         place = f"{'standard input' if str(file) == '-' else file}, document {number}"
-        if document is None:
-            continue
         yield from _ours(document, place, screen)
 
 
 def _loaded(file: Path) -> list[Any]:
-    # Here, since `hub diff --help` needs none of it.
-    import yaml  # noqa: PLC0415
-
-    from integration_hub.cli.errors import Exit, HubError  # noqa: PLC0415
+    from integration_hub.cli.errors import Exit, HubError  # noqa: PLC0415 - as above
     from integration_hub.cli.streams import UnreadableError, text_of  # noqa: PLC0415
+    from integration_hub.shell.draft import DraftError, documents  # noqa: PLC0415
 
-    source = "Standard input" if str(file) == "-" else str(file)
+    source = "standard input" if str(file) == "-" else str(file)
     try:
-        return list(yaml.load_all(text_of(file), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+        return list(documents(text_of(file), source))
     except UnreadableError as error:
-        raise HubError(f"{source} cannot be read: {error}", code=Exit.USAGE) from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
-        # Without the library's words, which quote the file: there may be a Secret in it.
-        raise HubError(f"{source} is no YAML{where}.", code=Exit.USAGE) from error
+        what = source[0].upper() + source[1:] if str(file) == "-" else source
+        raise HubError(f"{what} cannot be read: {error}", code=Exit.USAGE) from error
+    except DraftError as error:
+        raise HubError(f"{error}.", code=Exit.USAGE) from error
 
 
 def _ours(document: Any, place: str, screen: Screen) -> Iterator[_Document]:
@@ -136,13 +130,13 @@ def _ours(document: Any, place: str, screen: Screen) -> Iterator[_Document]:
             todo="A manifest has apiVersion, kind and metadata.",
             code=Exit.USAGE,
         )
-    if document.get("kind") == "List":
-        for number, item in enumerate(document.get("items") or [], 1):
-            yield from _ours(item, f"{place}, item {number}", screen)
-        return
     metadata = document.get("metadata")
     if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str):
-        raise HubError(f"{place}: it has no metadata.name.", code=Exit.USAGE)
+        raise HubError(
+            f"{place}: it has no metadata.name.",
+            todo="Write 'metadata:' into it, and below that 'name:' with what it is called, as text.",
+            code=Exit.USAGE,
+        )
     if str(document.get("apiVersion", "")).partition("/")[0] != GROUP:
         screen.note(clean(f"{place}: {document.get('kind')} '{metadata['name']}' is not compared."))
         return

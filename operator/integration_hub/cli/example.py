@@ -10,6 +10,10 @@ from pathlib import Path
 
 import click
 
+from integration_hub.cli.errors import NotFoundError
+from integration_hub.cli.flags import look_flags
+from integration_hub.cli.terminal import Screen
+from integration_hub.config.values import did_you_mean
 from integration_hub.devcluster import DevClusterError, default_home
 from integration_hub.examples import ExampleError, Runner, Settings
 from integration_hub.flags import Command, PatienceType
@@ -43,12 +47,14 @@ _REPOSITORY = _PACKAGE.parents[1]
     show_default=True,
     help="How long verdicts may take, like 30s or 5m.",
 )
+@look_flags
 def example(name: str, *, once: bool, home: Path, examples_dir: Path, timeout: timedelta) -> None:
     """Run an example of the repository from start to end.
 
     Starts a control plane and the operator on this machine, applies the example's manifests, and waits for
     the verdicts that the example promises. Keeps running until Ctrl-C, then ends all that it started.
     """
+    screen = Screen.current()
     home = home.expanduser().absolute()
     settings = Settings(
         folder=_example_folder(examples_dir, name),
@@ -59,7 +65,7 @@ def example(name: str, *, once: bool, home: Path, examples_dir: Path, timeout: t
         timeout=timeout.total_seconds(),
     )
     try:
-        code = Runner(settings, sys.stdout).run()
+        code = Runner(settings, screen.out, moves=screen.moves and screen.is_terminal).run()
     except (ExampleError, DevClusterError) as error:
         raise click.ClickException(str(error)) from error
     sys.exit(code)
@@ -69,11 +75,13 @@ def _example_folder(examples: Path, name: str) -> Path:
     known = sorted(path.parent.name for path in examples.glob("*/example.yaml"))
     if name not in known:
         which = (
-            f"There are: {', '.join(known)}."
+            f"Name one of these: {', '.join(known)}."
             if known
             else "Name the folder that has some with --examples-dir."
         )
-        raise click.ClickException(f"There is no example '{name}' in {examples}.\n{which}")
+        raise NotFoundError(
+            f"There is no example '{name}' in {examples}{did_you_mean(name, known)}.", todo=which
+        )
     return (examples / name).absolute()
 
 

@@ -15,7 +15,7 @@ from integration_hub.cli import completing
 from integration_hub.cli.errors import set_debug
 from integration_hub.cli.output import KINDS, TABLE, Form, FormType, TextFormType
 from integration_hub.cli.terminal import set_plain
-from integration_hub.flags import DurationType, cluster_flags
+from integration_hub.flags import ChoiceOption, DurationType, cluster_flags
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -96,13 +96,15 @@ def headers_flag(command: F) -> F:
 def dry_run_flag(command: F) -> F:
     """Add --dry-run: 'client' only says what would be done, 'server' lets the API server check it.
 
-    'none', which kubectl has as well, is the same as no flag at all: None.
+    'none', which kubectl has as well, is the same as no flag at all: None. Without a word it is 'client', as there.
     """
     return click.option(
         "--dry-run",
+        cls=ChoiceOption,
+        bare="client",
         type=click.Choice(["none", "client", "server"]),
         callback=lambda _context, _option, value: None if value == "none" else value,
-        help="Change nothing: 'client' says what would be sent, 'server' has it checked.",
+        help="Change nothing: 'client', or no word, says what would be sent, 'server' has it checked.",
     )(command)
 
 

@@ -72,6 +72,7 @@ def get(words: tuple[str, ...], **flags: Any) -> None:
 
 def _asked_for(words: Sequence[str]) -> tuple[bool, tuple[str, ...]]:
     """Return whether definitions are meant, and the names; 'iinst/NAME' is taken as kubectl takes it."""
+    _refuse_two_kinds(words)
     kind = (kind_of(words[0]) if words else None) or INSTANCE
     is_listed = bool(words) and kind_of(words[0]) is not None
     try:
@@ -82,6 +83,18 @@ def _asked_for(words: Sequence[str]) -> tuple[bool, tuple[str, ...]]:
     if len(kinds) > 1:
         raise click.UsageError("Name objects that are all of one kind: instances, or definitions.")
     return DEFINITION in kinds, tuple(subject.name for subject in subjects)
+
+
+def _refuse_two_kinds(words: Sequence[str]) -> None:
+    """Refuse 'instances definitions' and 'iinst,idef', which kubectl takes: their columns differ."""
+    first, *others = [part for word in words for part in word.split(",")] or [""]
+    kind = kind_of(first)
+    other = next((word for word in others if kind and kind_of(word) not in {None, kind}), None)
+    if other is not None:
+        raise click.UsageError(
+            "One kind is listed at a time: 'hub get instances', then 'hub get definitions'. Where an object is called"
+            f" '{other}', write {kind}/{other}."
+        )
 
 
 class _Listing:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,9 +20,12 @@ from integration_hub.flags import Command
 
 if TYPE_CHECKING:
     from integration_hub.cli.cluster import Cluster
+    from integration_hub.cli.consumers import Consumers
 
 THERE, MISSING, HIDDEN = "there", "missing", "not visible to you"
 _STATES = {THERE: State.GOOD, MISSING: State.BAD, HIDDEN: State.UNKNOWN}
+_USERS_SECONDS = 30.0
+"""For which the workloads that were found are good: to find them, eight kinds are listed as a whole."""
 _FIRST, _LAST, _DOWN, _BLANK = "├─ ", "└─ ", "│  ", "   "
 
 
@@ -58,14 +62,19 @@ def tree(name: str, output: Form, **flags: Any) -> None:
       hub tree billing
       hub tree billing -o json
       hub tree billing -w        go on and print it again when it has changed
+
+    With -w the instance is looked at every three seconds, and the workloads, which are many lists, twice a minute and
+    whenever the instance has changed.
     """  # noqa: D301 - \b is click's sign for a paragraph that keeps its lines
     # Here and below, since help needs no cluster.
     from integration_hub.cli.cluster import Cluster  # noqa: PLC0415
 
     screen, cluster = Screen.current(), Cluster.of(flags)
 
+    gathering = _Gathering(cluster)
+
     def look() -> Node:
-        return _Gathering(cluster).of(cluster.instance(name))
+        return gathering.of(cluster.instance(name))
 
     if flags["watch"]:
         _watch(look, f"{cluster.namespace}/{name} was deleted.", screen, output)
@@ -125,6 +134,9 @@ class _Gathering:
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
+        self._seen: Consumers | None = None
+        self._seen_about: tuple[str, str] | None = None
+        self._seen_until = 0.0
 
     def of(self, raw: Raw) -> Node:
         """Return an instance with all that belongs to it."""
@@ -156,7 +168,7 @@ class _Gathering:
             root.below.append(record)
         bound = (status.get("binding") or {}).get("name") or (spec.get("binding") or {}).get("secretName")
         if bound:
-            root.below.append(self._bound(bound, metadata["name"]))
+            root.below.append(self._bound(bound, metadata))
         return root
 
     def _definition(self, name: str) -> tuple[Raw | None, Node]:
@@ -194,14 +206,22 @@ class _Gathering:
             return HIDDEN
         raise self._cluster.explained(error, what) from error
 
-    def _bound(self, name: str, instance: str) -> Node:
-        from integration_hub.cli.consumers import seen_consumers  # noqa: PLC0415 - as above
-
+    def _bound(self, name: str, instance: Raw) -> Node:
         node = self._secret("delivers", name)
-        found = seen_consumers(self._cluster, name, instance)
+        found = self._users(name, instance)
         node.below += [Node("used by", c.kind, c.name, f"{c.how} it", State.GOOD) for c in found.found]
         node.below += [Node("perhaps used by", kind, "", HIDDEN, State.UNKNOWN) for kind in found.hidden]
         return node
+
+    def _users(self, secret: str, instance: Raw) -> Consumers:
+        """Return who uses a Secret: as of now, or where the instance has not changed since, as of a moment ago."""
+        from integration_hub.cli.consumers import seen_consumers  # noqa: PLC0415 - as above
+
+        about = (secret, instance["resourceVersion"])
+        if self._seen is None or self._seen_about != about or monotonic() >= self._seen_until:
+            self._seen = seen_consumers(self._cluster, secret, instance["name"])
+            self._seen_about, self._seen_until = about, monotonic() + _USERS_SECONDS
+        return self._seen
 
 
 def _keeps_tokens(spec: Raw, definition: Raw | None) -> bool:

@@ -58,8 +58,12 @@ def as_text(value: object) -> str:
     return str(value)
 
 
+_CLOSE: Final = 0.65
+"""From which share of letters in common on a name may be meant: 'crn' is 'crm', and 'nope' is not 'openai'."""
+
+
 def did_you_mean(name: object, known: Collection[Any]) -> str:
     """Return ' (did you mean ...?)' when a known name is close, else nothing."""
     by_text = {as_text(value).lower(): as_text(value) for value in known}
-    close = difflib.get_close_matches(str(name)[:100].lower(), by_text, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(str(name)[:100].lower(), by_text, n=1, cutoff=_CLOSE)
     return f" (did you mean '{by_text[close[0]]}'?)" if close else ""

@@ -20,17 +20,18 @@ class ProgressPrinter:
     As a context manager it ends the terminal's line.
     """
 
-    def __init__(self, stream: TextIO, what: str = CONTROL_PLANE) -> None:
+    def __init__(self, stream: TextIO, what: str = CONTROL_PLANE, *, moves: bool | None = None) -> None:
+        """Print nothing yet. `moves` says whether the stream is a terminal on which a line may change; None asks it."""
         self._stream = stream
         self._what = what
-        self._terminal = stream.isatty()
+        self._moves = stream.isatty() if moves is None else moves
         self._shown: Progress | None = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._terminal and self._shown is not None:
+        if self._moves and self._shown is not None:
             self._stream.write("\n")
             self._stream.flush()
 
@@ -40,13 +41,13 @@ class ProgressPrinter:
             return
         self._shown = progress
         text = describe(progress, self._what)
-        self._stream.write(f"\r\x1b[2K{text}" if self._terminal else f"{text}\n")
+        self._stream.write(f"\r\x1b[2K{text}" if self._moves else f"{text}\n")
         self._stream.flush()
 
     def _is_due(self, progress: Progress) -> bool:
         if self._shown is None or self._shown.activity != progress.activity:
             return True
-        period = TERMINAL_PERIOD if self._terminal else LOG_PERIOD
+        period = TERMINAL_PERIOD if self._moves else LOG_PERIOD
         return progress.seconds - self._shown.seconds >= period
 
 

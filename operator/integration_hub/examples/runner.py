@@ -69,10 +69,12 @@ class Settings:
 class Runner:
     """One run of one example."""
 
-    def __init__(self, settings: Settings, stream: TextIO) -> None:
+    def __init__(self, settings: Settings, stream: TextIO, *, moves: bool) -> None:
+        """Start nothing yet. `moves` says whether the stream is a terminal on which a line may change."""
         self._settings = settings
         self._stream = stream
-        self._terminal = Terminal(stream)
+        self._moves = moves
+        self._terminal = Terminal(stream, moves=moves)
         self._plane = ControlPlane(settings.home)
         self._ends = ExitStack()
         self._children: list[Child] = []
@@ -132,7 +134,7 @@ class Runner:
         was_running = is_running(home.lock)
         with self._terminal.step("Control plane") as done:
             try:
-                with ProgressPrinter(self._stream) as progress:
+                with ProgressPrinter(self._stream, moves=self._moves) as progress:
                     info = self._plane.up(progress)
             except BaseException:
                 if not was_running:

@@ -10,11 +10,12 @@ _WIDTH = 15
 
 
 class Terminal:
-    """Prints to a stream; whatever is piped or logged gets finished lines only."""
+    """Prints to a stream; one that is piped, logged or read aloud gets finished lines only."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, *, moves: bool) -> None:
+        """Print nothing yet. `moves` says whether the stream is a terminal on which a line may change."""
         self._stream = stream
-        self._live = stream.isatty()
+        self._live = moves
 
     @contextmanager
     def step(self, name: str) -> Iterator[Callable[[str], None]]:

@@ -7,21 +7,17 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import yaml
-
 from integration_hub.config.values import did_you_mean
+from integration_hub.config.yaml_text import NoYamlError, read_documents
 from integration_hub.model.base import API_VERSION, GROUP
 from integration_hub.reconcile.inputs import SecretAnswer, SecretState
 from integration_hub.shell.refusals import refusals
 
 DRAFT_UID = "draft"
-MAX_VALUES = 1_000_000
-"""In a file. What an API server takes has far fewer."""
 _KINDS = ("IntegrationInstance", "IntegrationDefinition")
 
 Raw = dict[str, Any]
@@ -34,6 +30,10 @@ class DraftError(Exception):
         """Keep the mistakes in order."""
         super().__init__("\n".join(mistakes))
         self.mistakes = tuple(mistakes)
+
+
+class NoDraftError(DraftError):
+    """A file holds nothing to look at: it is no YAML, or there is no instance in it."""
 
 
 @dataclass
@@ -62,10 +62,10 @@ def read_draft(text: str, *, source: str, namespace: str) -> Draft:
         if name is not None:
             where += f" ({document.get('kind')} '{name}')"
         mistakes += (f"{where}: {mistake}" for mistake in _take(draft, document, name, namespace))
-    if not mistakes and not draft.instances:
-        mistakes.append(f"{source}: there is no IntegrationInstance in it, so there is nothing to test")
     if mistakes:
         raise DraftError(mistakes)
+    if not draft.instances:
+        raise NoDraftError([f"{source}: there is no IntegrationInstance in it, so there is nothing to test"])
     return draft
 
 
@@ -157,70 +157,22 @@ def _name(document: Raw) -> str | None:
     return name if isinstance(name, str) and name else None
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML as Kubernetes reads it: a date is text, and no field stands twice."""
-
-    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
-        """Refuse what would silently be the last of two values."""
-        node = super().compose_mapping_node(anchor)
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.value in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, "a field stands there twice", key.start_mark
-                )
-            seen.add(str(key.value))
-        return node
-
-
-_Loader.yaml_implicit_resolvers = {
-    sign: [(tag, pattern) for tag, pattern in rules if tag != "tag:yaml.org,2002:timestamp"]
-    for sign, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-
-
 def documents(text: str, source: str) -> Iterator[Any]:
-    """Yield the documents that say anything; those of a List one by one."""
+    """Yield the documents that say anything; those of a List one by one.
+
+    Raises:
+        NoDraftError: there are none, since it is no YAML.
+
+    """
     try:
-        documents = list(yaml.load_all(text, Loader=_Loader))
-    except yaml.MarkedYAMLError as error:
-        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise DraftError([f"{source}{line}: is not valid YAML: {_safe(error.problem)}"]) from None
-    except (yaml.YAMLError, ValueError, RecursionError):
-        raise DraftError([f"{source}: is not valid YAML"]) from None
-    if _weight(documents) > MAX_VALUES:
-        raise DraftError(
-            [f"{source}: holds more than {MAX_VALUES} values; an alias there may repeat too much"]
-        )
-    for document in documents:
+        found = read_documents(text)
+    except NoYamlError as error:
+        raise NoDraftError([error.at(source)]) from None
+    for document in found:
         if isinstance(document, dict) and document.get("kind") == "List":
             items = document.get("items") or []
             if not isinstance(items, list):
-                raise DraftError([f"{source}: items: must be a list, since the kind is List"])
+                raise NoDraftError([f"{source}: items: must be a list, since the kind is List"])
             yield from items
         elif document is not None:
             yield document
-
-
-def _weight(documents: list[Any]) -> int:
-    """Count the values up to the limit, as if each alias were written out: a few lines can stand for billions."""
-    count, waiting = 0, list[Any]([documents])
-    while waiting and count <= MAX_VALUES:
-        value: Any = waiting.pop()
-        below = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-        count += 1 + len(below)
-        waiting += [entry for entry in below if isinstance(entry, dict | list)]
-    return count
-
-
-def _safe(problem: str | None) -> str:
-    """Return the parser's words without those that it has found, which may be part of a secret."""
-    words = problem or "it cannot be read"
-    if r"'\t'" in words:
-        return "there is a tab; YAML is indented with spaces"
-    if "twice" in words:
-        return words
-    return (
-        re.sub(r"'[^']{2,}'", "'…'", words)
-        + "; look at the indentation, the quotes and the brackets up to there"
-    )

@@ -12,6 +12,8 @@ from typing import Any, Final
 
 import yaml
 
+from integration_hub.config.yaml_text import NoYamlError, read_documents
+
 KUSTOMIZATION: Final = "kustomization.yaml"
 NAMES: Final = (KUSTOMIZATION, "kustomization.yml", "Kustomization")
 """Those that kustomize knows. It refuses a folder that has two of them."""
@@ -91,12 +93,16 @@ def added(text: str, resources: Sequence[str]) -> str:
 
     """
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        before = yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise UnusableListError("it is no YAML, or more than one document") from None
+        found = read_documents(text)
+    except NoYamlError as error:
+        raise UnusableListError(f"it {error}" + (f" (line {error.line})" if error.line else "")) from None
+    if len(found) > 1:
+        raise UnusableListError("it has more than one document")
+    # What was read is neither too deep nor too much for this, too.
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
     if root is None:
         return _with_end(text) + made(resources)
+    before = found[0]
     if not isinstance(root, yaml.MappingNode):
         raise UnusableListError("it has no 'resources'")
     # One that stands there as a patch is applied already; kustomize refuses what comes twice.
@@ -139,10 +145,12 @@ def _with_end(text: str) -> str:
 
 
 def _loaded(text: str) -> Any:
+    """Return the one document of a text, None where it has none or several."""
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
+        found = read_documents(text)
+    except NoYamlError:
         return None
+    return found[0] if len(found) == 1 else None
 
 
 def _texts(value: Any) -> Iterator[str]:

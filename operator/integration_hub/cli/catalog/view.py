@@ -42,6 +42,8 @@ def find(words: str, form: Form, *, headers: bool) -> None:
     """Print the definitions that fit, the best first."""
     hits = search_index(entries(), words)
     if not hits:
+        if not form.is_table:
+            _print([], form, headers=headers)  # which a program can read as any other answer
         raise HubError(
             f"Nothing in the catalog fits '{words}'.",
             todo="Try fewer words; 'hub catalog list' lists all. A definition of your own is a file"
@@ -216,6 +218,9 @@ def export(folder: Path, names: Sequence[str]) -> None:
         for name, text in files.items():
             folder.joinpath(name).write_text(text, encoding="utf-8")
     except OSError as error:
-        raise HubError(f"{folder} cannot be written: {error.strerror}.", code=Exit.USAGE) from error
+        raise HubError(
+            f"{folder} cannot be written: {error.strerror}.",
+            todo="Name another folder, or make room and mend its rights; then export again.",
+        ) from error
     for name in files:
         screen.say(str(folder / name))

@@ -28,35 +28,35 @@ def definition() -> None:
 
 
 @definition.command("lint", context_settings=HELP)
-@click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=completing.catalog)
+@click.argument("names", metavar="[FILE|NAME]...", nargs=-1, shell_complete=completing.catalog)
 @click.option(
     "-f",
     "--file",
     "files",
     type=_FILE,
     multiple=True,
-    help="File with definitions, '-' for standard input. May be repeated.",
+    help="The same as FILE. May be repeated.",
 )
 @click.option("--all", "all_", is_flag=True, help="All definitions of the catalog.")
 @click.option("--strict", is_flag=True, help="Warnings count as errors.")
 @output_flag(_FORMS)
 @look_flags
 def lint(names: tuple[str, ...], files: tuple[Path, ...], *, all_: bool, strict: bool, output: Form) -> None:
-    """Say what is wrong in definitions: those of files, or of the catalog by NAME.
+    """Say what is wrong in definitions: those of a FILE, '-' for standard input, or of the catalog by NAME.
 
     First what the API server and the operator would refuse, with its path; then the rules of the catalog, which are
     about people: who can find what they need, and whether a mistake can send a credential elsewhere.
     """
     if not (names or files or all_):
-        raise click.UsageError("Name a definition of the catalog, or a file with -f FILE, or --all.")
+        raise click.UsageError("Name a file or a definition of the catalog, or --all.")
     from integration_hub.cli.definition import run as definition_run  # noqa: PLC0415 - `--help` needs none of it
 
     sys.exit(definition_run.lint(names, files, everything=all_, strict=strict, form=output))
 
 
 @definition.command("test", context_settings=HELP)
-@click.argument("name", required=False, shell_complete=completing.catalog)
-@click.option("-f", "--file", type=_FILE, help="File with one definition, '-' for standard input.")
+@click.argument("name", metavar="[FILE|NAME]", required=False, shell_complete=completing.catalog)
+@click.option("-f", "--file", type=_FILE, help="The same as FILE.")
 @click.option(
     "--vendor",
     type=_FILE,
@@ -66,14 +66,14 @@ def lint(names: tuple[str, ...], files: tuple[Path, ...], *, all_: bool, strict:
 @output_flag(_FORMS)
 @look_flags
 def test(name: str | None, file: Path | None, vendor: Path | None, only: str | None, output: Form) -> None:
-    """Play a definition against a simulated vendor: the one in a file, or the catalog's by NAME.
+    """Play a definition against a simulated vendor: the one in a FILE, '-' for standard input, or the catalog's NAME.
 
     The vendor file says how the real system answers. It is played by an HTTPS server on this machine, and each of its
     cases becomes a connection that the operator's own engine tests: with good and bad credentials, missing permissions,
     consent, renewal, and answers that mislead.
     """
     if (name is None) == (file is None):
-        raise click.UsageError("Name a definition of the catalog, or a file with -f FILE: one of the two.")
+        raise click.UsageError("Name a file or a definition of the catalog: one of the two.")
     from integration_hub.cli.definition import run as definition_run  # noqa: PLC0415
 
     sys.exit(definition_run.test(name, file, vendor, only, form=output))

@@ -47,7 +47,8 @@ def from_catalog(name: str) -> Named:
         known = shipped.definition_ids()
         raise CannotReadError(
             f"The catalog has no definition '{name}'{did_you_mean(name, known)}.",
-            todo="Name a file where it is one of your own; 'hub catalog list' lists those of the catalog.",
+            todo=f"Name a file, like {name}.yaml, where it is one of your own; 'hub catalog list' lists those of the"
+            " catalog.",
         )
     return Named(name, read_object(text))
 
@@ -77,8 +78,12 @@ def by_name_or_file(text: str) -> Named:
         CannotReadError: there is none, or the file has several.
 
     """
-    is_file = text == "-" or "." in text or "/" in text or Path(text).exists()
-    return one_of(Path(text)) if is_file else from_catalog(text)
+    return one_of(Path(text)) if _is_file(text) else from_catalog(text)
+
+
+def _is_file(text: str) -> bool:
+    """Tell whether a file is meant: what the catalog has are names without '.' and '/'."""
+    return text == "-" or "." in text or "/" in text or Path(text).is_file()
 
 
 def one_of(file: Path) -> Named:
@@ -126,7 +131,10 @@ def chosen(names: Sequence[str], files: Sequence[Path], *, everything: bool) -> 
     for file in files:
         yield from from_file(file)
     for name in dict.fromkeys((*names, *(shipped.definition_ids() if everything else ()))):
-        yield from_catalog(name)
+        if _is_file(name):
+            yield from from_file(Path(name))
+        else:
+            yield from_catalog(name)
 
 
 def _documents(file: Path, source: str) -> Iterator[Any]:

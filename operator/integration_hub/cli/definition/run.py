@@ -16,7 +16,6 @@ from integration_hub.cli.definition.files import (
     Named,
     by_name_or_file,
     chosen,
-    from_catalog,
     one_of,
     vendor_of,
 )
@@ -55,13 +54,13 @@ def test(
 ) -> Exit:
     """Play a definition against its vendor and return the exit code."""
     screen = Screen.current()
-    named = from_catalog(name or "") if file is None else one_of(file)
+    named = by_name_or_file(name or "") if file is None else one_of(file)
     mistakes = [finding for finding in findings(named.raw) if finding.level == "error"]
     if mistakes:
-        raise HubError(
-            "The definition has mistakes, so nothing was played:\n"
-            + "\n".join(lint_lines(screen, named.source, mistakes)),
-        )
+        # As lines of their own: what an error says is made harmless, and with it their colours.
+        for line in lint_lines(screen, named.source, mistakes):
+            screen.note(line)
+        raise HubError("The definition has mistakes, so nothing was played.")
     vendor = vendor_of(named.raw["metadata"]["name"], vendor_file)
     lacking = vendor_findings(named.raw, vendor)
     _check_case(vendor, only)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -71,19 +70,19 @@ class Course:
         self.begun = False
         self._done = 0
         self._seen = 0
-        self._is_terminal = sys.stderr is not None and sys.stderr.isatty()
+        self._moves = Screen.current().moves
 
     def show(self, report: RewrapReport) -> None:
         """Tell it: in one line that changes on a terminal, else in a line now and then."""
         self._done, self._seen = report.done, report.seen
-        if self._is_terminal:
+        if self._moves:
             click.echo(f"\r\x1b[2K{self._words()}", err=True, nl=False)
         elif self._seen % _EVERY == 0:
             click.echo(self._words(), err=True)
 
     def end(self) -> None:
         """Leave the terminal's line."""
-        if self._is_terminal and self._seen:
+        if self._moves and self._seen:
             click.echo(err=True)
 
     def _words(self) -> str:

@@ -28,7 +28,7 @@ from integration_hub.model.conditions import Condition
 from integration_hub.model.reasons import Reason
 from integration_hub.reconcile.gates import pass_gates
 from integration_hub.reconcile.inputs import SecretAnswer
-from integration_hub.shell.draft import DraftError
+from integration_hub.shell.draft import DraftError, NoDraftError
 from integration_hub.shell.explaining import reading
 from integration_hub.shell.lookup import CannotAskError, NoSuchObjectError
 from integration_hub.shell.saving import apply_test, manifest
@@ -40,7 +40,8 @@ def run(wish: Wish) -> int:
     try:
         return asyncio.run(_run(wish))
     except (HubError, NoSuchObjectError, CannotAskError, DraftError) as error:
-        told = foreseen_in(error) or HubError(str(error), code=CODES["Failure"])
+        code = Exit.USAGE if isinstance(error, NoDraftError) else CODES["Failure"]
+        told = foreseen_in(error) or HubError(str(error), code=code)
         if not wish.form.is_table:
             _print({"error": str(error), "exitCode": told.code}, wish.form)
         told.show()
