@@ -15,6 +15,7 @@ from integration_hub.cli.connect.ask import asker_of
 from integration_hub.cli.connect.definitions import Definitions, Missing, refuse_missing, told
 from integration_hub.cli.connect.dialogue import Dialogue, LeftError
 from integration_hub.cli.connect.given import Given
+from integration_hub.cli.connect.home import home_of
 from integration_hub.cli.connect.place import Place
 from integration_hub.cli.connect.trial import Trials
 from integration_hub.cli.connect.wish import Wish
@@ -158,6 +159,9 @@ class Session:
         before = answers_of(interview, current)
         answers, _ = self._given(interview, before)
         self._refuse_lost_values(interview, answers)
+        if self.wish.folder is not None:
+            # Before it is tested, or a question is asked.
+            home_of(self.wish.folder, current.raw, listing_of(self.wish.folder))
         if self._dialogue is None:
             self._refuse_incomplete(interview, answers)
         return self._finish(checked, interview, answers, before=before, managed=keeper is not None)

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from integration_hub.adapters.kube_api import INSTANCES, ApiError
 from integration_hub.cli.connect.definitions import Missing
+from integration_hub.cli.connect.home import home_of
 from integration_hub.cli.connect.place import WHOLE_SECRETS, Place, Written
 from integration_hub.cli.errors import Exit, HubError
 from integration_hub.cli.output import as_yaml
@@ -25,7 +26,7 @@ from integration_hub.forms.manifests import secret_changes, secret_manifest
 from integration_hub.forms.question import Answers
 from integration_hub.model.instance import IntegrationInstance
 from integration_hub.model.reasons import REASONS, Course, Reason
-from integration_hub.shell.git_folder import INSTANCE, Folder, files
+from integration_hub.shell.git_folder import Folder, files
 from integration_hub.shell.kustomization import NAMES, listing_of
 from integration_hub.shell.merge_patch import merge_patch
 from integration_hub.shell.saving import manifest
@@ -179,7 +180,7 @@ def write_folder(
     """Write the folder's files and return their names.
 
     Raises:
-        HubError: a file is there already, or cannot be written.
+        HubError: a file is there already, another's in the place of the instance, or it cannot be written.
         UnusableListError: the folder's list cannot be added to.
 
     """
@@ -213,7 +214,8 @@ def _taken(folder: Path, names: Mapping[str, str]) -> list[str]:
 
 def _folder(where: Path, result: Result, secret_format: str, *, seal: bool = True) -> Folder:
     interview, answers = result.interview, result.answers
-    secret = result.new_secret
+    secret, listing = result.new_secret, listing_of(where)
+    home = home_of(where, result.raw, listing) if interview.current is not None else None
     sealed, why = (None, "")
     if seal and secret is not None and secret_format == "sealed-secret":
         sealed, why = sealed_secret(secret, result.cluster_flags)
@@ -224,13 +226,12 @@ def _folder(where: Path, result: Result, secret_format: str, *, seal: bool = Tru
         secret_type=interview.secret_type(answers) or "Opaque",
         has_secret=secret is not None,
         format=secret_format,
-        listing=listing_of(where),
+        listing=listing,
         sealed=sealed,
         why_not_sealed=why,
         needs_consent=result.needs_consent,
         definition=result.missing.text if result.missing is not None else None,
-        is_there=interview.current is not None
-        and any((where / name).exists() for name in (INSTANCE, *NAMES)),
+        is_there=interview.current is not None and (home is not None or listing.text is not None),
     )
 
 
