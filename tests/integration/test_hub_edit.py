@@ -260,6 +260,53 @@ def test_an_edit_overwrites_no_file_of_something_else(  # noqa: PLR0917 - fixtur
     assert target.seen("moved") == [], "it is refused before it is tested"
 
 
+@pytest.mark.parametrize(
+    ("file", "listed"),
+    [("billing.yaml", True), ("billing.yml", False), ("apps/billing.yaml", True)],
+    ids=["in the list", "without a list", "in a folder below"],
+)
+def test_an_edit_writes_the_file_that_holds_the_connection_whatever_it_is_called(  # noqa: PLR0917 - fixtures
+    hub: Hub, billing: Object, namespace: str, tmp_path: Path, file: str, listed: bool
+) -> None:
+    folder = tmp_path / "git"
+    (folder / file).parent.mkdir(parents=True)
+    exported = hub.run("export", "billing")
+    (folder / file).write_text(exported.out)
+    other = {**billing, "metadata": {"name": "orders", "namespace": namespace}}
+    (folder / "instance.yaml").write_text(yaml.safe_dump(other))
+    if listed:
+        (folder / "kustomization.yaml").write_text(f"resources: [./{file}, instance.yaml]\n")
+    before = {path: path.read_text() for path in folder.rglob("*") if path.is_file()}
+    ran = hub.run("edit", "billing", "--no-input", "--no-test", "--set", "account=moved", "-o", str(folder))
+    assert (ran.code, ran.out) == (0, f"{folder / file}\n"), ran.err
+    after = {path: path.read_text() for path in folder.rglob("*") if path.is_file()}
+    assert yaml.safe_load(after.pop(folder / file))["spec"]["config"] == {"account": "moved"}
+    del before[folder / file]
+    assert after == before
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({"all.yaml": 2}, "all.yaml in '{folder}' holds this connection beside other things"),
+        ({"list.yaml": "List"}, "list.yaml in '{folder}' holds this connection beside other things"),
+        ({"a.yaml": 1, "b.yaml": 1}, "a.yaml and b.yaml in '{folder}' hold this connection"),
+    ],
+    ids=["several documents", "a list", "two files"],
+)
+def test_an_edit_makes_no_second_copy_where_it_cannot_write_the_first(  # noqa: PLR0917 - fixtures
+    hub: Hub, billing: Object, namespace: str, tmp_path: Path, files: dict[str, Any], words: str
+) -> None:
+    other = {**billing, "metadata": {"name": "orders", "namespace": namespace}}
+    for file, count in files.items():
+        documents = [{"kind": "List", "items": [billing]}] if count == "List" else [billing, other][:count]
+        (tmp_path / file).write_text(yaml.safe_dump_all(documents))
+    ran = hub.run("edit", "billing", "--no-input", "--no-test", "--set", "account=moved", "-o", str(tmp_path))
+    assert (ran.code, ran.out) == (2, ""), ran.err
+    assert words.format(folder=tmp_path) in ran.err
+    assert not (tmp_path / "instance.yaml").exists()
+
+
 def test_an_instance_without_a_namespace_is_the_one_that_its_list_puts_there(
     hub: Hub, billing: Object, namespace: str, tmp_path: Path
 ) -> None:

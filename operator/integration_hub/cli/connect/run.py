@@ -40,7 +40,6 @@ from integration_hub.shell.git_folder import (
     DEFINITION,
     EXAMPLE_SECRET,
     FORMATS,
-    INSTANCE,
     README,
 )
 from integration_hub.shell.kustomization import KUSTOMIZATION, listing_of
@@ -416,7 +415,8 @@ class Session:
                 self._screen.note(NOTHING)
                 return Exit.FAILED
         elif result.interview.current is not None:
-            overwrite = taken == [INSTANCE]  # an edit of what stands there is what was asked for
+            # An edit of what stands there is what was asked for.
+            overwrite = taken == [home_of(folder, result.raw, listing_of(folder))]
         written = write_folder(self._screen, folder, result, wish.secret_format, overwrite=overwrite)
         listing = listing_of(folder)
         if listing.text is None:

@@ -26,7 +26,7 @@ from integration_hub.forms.manifests import secret_changes, secret_manifest
 from integration_hub.forms.question import Answers
 from integration_hub.model.instance import IntegrationInstance
 from integration_hub.model.reasons import REASONS, Course, Reason
-from integration_hub.shell.git_folder import Folder, files
+from integration_hub.shell.git_folder import INSTANCE, Folder, files
 from integration_hub.shell.kustomization import NAMES, listing_of
 from integration_hub.shell.merge_patch import merge_patch
 from integration_hub.shell.saving import manifest
@@ -180,7 +180,7 @@ def write_folder(
     """Write the folder's files and return their names.
 
     Raises:
-        HubError: a file is there already, another's in the place of the instance, or it cannot be written.
+        HubError: a file is there already, the instance cannot stand there, or it cannot be written.
         UnusableListError: the folder's list cannot be added to.
 
     """
@@ -231,6 +231,7 @@ def _folder(where: Path, result: Result, secret_format: str, *, seal: bool = Tru
         why_not_sealed=why,
         needs_consent=result.needs_consent,
         definition=result.missing.text if result.missing is not None else None,
+        file=home or INSTANCE,
         is_there=interview.current is not None and (home is not None or listing.text is not None),
     )
 
