@@ -551,6 +551,20 @@ def test_who_may_not_read_secrets_can_name_one_and_the_operator_tests_it(  # noq
     assert "Ready, Connected" in ran.err
 
 
+def test_a_folder_that_cannot_be_written_whole_is_not_begun(
+    hub: Hub, acme: str, namespace: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "git"
+    folder.mkdir()
+    (folder / "README.md").symlink_to(tmp_path / "nowhere")
+    words = ("connect", acme, *complete(namespace, "git"), "--secret-from-file", "apiKey=-", "--no-test")
+    ran = hub.run(*words, "-o", str(folder), stdin=CANARY)
+    assert (ran.code, ran.out) == (2, "")
+    assert f"'{folder / 'README.md'}' is a link to '{tmp_path / 'nowhere'}'" in ran.err
+    assert [path.name for path in folder.iterdir()] == ["README.md"]
+    assert not (tmp_path / "nowhere").exists()
+
+
 def test_without_a_cluster_or_a_definition_the_command_says_so(hub: Hub, acme: str, tmp_path: Path) -> None:
     ran = Hub(tmp_path, tmp_path / "none").run("connect", acme, "--no-input", "--apply")
     assert ran.code == 3, ran.err

@@ -18,6 +18,7 @@ from integration_hub.cli.connect.definitions import Missing
 from integration_hub.cli.connect.home import home_of
 from integration_hub.cli.connect.place import WHOLE_SECRETS, Place, Written
 from integration_hub.cli.errors import Exit, HubError
+from integration_hub.cli.folder_files import write_files
 from integration_hub.cli.output import as_yaml
 from integration_hub.cli.terminal import OF_READY, Screen, State
 from integration_hub.config.plain_text import one_line
@@ -192,13 +193,9 @@ def write_folder(
             todo="Name another folder with -o, or remove what is there.",
             code=Exit.USAGE,
         )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in texts.items():
-            (folder / name).write_text(text, encoding="utf-8")
-            screen.say(str(folder / name))
-    except OSError as error:
-        raise HubError(f"'{folder}' cannot be written: {error.strerror}.", code=Exit.USAGE) from error
+    write_files(folder, texts)
+    for name in texts:
+        screen.say(str(folder / name))
     return tuple(texts)
 
 
