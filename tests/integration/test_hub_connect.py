@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import subprocess
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
@@ -15,7 +16,7 @@ import yaml
 from conftest import ROOT, Kubectl
 from integration_hub.devcluster import ControlPlaneInfo
 from support.hub_command import Hub, forms, user_kubeconfig
-from support.instances import Api, Object, definition, instance, secret
+from support.instances import Api, Object, definition, instance, ready_status, secret
 from support.operator_process import OperatorProcess
 from support.target_server import Answer, Seen, TargetServer
 from support.waiting import wait_until
@@ -549,6 +550,61 @@ def test_who_may_not_read_secrets_can_name_one_and_the_operator_tests_it(  # noq
     assert "You may not read Secret 'key'" in ran.err
     assert "so it is tested once it is applied" in ran.err
     assert "Ready, Connected" in ran.err
+
+
+# Waiting, while there is no operator
+
+
+def applied(hub: Hub, api: Api, acme: str, namespace: str, *flags: str) -> subprocess.Popen[str]:
+    """Begin to make a connection, and return the command once it waits for the operator."""
+    api.apply(secret(namespace, apiKey=CANARY))
+    words = (*complete(namespace, "wait"), "--secret-name", "key", "--no-test", "--apply")
+    run = hub.start("connect", acme, *words, *flags)
+    wait_until(lambda: has(api, "IntegrationInstance", namespace, "wait"), bool, "the connection is applied")
+    return run
+
+
+def test_a_connection_that_is_deleted_meanwhile_is_waited_for_no_longer(
+    hub: Hub, acme: str, api: Api, namespace: str
+) -> None:
+    run = applied(hub, api, acme, namespace, "--timeout", "50s")
+    api.delete(get(api, "IntegrationInstance", namespace, "wait"))
+    ran = hub.ended(run)
+    assert ran.code == 2, ran.err
+    assert f"IntegrationInstance 'wait' in namespace '{namespace}' was deleted meanwhile." in ran.err
+
+
+def test_a_right_that_is_lost_meanwhile_is_named(
+    person: Callable[..., Hub], acme: str, api: Api, namespace: str, kubectl: Kubectl
+) -> None:
+    somebody = person("get", "list", "create", "patch")
+    run = applied(somebody, api, acme, namespace, "--timeout", "50s")
+    kubectl("delete", "rolebinding", "person", "-n", namespace)
+    ran = somebody.ended(run)
+    assert ran.code == 3, ran.err
+    assert f"You may not read IntegrationInstance 'wait' in namespace '{namespace}'." in ran.err
+
+
+def test_an_operator_that_says_nothing_is_to_be_looked_for(
+    hub: Hub, acme: str, api: Api, namespace: str
+) -> None:
+    ran = hub.ended(applied(hub, api, acme, namespace, "--timeout", "1s"))
+    assert ran.code == 4, ran.err
+    assert "Within 1 s it has not come so far that the connection is Ready." in ran.err
+    assert "hub check" in ran.err
+
+
+def test_what_an_operator_has_said_last_is_told_where_it_is_waited_for_in_vain(
+    hub: Hub, acme: str, api: Api, namespace: str
+) -> None:
+    run = applied(hub, api, acme, namespace, "--timeout", "3s")
+    made = get(api, "IntegrationInstance", namespace, "wait")
+    status = ready_status("False", "SecretNotFound", "There is no Secret.")["status"]
+    api.merge(made, {"status": {"observedGeneration": 1, **status}}, "/status")
+    ran = hub.ended(run)
+    assert ran.code == 4, ran.err
+    assert "Why: The operator says: SecretNotFound: There is no Secret." in ran.err
+    assert f"hub status wait -n {namespace}'" in ran.err
 
 
 def test_a_folder_that_cannot_be_written_whole_is_not_begun(

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import secrets
 import subprocess
 import sys
 import time
@@ -32,6 +31,7 @@ from integration_hub.shell.explaining import reading
 from integration_hub.shell.lookup import FORBIDDEN, UNAUTHORIZED, Cluster
 from integration_hub.shell.operator_view import MANAGER
 from integration_hub.shell.tryout import Verdict
+from integration_hub.shell.wishes import new_request
 
 LOOK_SECONDS = 1.0
 """Between two looks at the instance."""
@@ -135,8 +135,7 @@ class Session:
         if instance.status.auth_type not in {None, "oauth2"}:
             mistake = not_asked(instance)
             raise HubError(f"{mistake.message} {mistake.hint}", code=Exit.USAGE)
-        wish = f"{int(time.time())}-{secrets.token_hex(4)}"  # that nobody has used
-        patch = {"metadata": {"annotations": {AUTHORIZE_ANNOTATION: wish}}}
+        patch = {"metadata": {"annotations": {AUTHORIZE_ANNOTATION: new_request()}}}
         try:
             await self._cluster.kube.merge(
                 INSTANCES, self._namespace, self._request.name, patch, manager=MANAGER

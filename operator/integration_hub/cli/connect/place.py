@@ -142,10 +142,6 @@ class Place:
             data={key: base64.b64decode(value or "") for key, value in (raw.get("data") or {}).items()},
         )
 
-    def instance_now(self, name: str) -> Raw:
-        """Return an instance as of now. ApiError where it cannot be had."""
-        return self.cluster.kube.read(INSTANCES, self.namespace, name)
-
     def exists(self, resource: Resource, name: str) -> bool:
         """Tell whether there is an object of that name; not where that may not be seen."""
         try:

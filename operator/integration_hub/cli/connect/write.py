@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from integration_hub.adapters.kube_api import INSTANCES, ApiError
+from integration_hub.cli.asking import wait_until
 from integration_hub.cli.connect.definitions import Missing
 from integration_hub.cli.connect.home import home_of
 from integration_hub.cli.connect.place import WHOLE_SECRETS, Place, Written
@@ -25,6 +26,7 @@ from integration_hub.config.plain_text import one_line
 from integration_hub.forms.interview import Interview
 from integration_hub.forms.manifests import secret_changes, secret_manifest
 from integration_hub.forms.question import Answers
+from integration_hub.model.conditions import Condition
 from integration_hub.model.instance import IntegrationInstance
 from integration_hub.model.reasons import REASONS, Course, Reason
 from integration_hub.shell.git_folder import INSTANCE, Folder, files
@@ -34,7 +36,6 @@ from integration_hub.shell.saving import manifest
 
 Raw = dict[str, Any]
 
-LOOK_SECONDS: Final = 0.5
 SEAL_SECONDS: Final = 60
 HIDDEN: Final = "(hidden)"
 
@@ -273,35 +274,34 @@ class Waiting:
     """What the operator has said last."""
 
     def until_ready(self, name: str, *, secret_version: str | None = None) -> Exit:
-        """Return the exit code. `secret_version` is that of the Secret which was changed, None where none was."""
-        deadline = time.monotonic() + self.timeout.total_seconds()
-        with self.screen.busy("waiting for the operator"):
-            while True:
-                ready = self._look(name, secret_version)
-                if ready is not None or time.monotonic() > deadline:
-                    break
-                time.sleep(LOOK_SECONDS)
-        if ready is None:
-            self.screen.note(
-                f"Error: Within {self.timeout.total_seconds():.0f} s the operator has not said that it is Ready."
-                + (f" It says: {self._last}" if self._last else " Does it run?")
-                + f"\nWhat to do: Look at it with 'kubectl get iinst {name} -n {self.place.namespace} -o wide', and"
-                f" test from here with 'hub test {name} -n {self.place.namespace}'."
-            )
-            return Exit.TIMEOUT
-        status, reason, message = ready
-        word = self.screen.status(
-            OF_READY.get(status, State.UNKNOWN), "Ready" if status == "True" else "Not ready"
-        )
-        self.screen.note(f"{word}, {reason}: {one_line(message)}")
-        return Exit.OK if status == "True" else Exit.FAILED
+        """Return the exit code. `secret_version` is that of the Secret which was changed, None where none was.
 
-    def _look(self, name: str, secret_version: str | None) -> tuple[str, str, str] | None:
+        Raises:
+            HubError: the connection is gone, may not be seen any more, or the operator decides nothing in time.
+
+        """
+        raw = wait_until(
+            self.place.cluster,
+            name,
+            self.timeout.total_seconds(),
+            lambda raw: self._decided(raw, secret_version) is not None,
+            begun=time.monotonic(),
+            screen=self.screen,
+            what="the connection is Ready",
+            said=lambda: self._last,
+        )
+        ready = self._decided(raw, secret_version)
+        if ready is None:
+            raise ValueError("nothing is waited for any longer once it is decided")
+        word = self.screen.status(
+            OF_READY.get(ready.status, State.UNKNOWN), "Ready" if ready.status == "True" else "Not ready"
+        )
+        self.screen.note(f"{word}, {ready.reason}: {one_line(ready.message)}")
+        return Exit.OK if ready.status == "True" else Exit.FAILED
+
+    def _decided(self, raw: Raw, secret_version: str | None) -> Condition | None:
         """Return what the operator has decided about the objects as they are now; None while it has not."""
-        try:
-            instance = IntegrationInstance.model_validate(self.place.instance_now(name))
-        except ApiError:
-            return None
+        instance = IntegrationInstance.model_validate(raw)
         ready = instance.status.condition("Ready")
         if ready is None or instance.status.observed_generation != instance.metadata.generation:
             return None
@@ -314,4 +314,4 @@ class Waiting:
         is_final = ready.reason in set(Reason) and REASONS[Reason(ready.reason)].course in {
             Course.GOOD, Course.STALLED, Course.PAUSED,
         }  # fmt: skip
-        return (ready.status, ready.reason, ready.message) if is_final else None
+        return ready if is_final else None
