@@ -15,7 +15,7 @@ import yaml
 
 from conftest import ROOT, Kubectl
 from integration_hub.devcluster import ControlPlaneInfo
-from support.hub_command import Hub, forms, user_kubeconfig
+from support.hub_command import Hub, forms, press_ctrl_c, user_kubeconfig
 from support.instances import Api, Object, definition, instance, ready_status, secret
 from support.operator_process import OperatorProcess
 from support.target_server import Answer, Seen, TargetServer
@@ -583,6 +583,17 @@ def test_a_right_that_is_lost_meanwhile_is_named(
     ran = somebody.ended(run)
     assert ran.code == 3, ran.err
     assert f"You may not read IntegrationInstance 'wait' in namespace '{namespace}'." in ran.err
+
+
+def test_who_stops_the_wait_is_told_how_to_look_at_the_connection(
+    hub: Hub, acme: str, api: Api, namespace: str
+) -> None:
+    run = applied(hub, api, acme, namespace)
+    press_ctrl_c(run)
+    ran = hub.ended(run)
+    assert ran.code == 130
+    assert "Stopped. The connection is applied, and the operator goes on by itself: '" in ran.err
+    assert ran.err.endswith(f"hub status wait -n {namespace}' shows how far it is.\n")
 
 
 def test_an_operator_that_says_nothing_is_to_be_looked_for(

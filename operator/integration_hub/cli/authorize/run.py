@@ -24,6 +24,7 @@ from integration_hub.cli.connecting import connection_of, farewell
 from integration_hub.cli.errors import Exit, HubError
 from integration_hub.cli.trial.operator import why_not
 from integration_hub.cli.trial.view import View
+from integration_hub.cli.words import typed
 from integration_hub.config.plain_text import one_line
 from integration_hub.model.base import AUTHORIZE_ANNOTATION
 from integration_hub.model.instance import Authorization, IntegrationInstance
@@ -166,8 +167,8 @@ class Session:
         self._silent_since = self._silent_since or now
         if now - self._silent_since >= SILENT_SECONDS:
             self._say_once(
-                "The operator has done nothing about this yet. Is it running, and with a --callback-url? 'kubectl get"
-                f" iinst {self._request.name} -n {self._namespace}' shows what it has said last."
+                "The operator has done nothing about this yet. Is it running, and with a --callback-url?"
+                f" '{typed('status', self._request.name, '-n', self._namespace)}' shows what it has said last."
             )
 
     def _show(self, authorization: Authorization) -> None:

@@ -29,6 +29,7 @@ from integration_hub.cli.connect.write import (
 )
 from integration_hub.cli.errors import Exit, HubError
 from integration_hub.cli.terminal import Screen
+from integration_hub.cli.words import typed
 from integration_hub.forms.credentials import needs_consent
 from integration_hub.forms.interview import Interview
 from integration_hub.forms.manifests import answers_of, edited, instance_manifest, secret_changes
@@ -372,8 +373,8 @@ class Session:
         if wish.dry_run == "server":
             return Exit.OK
         self.left_behind = (
-            f"The connection is applied, and the operator goes on by itself: 'kubectl get iinst {result.name}"
-            f" -n {self._place.namespace}'."
+            "The connection is applied, and the operator goes on by itself:"
+            f" '{typed('status', result.name, '-n', self._place.namespace)}' shows how far it is."
         )
         if not wish.wait:
             return Exit.OK
