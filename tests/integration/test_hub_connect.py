@@ -552,6 +552,17 @@ def test_who_may_not_read_secrets_can_name_one_and_the_operator_tests_it(  # noq
     assert "Ready, Connected" in ran.err
 
 
+def test_a_test_alone_with_a_secret_that_may_not_be_read_has_no_answer(
+    person: Callable[..., Hub], acme: str, api: Api, namespace: str
+) -> None:
+    api.apply(secret(namespace, apiKey=CANARY))
+    words = (*complete(namespace, "blind"), "--secret-name", "key", "--test-only")
+    ran = person("get", "list").run("connect", acme, *words)
+    assert ran.code == 3, ran.err
+    assert "You may not read Secret 'key'" in ran.err
+    assert ran.err.endswith(", so nothing was tested: applied with --apply, it is tested by the operator.\n")
+
+
 # Waiting, while there is no operator
 
 

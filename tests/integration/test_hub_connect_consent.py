@@ -31,6 +31,21 @@ def tokens(
         hub.remove()
 
 
+def test_nothing_can_be_tested_alone_before_somebody_has_consented(
+    tokens: TokenHub, spare_cluster: ControlPlane, tmp_path: Path
+) -> None:
+    hub = Hub(tmp_path, admin_kubeconfig(tmp_path, spare_cluster.up(), tokens.namespace), CLIENT_SECRET)
+    ran = hub.run(
+        "connect", tokens.namespace, "--no-input", "--test-only", "--set", "account=people", "--secret-name", "key",
+        "--allow-cidr", "127.0.0.0/8",
+    )  # fmt: skip
+    assert (ran.code, ran.out) == (1, ""), ran.err
+    assert ran.err.endswith(
+        "Only the operator holds this connection's tokens, so it cannot be tested before it is applied and somebody has"
+        " consented.\n"
+    )
+
+
 def test_the_link_is_shown_once_it_is_applied_and_waited_for(
     tokens: TokenHub, spare_cluster: ControlPlane, tmp_path: Path
 ) -> None:

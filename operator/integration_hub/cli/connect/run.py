@@ -36,6 +36,7 @@ from integration_hub.forms.manifests import answers_of, edited, instance_manifes
 from integration_hub.forms.ownership import keeper_of
 from integration_hub.forms.question import Answers, about
 from integration_hub.forms.surroundings import Current
+from integration_hub.model.reasons import Reason
 from integration_hub.reconcile.definition import CheckedDefinition
 from integration_hub.shell.git_folder import (
     DEFINITION,
@@ -53,7 +54,9 @@ class Verdict(Enum):
     """What is known of the answers."""
 
     NONE = "none"
-    """They were not tested, or only the operator can test them."""
+    """They were not tested, or only the operator can test them, who may read the Secret."""
+    HELD = "held"
+    """Only the operator can test them, who holds the tokens or will."""
     PASSED = "passed"
     FAILED = "failed"
     """Or it could not be told."""
@@ -62,6 +65,7 @@ class Verdict(Enum):
 _TEST_CODES: Final = {
     Verdict.PASSED: Exit.OK,
     Verdict.FAILED: Exit.FAILED,
+    Verdict.HELD: Exit.FAILED,
     Verdict.NONE: Exit.UNREACHABLE,
 }
 """Exit codes where nothing but the test was asked for."""
@@ -299,10 +303,19 @@ class Session:
         return tuple(word for flag, value in named if value for word in (flag, str(value)))
 
     def _test(self, trials: Trials, result: Result) -> Verdict:
-        trial = trials.make(result.interview, result.answers, result.raw)
+        instead = self._instead_of_a_test(result)
+        trial = trials.make(result.interview, result.answers, result.raw, instead=instead)
         if trial.for_operator:
-            return Verdict.NONE
+            return Verdict.NONE if trial.verdict.reason == Reason.SECRET_FORBIDDEN else Verdict.HELD
         return Verdict.PASSED if trial.verdict.result == "Success" else Verdict.FAILED
+
+    def _instead_of_a_test(self, result: Result) -> str:
+        """Return what is so where only the operator can test it."""
+        if not self.wish.test_only:
+            return "so it is tested once it is applied"
+        if result.needs_consent and result.interview.current is None:
+            return "so it cannot be tested before it is applied and somebody has consented"
+        return "so nothing was tested: applied with --apply, it is tested by the operator"
 
     def _options(self, result: Result, talk: _Talk, *, failed: bool) -> list[tuple[str, str]]:
         """Return what can be done, the likeliest first."""
