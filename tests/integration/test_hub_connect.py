@@ -563,6 +563,48 @@ def test_a_test_alone_with_a_secret_that_may_not_be_read_has_no_answer(
     assert ran.err.endswith(", so nothing was tested: applied with --apply, it is tested by the operator.\n")
 
 
+def test_a_secret_that_is_named_is_looked_at_by_who_may_read_no_other(  # noqa: PLR0917 - fixtures
+    person: Callable[..., Hub],
+    acme: str,
+    api: Api,
+    namespace: str,
+    kubectl: Kubectl,
+    target: TargetServer,
+) -> None:
+    api.apply(secret(namespace, apiKey=CANARY))
+    somebody, there = person("get", "list", "create", "patch"), ("-n", namespace)
+    kubectl("create", "role", "key", *there, "--verb=get", "--resource=secrets", "--resource-name=key")
+    kubectl("create", "rolebinding", "key", *there, "--role=key", f"--serviceaccount={namespace}:person")
+    words = (
+        *complete(namespace, "named"),
+        "--secret-name",
+        "key",
+        "--secret-from-file",
+        "apiKey=-",
+        "--apply",
+    )
+    ran = somebody.run("connect", acme, *words, stdin=CANARY)
+    assert ran.code == 2, ran.err
+    assert "--secret-name key: that Secret exists and is not overwritten." in ran.err
+    assert target.seen(f"{namespace}-named") == [], "it is refused before it is tested"
+
+
+@pytest.mark.parametrize("values", [(), ("--secret-from-file", "apiKey=-")], ids=["no value", "a value"])
+def test_a_secret_by_a_name_that_is_none_is_refused(
+    hub: Hub, acme: str, namespace: str, values: tuple[str, ...]
+) -> None:
+    words = (
+        *complete(namespace, "named"),
+        "--secret-name",
+        "../configmaps/kube root",
+        *values,
+        "--test-only",
+    )
+    ran = hub.run("connect", acme, *words, stdin=CANARY)
+    assert ran.code == 2, ran.err
+    assert "--secret-name" in ran.err
+
+
 # Waiting, while there is no operator
 
 
