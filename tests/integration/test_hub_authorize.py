@@ -242,6 +242,16 @@ def test_news_while_it_waits_are_told_and_a_refusal_is_the_end(
     assert "What to do: Run 'hub authorize NAME' to try again" in run.out
 
 
+def test_of_an_operator_that_stays_silent_the_command_is_named_that_shows_what_it_has_said(
+    person: Person, applied: Callable[..., Hand]
+) -> None:
+    applied()
+    run = person.authorize("billing")
+    run.shows("The operator has done nothing about this yet.")
+    assert f"hub status billing -n {person.namespace}' shows what it has said last." in run.err
+    run.interrupt()
+
+
 def test_a_device_code_is_shown_with_its_page(person: Person, applied: Callable[..., Hand]) -> None:
     hand = applied()
     hand.write(REQUIRED, shown("https://login.example.com/device", code="WDJB-MJHT"))

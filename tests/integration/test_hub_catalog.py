@@ -159,6 +159,28 @@ def test_an_export_writes_nothing_beside_a_list_that_cannot_be_added_to(alone: H
     assert not (tmp_path / "stripe.yaml").exists()
 
 
+def test_an_export_says_which_files_it_has_replaced(alone: Hub, tmp_path: Path) -> None:
+    folder = tmp_path / "git"
+    assert alone.run("catalog", "export", str(folder), "stripe", "slack").err == ""
+    (folder / "stripe.yaml").write_text("# Ours.\n")
+    ran = alone.run("catalog", "export", str(folder), "stripe", "slack", "box")
+    assert ran.code == 0
+    assert ran.err == "Replaced, since they were not as the catalog has them: stripe.yaml.\n"
+    assert (folder / "stripe.yaml").read_text() == shipped.definition_text("stripe")
+
+
+def test_an_export_writes_through_no_link(alone: Hub, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere.yaml").write_text("ours\n")
+    folder = tmp_path / "git"
+    folder.mkdir()
+    (folder / "stripe.yaml").symlink_to(tmp_path / "elsewhere.yaml")
+    ran = alone.run("catalog", "export", str(folder), "slack", "stripe")
+    assert (ran.code, ran.out) == (2, "")
+    assert f"'{folder / 'stripe.yaml'}' is a link to '{tmp_path / 'elsewhere.yaml'}'" in ran.err
+    assert (tmp_path / "elsewhere.yaml").read_text() == "ours\n"
+    assert [path.name for path in folder.iterdir()] == ["stripe.yaml"]
+
+
 def test_the_whole_catalog_is_applied_from_the_repository(hub: Hub, kubectl: Kubectl) -> None:
     applied = kubectl("apply", "--server-side", "--dry-run=server", "-k", ROOT / "catalog").stdout
     assert len(applied.splitlines()) == len(shipped.definition_ids())
@@ -342,7 +364,10 @@ def test_who_may_read_and_not_write_is_told_which_right_an_installation_takes(  
 def test_a_folder_that_cannot_be_written_is_no_mistake_in_the_command(alone: Hub) -> None:
     ran = alone.run("catalog", "export", "/proc/nowhere", "stripe")
     assert (ran.code, ran.out) == (1, "")
-    assert "/proc/nowhere cannot be written: No such file or directory.\nWhat to do: " in ran.err
+    assert (
+        "'/proc/nowhere' cannot be written: No such file or directory. Nothing was changed there.\nWhat to do: "
+        in ran.err
+    )
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import subprocess
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
@@ -14,8 +15,8 @@ import yaml
 
 from conftest import ROOT, Kubectl
 from integration_hub.devcluster import ControlPlaneInfo
-from support.hub_command import Hub, forms, user_kubeconfig
-from support.instances import Api, Object, definition, instance, secret
+from support.hub_command import Hub, forms, press_ctrl_c, user_kubeconfig
+from support.instances import Api, Object, definition, instance, ready_status, secret
 from support.operator_process import OperatorProcess
 from support.target_server import Answer, Seen, TargetServer
 from support.waiting import wait_until
@@ -549,6 +550,139 @@ def test_who_may_not_read_secrets_can_name_one_and_the_operator_tests_it(  # noq
     assert "You may not read Secret 'key'" in ran.err
     assert "so it is tested once it is applied" in ran.err
     assert "Ready, Connected" in ran.err
+
+
+def test_a_test_alone_with_a_secret_that_may_not_be_read_has_no_answer(
+    person: Callable[..., Hub], acme: str, api: Api, namespace: str
+) -> None:
+    api.apply(secret(namespace, apiKey=CANARY))
+    words = (*complete(namespace, "blind"), "--secret-name", "key", "--test-only")
+    ran = person("get", "list").run("connect", acme, *words)
+    assert ran.code == 3, ran.err
+    assert "You may not read Secret 'key'" in ran.err
+    assert ran.err.endswith(", so nothing was tested: applied with --apply, it is tested by the operator.\n")
+
+
+def test_a_secret_that_is_named_is_looked_at_by_who_may_read_no_other(  # noqa: PLR0917 - fixtures
+    person: Callable[..., Hub],
+    acme: str,
+    api: Api,
+    namespace: str,
+    kubectl: Kubectl,
+    target: TargetServer,
+) -> None:
+    api.apply(secret(namespace, apiKey=CANARY))
+    somebody, there = person("get", "list", "create", "patch"), ("-n", namespace)
+    kubectl("create", "role", "key", *there, "--verb=get", "--resource=secrets", "--resource-name=key")
+    kubectl("create", "rolebinding", "key", *there, "--role=key", f"--serviceaccount={namespace}:person")
+    words = (
+        *complete(namespace, "named"),
+        "--secret-name",
+        "key",
+        "--secret-from-file",
+        "apiKey=-",
+        "--apply",
+    )
+    ran = somebody.run("connect", acme, *words, stdin=CANARY)
+    assert ran.code == 2, ran.err
+    assert "--secret-name key: that Secret exists and is not overwritten." in ran.err
+    assert target.seen(f"{namespace}-named") == [], "it is refused before it is tested"
+
+
+@pytest.mark.parametrize("values", [(), ("--secret-from-file", "apiKey=-")], ids=["no value", "a value"])
+def test_a_secret_by_a_name_that_is_none_is_refused(
+    hub: Hub, acme: str, namespace: str, values: tuple[str, ...]
+) -> None:
+    words = (
+        *complete(namespace, "named"),
+        "--secret-name",
+        "../configmaps/kube root",
+        *values,
+        "--test-only",
+    )
+    ran = hub.run("connect", acme, *words, stdin=CANARY)
+    assert ran.code == 2, ran.err
+    assert "--secret-name" in ran.err
+
+
+# Waiting, while there is no operator
+
+
+def applied(hub: Hub, api: Api, acme: str, namespace: str, *flags: str) -> subprocess.Popen[str]:
+    """Begin to make a connection, and return the command once it waits for the operator."""
+    api.apply(secret(namespace, apiKey=CANARY))
+    words = (*complete(namespace, "wait"), "--secret-name", "key", "--no-test", "--apply")
+    run = hub.start("connect", acme, *words, *flags)
+    wait_until(lambda: has(api, "IntegrationInstance", namespace, "wait"), bool, "the connection is applied")
+    return run
+
+
+def test_a_connection_that_is_deleted_meanwhile_is_waited_for_no_longer(
+    hub: Hub, acme: str, api: Api, namespace: str
+) -> None:
+    run = applied(hub, api, acme, namespace, "--timeout", "50s")
+    api.delete(get(api, "IntegrationInstance", namespace, "wait"))
+    ran = hub.ended(run)
+    assert ran.code == 2, ran.err
+    assert f"IntegrationInstance 'wait' in namespace '{namespace}' was deleted meanwhile." in ran.err
+
+
+def test_a_right_that_is_lost_meanwhile_is_named(
+    person: Callable[..., Hub], acme: str, api: Api, namespace: str, kubectl: Kubectl
+) -> None:
+    somebody = person("get", "list", "create", "patch")
+    run = applied(somebody, api, acme, namespace, "--timeout", "50s")
+    kubectl("delete", "rolebinding", "person", "-n", namespace)
+    ran = somebody.ended(run)
+    assert ran.code == 3, ran.err
+    assert f"You may not read IntegrationInstance 'wait' in namespace '{namespace}'." in ran.err
+
+
+def test_who_stops_the_wait_is_told_how_to_look_at_the_connection(
+    hub: Hub, acme: str, api: Api, namespace: str
+) -> None:
+    run = applied(hub, api, acme, namespace)
+    press_ctrl_c(run)
+    ran = hub.ended(run)
+    assert ran.code == 130
+    assert "Stopped. The connection is applied, and the operator goes on by itself: '" in ran.err
+    assert ran.err.endswith(f"hub status wait -n {namespace}' shows how far it is.\n")
+
+
+def test_an_operator_that_says_nothing_is_to_be_looked_for(
+    hub: Hub, acme: str, api: Api, namespace: str
+) -> None:
+    ran = hub.ended(applied(hub, api, acme, namespace, "--timeout", "1s"))
+    assert ran.code == 4, ran.err
+    assert "Within 1 s it has not come so far that the connection is Ready." in ran.err
+    assert "hub check" in ran.err
+
+
+def test_what_an_operator_has_said_last_is_told_where_it_is_waited_for_in_vain(
+    hub: Hub, acme: str, api: Api, namespace: str
+) -> None:
+    run = applied(hub, api, acme, namespace, "--timeout", "3s")
+    made = get(api, "IntegrationInstance", namespace, "wait")
+    status = ready_status("False", "SecretNotFound", "There is no Secret.")["status"]
+    api.merge(made, {"status": {"observedGeneration": 1, **status}}, "/status")
+    ran = hub.ended(run)
+    assert ran.code == 4, ran.err
+    assert "Why: The operator says: SecretNotFound: There is no Secret." in ran.err
+    assert f"hub status wait -n {namespace}'" in ran.err
+
+
+def test_a_folder_that_cannot_be_written_whole_is_not_begun(
+    hub: Hub, acme: str, namespace: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "git"
+    folder.mkdir()
+    (folder / "README.md").symlink_to(tmp_path / "nowhere")
+    words = ("connect", acme, *complete(namespace, "git"), "--secret-from-file", "apiKey=-", "--no-test")
+    ran = hub.run(*words, "-o", str(folder), stdin=CANARY)
+    assert (ran.code, ran.out) == (2, "")
+    assert f"'{folder / 'README.md'}' is a link to '{tmp_path / 'nowhere'}'" in ran.err
+    assert [path.name for path in folder.iterdir()] == ["README.md"]
+    assert not (tmp_path / "nowhere").exists()
 
 
 def test_without_a_cluster_or_a_definition_the_command_says_so(hub: Hub, acme: str, tmp_path: Path) -> None:

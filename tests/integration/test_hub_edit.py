@@ -197,8 +197,8 @@ def test_an_edit_with_a_new_secret_overwrites_nothing_but_the_instance_and_adds_
 ) -> None:
     folder = tmp_path / "git"
     folder.mkdir()
-    for file in ("instance.yaml", "external-secret.yaml"):
-        (folder / file).write_text("# Ours.\n")
+    (folder / "instance.yaml").write_text(f"# Ours.\n{yaml.safe_dump(billing)}")
+    (folder / "external-secret.yaml").write_text("# Ours.\n")
     (folder / name).write_text("# Ours.\nresources: [instance.yaml]\n")
     words = (
         "edit", "billing", "--no-input", "--no-test", "--secret-name", "new", "--secret-from-file", "apiKey=-",
@@ -221,10 +221,104 @@ def test_an_edit_with_a_new_secret_overwrites_nothing_but_the_instance_and_adds_
 def test_an_edit_in_a_folder_without_a_list_makes_none_and_says_what_one_elsewhere_has_to_name(
     hub: Hub, billing: Object, tmp_path: Path
 ) -> None:
-    (tmp_path / "instance.yaml").write_text("# Ours.\n")
+    (tmp_path / "instance.yaml").write_text(yaml.safe_dump(billing))
     ran = hub.run("edit", "billing", "--no-input", "--no-test", "--set", "account=moved", "-o", str(tmp_path))
     assert (ran.code, ran.out) == (0, f"{tmp_path / 'instance.yaml'}\n"), ran.err
     assert "it has to name instance.yaml." in ran.err
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"name": "orders"}, "IntegrationInstance 'orders' in namespace '{namespace}'"),
+        ({"namespace": "elsewhere"}, "IntegrationInstance 'billing' in namespace 'elsewhere'"),
+        (None, "no IntegrationInstance"),
+    ],
+    ids=["another name", "another namespace", "no connection"],
+)
+def test_an_edit_overwrites_no_file_of_something_else(  # noqa: PLR0917 - fixtures
+    hub: Hub,
+    billing: Object,
+    tmp_path: Path,
+    namespace: str,
+    target: TargetServer,
+    change: dict[str, str] | None,
+    words: str,
+) -> None:
+    folder = tmp_path / "git"
+    folder.mkdir()
+    other = {**billing, "metadata": {**billing["metadata"], **(change or {})}}
+    text = "# Ours.\n" if change is None else yaml.safe_dump(other)
+    (folder / "instance.yaml").write_text(text)
+    ran = hub.run(
+        "edit", "billing", "--no-input", "--set", "account=moved", "-o", str(folder), *LOOPBACK
+    )  # fmt: skip
+    assert (ran.code, ran.out) == (2, ""), ran.err
+    assert f"instance.yaml in '{folder}' holds {words.format(namespace=namespace)}" in ran.err
+    assert "-o" in ran.err
+    assert {path.name: path.read_text() for path in folder.iterdir()} == {"instance.yaml": text}
+    assert target.seen("moved") == [], "it is refused before it is tested"
+
+
+@pytest.mark.parametrize(
+    ("file", "listed"),
+    [("billing.yaml", True), ("billing.yml", False), ("apps/billing.yaml", True)],
+    ids=["in the list", "without a list", "in a folder below"],
+)
+def test_an_edit_writes_the_file_that_holds_the_connection_whatever_it_is_called(  # noqa: PLR0917 - fixtures
+    hub: Hub, billing: Object, namespace: str, tmp_path: Path, file: str, listed: bool
+) -> None:
+    folder = tmp_path / "git"
+    (folder / file).parent.mkdir(parents=True)
+    exported = hub.run("export", "billing")
+    (folder / file).write_text(exported.out)
+    other = {**billing, "metadata": {"name": "orders", "namespace": namespace}}
+    (folder / "instance.yaml").write_text(yaml.safe_dump(other))
+    if listed:
+        (folder / "kustomization.yaml").write_text(f"resources: [./{file}, instance.yaml]\n")
+    before = {path: path.read_text() for path in folder.rglob("*") if path.is_file()}
+    ran = hub.run("edit", "billing", "--no-input", "--no-test", "--set", "account=moved", "-o", str(folder))
+    assert (ran.code, ran.out) == (0, f"{folder / file}\n"), ran.err
+    after = {path: path.read_text() for path in folder.rglob("*") if path.is_file()}
+    assert yaml.safe_load(after.pop(folder / file))["spec"]["config"] == {"account": "moved"}
+    del before[folder / file]
+    assert after == before
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({"all.yaml": 2}, "all.yaml in '{folder}' holds this connection beside other things"),
+        ({"list.yaml": "List"}, "list.yaml in '{folder}' holds this connection beside other things"),
+        ({"a.yaml": 1, "b.yaml": 1}, "a.yaml and b.yaml in '{folder}' hold this connection"),
+    ],
+    ids=["several documents", "a list", "two files"],
+)
+def test_an_edit_makes_no_second_copy_where_it_cannot_write_the_first(  # noqa: PLR0917 - fixtures
+    hub: Hub, billing: Object, namespace: str, tmp_path: Path, files: dict[str, Any], words: str
+) -> None:
+    other = {**billing, "metadata": {"name": "orders", "namespace": namespace}}
+    for file, count in files.items():
+        documents = [{"kind": "List", "items": [billing]}] if count == "List" else [billing, other][:count]
+        (tmp_path / file).write_text(yaml.safe_dump_all(documents))
+    ran = hub.run("edit", "billing", "--no-input", "--no-test", "--set", "account=moved", "-o", str(tmp_path))
+    assert (ran.code, ran.out) == (2, ""), ran.err
+    assert words.format(folder=tmp_path) in ran.err
+    assert not (tmp_path / "instance.yaml").exists()
+
+
+def test_an_instance_without_a_namespace_is_the_one_that_its_list_puts_there(
+    hub: Hub, billing: Object, namespace: str, tmp_path: Path
+) -> None:
+    raw = {**billing, "metadata": {"name": "billing"}}
+    (tmp_path / "instance.yaml").write_text(yaml.safe_dump(raw))
+    words = ("edit", "billing", "--no-input", "--no-test", "--set", "account=moved", "-o", str(tmp_path))
+    (tmp_path / "kustomization.yaml").write_text("resources: [instance.yaml]\nnamespace: elsewhere\n")
+    refused = hub.run(*words)
+    assert (refused.code, refused.out) == (2, "")
+    assert "IntegrationInstance 'billing' in namespace 'elsewhere'" in refused.err
+    (tmp_path / "kustomization.yaml").write_text(f"resources: [instance.yaml]\nnamespace: {namespace}\n")
+    assert hub.run(*words).code == 0
 
 
 def test_a_new_value_for_a_stored_one_is_refused_where_a_folder_is_to_be_written(  # noqa: PLR0917 - fixtures

@@ -98,6 +98,16 @@ def test_what_could_not_be_sealed_is_said_with_the_command_that_seals_it() -> No
     assert "kubeseal --format yaml > sealed-secret.yaml" in found["README.md"]
 
 
+def test_the_instance_keeps_the_file_that_holds_it() -> None:
+    found = folder(file="apps/billing.yaml", is_there=True, format="external-secret")
+    assert "instance.yaml" not in found
+    assert yaml.safe_load(found["apps/billing.yaml"])["metadata"]["name"] == "billing"
+    assert "edit `apps/billing.yaml`" in found["README.md"]
+    listing = Listing(Path("kustomization.yaml"), "resources: []")
+    listed = folder(file="billing.yaml", is_there=True, listing=listing, has_secret=False)
+    assert yaml.safe_load(listed["kustomization.yaml"])["resources"] == ["billing.yaml"]
+
+
 @pytest.mark.parametrize(
     ("changes", "names"),
     [

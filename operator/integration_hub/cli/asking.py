@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -12,15 +11,11 @@ from integration_hub.cli.cluster import MANAGER, Cluster
 from integration_hub.cli.errors import Exit, HubError, NotFoundError, UnreachableError
 from integration_hub.cli.output import Raw
 from integration_hub.cli.terminal import Screen
+from integration_hub.cli.words import typed
 from integration_hub.shell.explaining import CHANGE
 
 LOOK_SECONDS = 0.25
 """Between two looks whether the operator has answered."""
-
-
-def new_request() -> str:
-    """Return the value of an annotation that nobody has used."""
-    return f"{int(time.time())}-{secrets.token_hex(4)}"
 
 
 def change(cluster: Cluster, name: str, patch: Mapping[str, Any], *, dry_run: str | None) -> Raw | None:
@@ -58,11 +53,13 @@ def wait_until(  # noqa: PLR0913
     begun: float,
     screen: Screen,
     what: str,
+    said: Callable[[], str] = str,
 ) -> Raw:
     """Look at an instance until it is as wanted, and return it. HubError with Exit.TIMEOUT where that takes too long.
 
     The seconds run from `begun` on, on the clock `time.monotonic`. `what` is waited for, as in "the operator tests". An
-    API server that is away for a moment is waited for as well.
+    API server that is away for a moment is waited for as well. `said` returns what the operator has said last about the
+    objects as they are now, '' where that is nothing.
     """
     deadline = begun + seconds
     with screen.busy(what):
@@ -71,13 +68,21 @@ def wait_until(  # noqa: PLR0913
             if raw is not None and is_done(raw):
                 return raw
             if time.monotonic() >= deadline:
-                raise HubError(
-                    f"Within {seconds:g} s it has not come so far that {what}.",
-                    why="The operator has not answered, or the API server could not be asked.",
-                    todo="See with 'hub check' whether the operator runs; --timeout gives it longer.",
-                    code=Exit.TIMEOUT,
+                raise _too_late(
+                    cluster, name, f"Within {seconds:g} s it has not come so far that {what}.", said()
                 )
             time.sleep(LOOK_SECONDS)
+
+
+def _too_late(cluster: Cluster, name: str, what: str, said: str) -> HubError:
+    if said:
+        why = f"The operator says: {said}"
+        look = typed("status", name, "-n", cluster.namespace)
+        todo = f"Look at it with '{look}'; --timeout gives it longer."
+    else:
+        why = "The operator has not answered, or the API server could not be asked."
+        todo = "See with 'hub check' whether the operator runs; --timeout gives it longer."
+    return HubError(what, why=why, todo=todo, code=Exit.TIMEOUT)
 
 
 def _look(cluster: Cluster, name: str) -> Raw | None:

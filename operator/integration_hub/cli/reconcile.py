@@ -47,9 +47,10 @@ def reconcile(output: Form, **flags: Any) -> None:
     cluster cannot be asked, 4 where the operator has not answered in time. Of several, the highest.
     """  # noqa: D301 - \b is click's sign for a paragraph that keeps its lines
     # Here and below, since help needs no cluster.
-    from integration_hub.cli.asking import change, new_request  # noqa: PLC0415
+    from integration_hub.cli.asking import change  # noqa: PLC0415
     from integration_hub.cli.errors import HubError  # noqa: PLC0415
     from integration_hub.model.names import REQUEST_ANNOTATION  # noqa: PLC0415
+    from integration_hub.shell.wishes import new_request  # noqa: PLC0415
 
     errand, request = _Errand(flags, output), new_request()
     patch = {"metadata": {"annotations": {REQUEST_ANNOTATION: request}}}

@@ -47,6 +47,8 @@ class Folder:
     needs_consent: bool = False
     definition: str | None = None
     """Manifest of the definition, where the cluster does not have it."""
+    file: str = INSTANCE
+    """The instance's, as a path below the folder."""
     is_there: bool = False
     """Whether the connection has the folder already: then all else that its owner has put there stays as it is."""
 
@@ -73,7 +75,7 @@ def files(folder: Folder) -> dict[str, str]:
         UnusableListError: the list that is there cannot be added to.
 
     """
-    resources = [INSTANCE]
+    resources = [folder.file]
     found: dict[str, str] = {}
     if folder.definition is not None:
         found[DEFINITION] = _definition(folder, folder.definition)
@@ -84,7 +86,7 @@ def files(folder: Folder) -> dict[str, str]:
         # An example in the list would be applied in place of the real Secret.
         resources += [] if name == EXAMPLE_SECRET else [name]
     return {
-        INSTANCE: manifest(folder.instance),
+        folder.file: manifest(folder.instance),
         **found,
         **_list(folder, sorted(resources)),
         **({} if folder.is_there and not found else {README: _readme(folder, tuple(found))}),
@@ -186,7 +188,7 @@ def _readme(folder: Folder, secret_files: Sequence[str]) -> str:
             f"kubectl wait iinst {name} -n {namespace} --for=condition=Ready --timeout=2m\n"
             f"hub test {name} -n {namespace}"
         ),
-        f"To change it, run `hub edit {name} -n {namespace} -o .` in this folder, or edit `{INSTANCE}`.",
+        f"To change it, run `hub edit {name} -n {namespace} -o .` in this folder, or edit `{folder.file}`.",
     ]
     # Who reads it in a terminal sees words of the definition and of the connection.
     return clean("\n\n".join(parts) + "\n")

@@ -45,6 +45,13 @@ class Listing:
         found = _loaded(self.text or "")
         return found.get("namespace") if isinstance(found, dict) else None
 
+    @property
+    def resources(self) -> tuple[str, ...]:
+        """What it applies, as it names that."""
+        found = _loaded(self.text or "")
+        named = found.get(_RESOURCES) if isinstance(found, dict) else None
+        return tuple(name for name in named if isinstance(name, str)) if isinstance(named, list) else ()
+
     def naming(self, resources: Sequence[str], namespace: str | None = None) -> str:
         """Return its text with all of these; one that is made puts them into a namespace.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -18,6 +17,7 @@ from integration_hub.model.instance import InstanceStatus, IntegrationInstance, 
 from integration_hub.reconcile.inputs import Inputs
 from integration_hub.reconcile.standing import standing_of
 from integration_hub.shell.tryout import Trial, Verdict
+from integration_hub.shell.wishes import new_request
 
 MANAGER = "kubectl-hub"
 """The field manager under which the command line writes."""
@@ -68,8 +68,7 @@ def _held(inputs: Inputs, trial: Trial) -> Mapping[str, Any]:
 
 async def ask(kube: KubeClient, namespace: str, name: str) -> None:
     """Ask the operator to test an instance now. ApiError where the person may not."""
-    request = f"{int(time.time())}-{secrets.token_hex(4)}"  # that nobody has used
-    patch = {"metadata": {"annotations": {REQUEST_ANNOTATION: request}}}
+    patch = {"metadata": {"annotations": {REQUEST_ANNOTATION: new_request()}}}
     await kube.merge(INSTANCES, namespace, name, patch, manager=MANAGER)
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import secrets
 import subprocess
 import sys
 import time
@@ -26,6 +25,7 @@ from integration_hub.cli.connecting import connection_of, farewell
 from integration_hub.cli.errors import Exit, HubError
 from integration_hub.cli.trial.operator import why_not
 from integration_hub.cli.trial.view import View
+from integration_hub.cli.words import typed
 from integration_hub.config.plain_text import one_line
 from integration_hub.model.base import AUTHORIZE_ANNOTATION
 from integration_hub.model.instance import Authorization, IntegrationInstance
@@ -33,6 +33,7 @@ from integration_hub.shell.explaining import reading
 from integration_hub.shell.lookup import Cluster
 from integration_hub.shell.operator_view import MANAGER
 from integration_hub.shell.tryout import Verdict
+from integration_hub.shell.wishes import new_request
 
 LOOK_SECONDS = 1.0
 """Between two looks at the instance."""
@@ -136,8 +137,7 @@ class Session:
         if instance.status.auth_type not in {None, "oauth2"}:
             mistake = not_asked(instance)
             raise HubError(f"{mistake.message} {mistake.hint}", code=Exit.USAGE)
-        wish = f"{int(time.time())}-{secrets.token_hex(4)}"  # that nobody has used
-        patch = {"metadata": {"annotations": {AUTHORIZE_ANNOTATION: wish}}}
+        patch = {"metadata": {"annotations": {AUTHORIZE_ANNOTATION: new_request()}}}
         try:
             await self._cluster.kube.merge(
                 INSTANCES, self._namespace, self._request.name, patch, manager=MANAGER
@@ -168,8 +168,8 @@ class Session:
         self._silent_since = self._silent_since or now
         if now - self._silent_since >= SILENT_SECONDS:
             self._say_once(
-                "The operator has done nothing about this yet. Is it running, and with a --callback-url? 'kubectl get"
-                f" iinst {self._request.name} -n {self._namespace}' shows what it has said last."
+                "The operator has done nothing about this yet. Is it running, and with a --callback-url?"
+                f" '{typed('status', self._request.name, '-n', self._namespace)}' shows what it has said last."
             )
 
     def _show(self, authorization: Authorization) -> None:

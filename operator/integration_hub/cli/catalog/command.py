@@ -106,7 +106,8 @@ def install(names: tuple[str, ...], **flags: Any) -> None:
 def export(folder: Path, names: tuple[str, ...], *, all_: bool) -> None:
     """Write definitions into a folder, for Git: with a list for 'kubectl apply -k FOLDER'.
 
-    Definitions of the same names are replaced, and a list that the folder has is added to; all else is left alone.
+    Definitions of the same names are replaced, and named where they were others, and a list that the folder has is
+    added to; all else is left alone. A link in the place of a file is refused, not followed.
     """
     if bool(names) == all_:
         raise click.UsageError("Name definitions, or all of them with --all: one of the two.")

@@ -206,21 +206,18 @@ def _text(text: str, screen: Screen, indent: str = "") -> Iterator[str]:
 
 def export(folder: Path, names: Sequence[str]) -> None:
     """Write definitions into a folder, and name them in its list."""
-    from integration_hub.shell.kustomization import listing_of  # noqa: PLC0415 - a search reads no YAML
+    # Here, since a search writes nothing and reads no YAML.
+    from integration_hub.cli.folder_files import write_files  # noqa: PLC0415
+    from integration_hub.shell.kustomization import listing_of  # noqa: PLC0415
 
     screen, raws = Screen.current(), chosen(names)
     wanted = [raw["metadata"]["name"] for raw in raws]
     files = {f"{name}.yaml": shipped.definition_text(name) or "" for name in wanted}
     listing = listing_of(folder)
     files[listing.name] = listing.naming(tuple(files))
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in files.items():
-            folder.joinpath(name).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise HubError(
-            f"{folder} cannot be written: {error.strerror}.",
-            todo="Name another folder, or make room and mend its rights; then export again.",
-        ) from error
+    # A list is only added to.
+    replaced = [name for name in write_files(folder, files) if name != listing.name]
     for name in files:
         screen.say(str(folder / name))
+    if replaced:
+        screen.note(f"Replaced, since they were not as the catalog has them: {', '.join(replaced)}.")

@@ -46,9 +46,10 @@ def connect(definition: str | None, **flags: Any) -> None:
       hub connect stripe --no-input --install \\
         --secret-from-file apiKey=key --apply              the definition, too, if it is missing
 
-    Exit code 0 where the connection was written, and works where that was waited for; 1 where a test failed or it is
-    not Ready; 2 for a mistake in the command, such as an answer that is missing; 3 where the cluster cannot be
-    asked or does not permit it; 4 where the operator has not answered in time.
+    Exit code 0 where the connection was written, and works where that was waited for; 1 where a test failed, or it is
+    not Ready, or where --test-only is about tokens that only the operator holds, once somebody has consented; 2 for a
+    mistake in the command, such as an answer that is missing; 3 where the cluster cannot be asked or does not permit
+    it; 4 where the operator has not answered in time.
     """  # noqa: D301 - \b is click's sign for a paragraph that keeps its lines
     # Here, since `hub connect --help` needs none of it.
     from integration_hub.cli.connect.run import connect as run  # noqa: PLC0415

@@ -32,9 +32,9 @@ def edit(name: str, **flags: Any) -> None:
       hub edit billing --no-input --apply \\
         --secret-from-file apiKey=new-key                  a new value in its Secret
 
-    Exit code 0 where it was written, and works where that was waited for; 1 where a test failed or it is not Ready; 2
-    for a mistake in the command; 3 where the cluster cannot be asked or does not permit it; 4 where the operator has
-    not answered in time.
+    Exit code 0 where it was written, and works where that was waited for; 1 where a test failed, or it is not Ready,
+    or where --test-only is about tokens that only the operator holds; 2 for a mistake in the command; 3 where the
+    cluster cannot be asked or does not permit it; 4 where the operator has not answered in time.
     """  # noqa: D301 - \b is click's sign for a paragraph that keeps its lines
     # Here, since `hub edit --help` needs none of it.
     from integration_hub.cli.connect.run import edit as run  # noqa: PLC0415

@@ -36,6 +36,7 @@ from integration_hub.forms.keys import (
     SECRET_USE,
     TEMPLATE,
 )
+from integration_hub.forms.naming import object_name_problem
 from integration_hub.forms.question import AnswerError, Answers, Question, checked, fits, read_answer
 
 MAX_VALUE: Final = 512 * 1024
@@ -237,6 +238,10 @@ class Given:
             self.keys |= {SECRET_USE, SECRET_NAME}
             return answers.with_answer(SECRET_USE, NEW_SECRET)
         if name is None or name == current:
+            return answers
+        problem = object_name_problem(name)
+        if problem is not None:
+            self._mistakes.append(f"--secret-name {problem}.")
             return answers
         exists = name in (self._interview.surroundings.secrets or {})
         self.keys |= {SECRET_USE, SECRET_NAME}

@@ -1,4 +1,7 @@
-"""What `hub connect` and `hub edit` read and write in a cluster. Only a test gets to see the values of Secrets."""
+"""What `hub connect` and `hub edit` read and write in a cluster.
+
+Secrets are read whole, since nothing less tells their keys; their values go to a test, and no further.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,7 @@ from integration_hub.adapters.shipped import definition_text
 from integration_hub.catalog.index import Entry, entry_of
 from integration_hub.cli.cluster import MANAGER, Cluster
 from integration_hub.cli.errors import Exit, HubError, NotFoundError, UnreachableError
+from integration_hub.forms.naming import object_name_problem
 from integration_hub.forms.ownership import keeper_of
 from integration_hub.forms.surroundings import Current, SecretSeen, Surroundings
 from integration_hub.reconcile.definition import CheckedDefinition, check_definition, listed
@@ -84,8 +88,11 @@ class Place:
             )
         return checked
 
-    def surroundings(self) -> Surroundings:
-        """Return what there is in the namespace: names of instances, and Secrets less their values."""
+    def surroundings(self, secret: str | None = None) -> Surroundings:
+        """Return what there is in the namespace: names of instances, and Secrets less their values.
+
+        Where a Secret is decided upon already, no other is read.
+        """
         with self.cluster.listed(INSTANCES):
             instances = self.cluster.kube.items(INSTANCES, self.namespace)
         names = {
@@ -97,7 +104,20 @@ class Place:
             secret = _secret_of(raw)
             if secret is not None:
                 users[secret] = (*users.get(secret, ()), raw["metadata"]["name"])
-        return Surroundings(self.namespace, names, self._secrets(), users)
+        secrets = self._secrets() if secret is None else self._secret_alone(secret)
+        return Surroundings(self.namespace, names, secrets, users)
+
+    def _secret_alone(self, name: str) -> dict[str, SecretSeen] | None:
+        if object_name_problem(name) is not None:
+            return {}  # it would be another path of the API
+        try:
+            return {name: _seen(self.cluster.kube.read(WHOLE_SECRETS, self.namespace, name))}
+        except ApiError as error:
+            if error.gone:
+                return {}
+            if error.status == FORBIDDEN:
+                return self._secrets()  # to which somebody may have the right all the same
+            raise self.cluster.explained(error, f"Secret '{name}'") from error
 
     def _secrets(self) -> dict[str, SecretSeen] | None:
         try:
@@ -147,10 +167,6 @@ class Place:
             type=raw.get("type") or "",
             data={key: base64.b64decode(value or "") for key, value in (raw.get("data") or {}).items()},
         )
-
-    def instance_now(self, name: str) -> Raw:
-        """Return an instance as of now. ApiError where it cannot be had."""
-        return self.cluster.kube.read(INSTANCES, self.namespace, name)
 
     def exists(self, resource: Resource, name: str) -> bool:
         """Tell whether there is an object of that name; not where that may not be seen."""

@@ -15,6 +15,7 @@ from integration_hub.cli.connect.ask import asker_of
 from integration_hub.cli.connect.definitions import Definitions, Missing, refuse_missing, told
 from integration_hub.cli.connect.dialogue import Dialogue, LeftError
 from integration_hub.cli.connect.given import Given
+from integration_hub.cli.connect.home import home_of
 from integration_hub.cli.connect.place import Place
 from integration_hub.cli.connect.trial import Trials
 from integration_hub.cli.connect.wish import Wish
@@ -28,18 +29,19 @@ from integration_hub.cli.connect.write import (
 )
 from integration_hub.cli.errors import Exit, HubError
 from integration_hub.cli.terminal import Screen
+from integration_hub.cli.words import typed
 from integration_hub.forms.credentials import needs_consent
 from integration_hub.forms.interview import Interview
 from integration_hub.forms.manifests import answers_of, edited, instance_manifest, secret_changes
 from integration_hub.forms.ownership import keeper_of
 from integration_hub.forms.question import Answers, about
 from integration_hub.forms.surroundings import Current
+from integration_hub.model.reasons import Reason
 from integration_hub.reconcile.definition import CheckedDefinition
 from integration_hub.shell.git_folder import (
     DEFINITION,
     EXAMPLE_SECRET,
     FORMATS,
-    INSTANCE,
     README,
 )
 from integration_hub.shell.kustomization import KUSTOMIZATION, listing_of
@@ -52,7 +54,9 @@ class Verdict(Enum):
     """What is known of the answers."""
 
     NONE = "none"
-    """They were not tested, or only the operator can test them."""
+    """They were not tested, or only the operator can test them, who may read the Secret."""
+    HELD = "held"
+    """Only the operator can test them, who holds the tokens or will."""
     PASSED = "passed"
     FAILED = "failed"
     """Or it could not be told."""
@@ -61,6 +65,7 @@ class Verdict(Enum):
 _TEST_CODES: Final = {
     Verdict.PASSED: Exit.OK,
     Verdict.FAILED: Exit.FAILED,
+    Verdict.HELD: Exit.FAILED,
     Verdict.NONE: Exit.UNREACHABLE,
 }
 """Exit codes where nothing but the test was asked for."""
@@ -158,6 +163,9 @@ class Session:
         before = answers_of(interview, current)
         answers, _ = self._given(interview, before)
         self._refuse_lost_values(interview, answers)
+        if self.wish.folder is not None:
+            # Before it is tested, or a question is asked.
+            home_of(self.wish.folder, current.raw, listing_of(self.wish.folder))
         if self._dialogue is None:
             self._refuse_incomplete(interview, answers)
         return self._finish(checked, interview, answers, before=before, managed=keeper is not None)
@@ -170,7 +178,10 @@ class Session:
     def _interview(self, checked: CheckedDefinition, current: Current | None = None) -> Interview:
         if checked.spec is None or checked.validator is None:
             raise ValueError("a definition without mistakes has both")
-        return Interview(checked.name, checked.spec, checked.validator, self._place.surroundings(), current)
+        # A person may choose another yet.
+        decided = self._flags["secret_name"] if self._dialogue is None else None
+        around = self._place.surroundings(decided)
+        return Interview(checked.name, checked.spec, checked.validator, around, current)
 
     def _given(self, interview: Interview, answers: Answers) -> tuple[Answers, set[str]]:
         given = Given(interview, self._flags, asks=self.wish.asks)
@@ -295,10 +306,19 @@ class Session:
         return tuple(word for flag, value in named if value for word in (flag, str(value)))
 
     def _test(self, trials: Trials, result: Result) -> Verdict:
-        trial = trials.make(result.interview, result.answers, result.raw)
+        instead = self._instead_of_a_test(result)
+        trial = trials.make(result.interview, result.answers, result.raw, instead=instead)
         if trial.for_operator:
-            return Verdict.NONE
+            return Verdict.NONE if trial.verdict.reason == Reason.SECRET_FORBIDDEN else Verdict.HELD
         return Verdict.PASSED if trial.verdict.result == "Success" else Verdict.FAILED
+
+    def _instead_of_a_test(self, result: Result) -> str:
+        """Return what is so where only the operator can test it."""
+        if not self.wish.test_only:
+            return "so it is tested once it is applied"
+        if result.needs_consent and result.interview.current is None:
+            return "so it cannot be tested before it is applied and somebody has consented"
+        return "so nothing was tested: applied with --apply, it is tested by the operator"
 
     def _options(self, result: Result, talk: _Talk, *, failed: bool) -> list[tuple[str, str]]:
         """Return what can be done, the likeliest first."""
@@ -369,8 +389,8 @@ class Session:
         if wish.dry_run == "server":
             return Exit.OK
         self.left_behind = (
-            f"The connection is applied, and the operator goes on by itself: 'kubectl get iinst {result.name}"
-            f" -n {self._place.namespace}'."
+            "The connection is applied, and the operator goes on by itself:"
+            f" '{typed('status', result.name, '-n', self._place.namespace)}' shows how far it is."
         )
         if not wish.wait:
             return Exit.OK
@@ -412,7 +432,8 @@ class Session:
                 self._screen.note(NOTHING)
                 return Exit.FAILED
         elif result.interview.current is not None:
-            overwrite = taken == [INSTANCE]  # an edit of what stands there is what was asked for
+            # An edit of what stands there is what was asked for.
+            overwrite = taken == [home_of(folder, result.raw, listing_of(folder))]
         written = write_folder(self._screen, folder, result, wish.secret_format, overwrite=overwrite)
         listing = listing_of(folder)
         if listing.text is None:

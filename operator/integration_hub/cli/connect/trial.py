@@ -40,13 +40,16 @@ class Trials:
         self._checked = checked
         self._policy = policy
 
-    def make(self, interview: Interview, answers: Answers, raw: Mapping[str, Any]) -> Trial:
-        """Test the connection that the answers describe, and show it."""
+    def make(self, interview: Interview, answers: Answers, raw: Mapping[str, Any], *, instead: str) -> Trial:
+        """Test the connection that the answers describe, and show it.
+
+        `instead` says what is so where only the operator can test it, as in "so it is tested later".
+        """
         view = _Stages(sys.stderr, sys.stderr)
         try:
             trial = asyncio.run(self._make(interview, answers, raw, view))
             if trial.for_operator:
-                view.say(f"{trial.for_operator}, so it is tested once it is applied.")
+                view.say(f"{trial.for_operator}, {instead}.")
             else:
                 view.show_trial(trial, hint_here(trial.verdict.reason, is_draft=False))
         finally:

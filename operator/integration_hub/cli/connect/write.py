@@ -14,15 +14,19 @@ from pathlib import Path
 from typing import Any, Final
 
 from integration_hub.adapters.kube_api import INSTANCES, ApiError
+from integration_hub.cli.asking import wait_until
 from integration_hub.cli.connect.definitions import Missing
+from integration_hub.cli.connect.home import home_of
 from integration_hub.cli.connect.place import WHOLE_SECRETS, Place, Written
 from integration_hub.cli.errors import Exit, HubError
+from integration_hub.cli.folder_files import write_files
 from integration_hub.cli.output import as_yaml
 from integration_hub.cli.terminal import OF_READY, Screen, State
 from integration_hub.config.plain_text import one_line
 from integration_hub.forms.interview import Interview
 from integration_hub.forms.manifests import secret_changes, secret_manifest
 from integration_hub.forms.question import Answers
+from integration_hub.model.conditions import Condition
 from integration_hub.model.instance import IntegrationInstance
 from integration_hub.model.reasons import REASONS, Course, Reason
 from integration_hub.shell.git_folder import INSTANCE, Folder, files
@@ -32,7 +36,6 @@ from integration_hub.shell.saving import manifest
 
 Raw = dict[str, Any]
 
-LOOK_SECONDS: Final = 0.5
 SEAL_SECONDS: Final = 60
 HIDDEN: Final = "(hidden)"
 
@@ -179,7 +182,7 @@ def write_folder(
     """Write the folder's files and return their names.
 
     Raises:
-        HubError: a file is there already, or cannot be written.
+        HubError: a file is there already, the instance cannot stand there, or it cannot be written.
         UnusableListError: the folder's list cannot be added to.
 
     """
@@ -191,13 +194,9 @@ def write_folder(
             todo="Name another folder with -o, or remove what is there.",
             code=Exit.USAGE,
         )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in texts.items():
-            (folder / name).write_text(text, encoding="utf-8")
-            screen.say(str(folder / name))
-    except OSError as error:
-        raise HubError(f"'{folder}' cannot be written: {error.strerror}.", code=Exit.USAGE) from error
+    write_files(folder, texts)
+    for name in texts:
+        screen.say(str(folder / name))
     return tuple(texts)
 
 
@@ -213,7 +212,8 @@ def _taken(folder: Path, names: Mapping[str, str]) -> list[str]:
 
 def _folder(where: Path, result: Result, secret_format: str, *, seal: bool = True) -> Folder:
     interview, answers = result.interview, result.answers
-    secret = result.new_secret
+    secret, listing = result.new_secret, listing_of(where)
+    home = home_of(where, result.raw, listing) if interview.current is not None else None
     sealed, why = (None, "")
     if seal and secret is not None and secret_format == "sealed-secret":
         sealed, why = sealed_secret(secret, result.cluster_flags)
@@ -224,13 +224,13 @@ def _folder(where: Path, result: Result, secret_format: str, *, seal: bool = Tru
         secret_type=interview.secret_type(answers) or "Opaque",
         has_secret=secret is not None,
         format=secret_format,
-        listing=listing_of(where),
+        listing=listing,
         sealed=sealed,
         why_not_sealed=why,
         needs_consent=result.needs_consent,
         definition=result.missing.text if result.missing is not None else None,
-        is_there=interview.current is not None
-        and any((where / name).exists() for name in (INSTANCE, *NAMES)),
+        file=home or INSTANCE,
+        is_there=interview.current is not None and (home is not None or listing.text is not None),
     )
 
 
@@ -274,35 +274,34 @@ class Waiting:
     """What the operator has said last."""
 
     def until_ready(self, name: str, *, secret_version: str | None = None) -> Exit:
-        """Return the exit code. `secret_version` is that of the Secret which was changed, None where none was."""
-        deadline = time.monotonic() + self.timeout.total_seconds()
-        with self.screen.busy("waiting for the operator"):
-            while True:
-                ready = self._look(name, secret_version)
-                if ready is not None or time.monotonic() > deadline:
-                    break
-                time.sleep(LOOK_SECONDS)
-        if ready is None:
-            self.screen.note(
-                f"Error: Within {self.timeout.total_seconds():.0f} s the operator has not said that it is Ready."
-                + (f" It says: {self._last}" if self._last else " Does it run?")
-                + f"\nWhat to do: Look at it with 'kubectl get iinst {name} -n {self.place.namespace} -o wide', and"
-                f" test from here with 'hub test {name} -n {self.place.namespace}'."
-            )
-            return Exit.TIMEOUT
-        status, reason, message = ready
-        word = self.screen.status(
-            OF_READY.get(status, State.UNKNOWN), "Ready" if status == "True" else "Not ready"
-        )
-        self.screen.note(f"{word}, {reason}: {one_line(message)}")
-        return Exit.OK if status == "True" else Exit.FAILED
+        """Return the exit code. `secret_version` is that of the Secret which was changed, None where none was.
 
-    def _look(self, name: str, secret_version: str | None) -> tuple[str, str, str] | None:
+        Raises:
+            HubError: the connection is gone, may not be seen any more, or the operator decides nothing in time.
+
+        """
+        raw = wait_until(
+            self.place.cluster,
+            name,
+            self.timeout.total_seconds(),
+            lambda raw: self._decided(raw, secret_version) is not None,
+            begun=time.monotonic(),
+            screen=self.screen,
+            what="the connection is Ready",
+            said=lambda: self._last,
+        )
+        ready = self._decided(raw, secret_version)
+        if ready is None:
+            raise ValueError("nothing is waited for any longer once it is decided")
+        word = self.screen.status(
+            OF_READY.get(ready.status, State.UNKNOWN), "Ready" if ready.status == "True" else "Not ready"
+        )
+        self.screen.note(f"{word}, {ready.reason}: {one_line(ready.message)}")
+        return Exit.OK if ready.status == "True" else Exit.FAILED
+
+    def _decided(self, raw: Raw, secret_version: str | None) -> Condition | None:
         """Return what the operator has decided about the objects as they are now; None while it has not."""
-        try:
-            instance = IntegrationInstance.model_validate(self.place.instance_now(name))
-        except ApiError:
-            return None
+        instance = IntegrationInstance.model_validate(raw)
         ready = instance.status.condition("Ready")
         if ready is None or instance.status.observed_generation != instance.metadata.generation:
             return None
@@ -315,4 +314,4 @@ class Waiting:
         is_final = ready.reason in set(Reason) and REASONS[Reason(ready.reason)].course in {
             Course.GOOD, Course.STALLED, Course.PAUSED,
         }  # fmt: skip
-        return (ready.status, ready.reason, ready.message) if is_final else None
+        return ready if is_final else None
