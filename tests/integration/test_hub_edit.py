@@ -307,6 +307,16 @@ def test_an_edit_makes_no_second_copy_where_it_cannot_write_the_first(  # noqa: 
     assert not (tmp_path / "instance.yaml").exists()
 
 
+def test_a_file_that_nobody_can_read_is_of_something_else(hub: Hub, billing: Object, tmp_path: Path) -> None:
+    text = "a: " + "[" * 100_000
+    for file in ("instance.yaml", "other.yaml"):
+        (tmp_path / file).write_text(text)
+    ran = hub.run("edit", "billing", "--no-input", "--no-test", "--set", "account=moved", "-o", str(tmp_path))
+    assert (ran.code, ran.out) == (2, ""), ran.err
+    assert f"instance.yaml in '{tmp_path}' holds no IntegrationInstance" in ran.err
+    assert (tmp_path / "instance.yaml").read_text() == text
+
+
 def test_an_instance_without_a_namespace_is_the_one_that_its_list_puts_there(
     hub: Hub, billing: Object, namespace: str, tmp_path: Path
 ) -> None:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from integration_hub.adapters.kube_api import FORBIDDEN, INSTANCES, ApiError
+from integration_hub.adapters.kube_api import FORBIDDEN, INSTANCES, UNAUTHORIZED, ApiError
 from integration_hub.cli.cluster import MANAGER, Cluster
 from integration_hub.cli.errors import Exit, HubError, NotFoundError, UnreachableError
 from integration_hub.cli.output import Raw
@@ -92,6 +92,6 @@ def _look(cluster: Cluster, name: str) -> Raw | None:
         named = cluster.named(INSTANCES, name)
         if error.gone:
             raise NotFoundError(f"{named} was deleted meanwhile.") from error
-        if error.status in {FORBIDDEN, 401}:
+        if error.status in {FORBIDDEN, UNAUTHORIZED}:
             raise cluster.explained(error, named, cluster.reading(INSTANCES, "get")) from error
         return None

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
-import yaml
-
 from integration_hub.cli.errors import Exit, HubError
+from integration_hub.config.yaml_text import NoYamlError, read_documents
 from integration_hub.model.names import GROUP
 from integration_hub.shell.git_folder import INSTANCE
 from integration_hub.shell.kustomization import NAMES, Listing
@@ -79,8 +78,8 @@ def _refuse_unwritable(folder: Path, name: str) -> None:
 def _objects(path: Path) -> list[Any]:
     """Return what a file holds, with what lists in it hold; nothing where it cannot be read."""
     try:
-        documents = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        documents = read_documents(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, NoYamlError):
         return []
     found: list[Any] = []
     for one in documents:
