@@ -571,7 +571,7 @@ def test_a_secret_that_is_named_is_looked_at_by_who_may_read_no_other(  # noqa: 
     kubectl: Kubectl,
     target: TargetServer,
 ) -> None:
-    api.apply(secret(namespace, apiKey=CANARY))
+    api.apply(secret(namespace, apiKey=CANARY), instance(namespace, "of-another", acme, secret="another"))
     somebody, there = person("get", "list", "create", "patch"), ("-n", namespace)
     kubectl("create", "role", "key", *there, "--verb=get", "--resource=secrets", "--resource-name=key")
     kubectl("create", "rolebinding", "key", *there, "--role=key", f"--serviceaccount={namespace}:person")

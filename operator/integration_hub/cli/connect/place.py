@@ -88,10 +88,10 @@ class Place:
             )
         return checked
 
-    def surroundings(self, secret: str | None = None) -> Surroundings:
+    def surroundings(self, decided: str | None = None) -> Surroundings:
         """Return what there is in the namespace: names of instances, and Secrets less their values.
 
-        Where a Secret is decided upon already, no other is read.
+        `decided` is the Secret that is used, where that is clear already: then no other is read.
         """
         with self.cluster.listed(INSTANCES):
             instances = self.cluster.kube.items(INSTANCES, self.namespace)
@@ -104,7 +104,7 @@ class Place:
             secret = _secret_of(raw)
             if secret is not None:
                 users[secret] = (*users.get(secret, ()), raw["metadata"]["name"])
-        secrets = self._secrets() if secret is None else self._secret_alone(secret)
+        secrets = self._secrets() if decided is None else self._secret_alone(decided)
         return Surroundings(self.namespace, names, secrets, users)
 
     def _secret_alone(self, name: str) -> dict[str, SecretSeen] | None:
