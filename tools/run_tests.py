@@ -1,9 +1,9 @@
 """`make test`: every test, in three processes at the same time, since tests wait more than they work.
 
-One has the tests against API servers; another those of them that wait most, for outages, retries and rotations; the
-third has all that need none, most of the command `hub`, and those in which people sign in, which share one Keycloak. So
-they take about as long. Each keeps the order that pytest gives it, and has control planes of its own. What the second
-and third print is shown once the first has ended. Exit code 0 where all are green.
+One has the tests against API servers; another those that wait most, for outages, retries, rotations and servers that
+start; the third has all that need none, most of the command `hub`, and those in which people sign in, which share one
+Keycloak. So they take about as long. Each keeps the order that pytest gives it, and has control planes of its own. What
+the second and third print is shown once the first has ended. Exit code 0 where all are green.
 """
 
 from __future__ import annotations
@@ -26,21 +26,22 @@ SIGNING_IN = "support.signing_in"
 WAITING = {
     f"test_{name}.py"
     for name in (
-        "awaiting_consent", "chaos", "operator_gitops", "operator_restart", "restored_backup", "revocation",
-        "secret_memory", "token_deaths", "token_secrecy", "watching", "webhook", "webhook_client_certificate",
+        "awaiting_consent", "chaos", "devcluster", "examples", "getting_started", "hub_screens", "operator_gitops",
+        "operator_restart", "restored_backup", "revocation", "secret_memory", "token_deaths", "token_secrecy",
+        "watching", "webhook", "webhook_client_certificate",
     )
 }  # fmt: skip
-"""Integration tests in which little is done at a time."""
+"""Tests in which little is done at a time."""
 
 
 def main() -> int:
     """Run all; return the exit code."""
     argparse.ArgumentParser(description=__doc__).parse_args()  # takes no arguments, and says so
     files = sorted(TESTS.rglob("test_*.py"))
-    machines = [path for path in files if "integration" in path.parts and not _is_of_the_third(path)]
-    waiting = [path for path in machines if path.name in WAITING]
-    first = [path for path in machines if path.name not in WAITING]
-    third = [path for path in files if path not in machines]
+    waiting = [path for path in files if path.name in WAITING]
+    working = [path for path in files if path.name not in WAITING]
+    first = [path for path in working if "integration" in path.parts and not _is_of_the_third(path)]
+    third = [path for path in working if path not in first]
     with ExitStack() as ends:
         others = [_start(part, ends) for part in (waiting, third)]
         failed = subprocess.run(_pytest(first), cwd=ROOT, check=False).returncode != 0
