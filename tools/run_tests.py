@@ -1,7 +1,7 @@
 """`make test`: every test, in three processes at the same time, since tests wait more than they work.
 
 One has the tests against API servers; another those that wait most, for outages, retries, rotations and servers that
-start; the third has all that need none, most of the command `hub`, and those in which people sign in, which share one
+start; the third has all that need none, a part of the command `hub`, and those in which people sign in, which share one
 Keycloak. So they take about as long. Each keeps the order that pytest gives it, and has control planes of its own. What
 the second and third print is shown once the first has ended. Exit code 0 where all are green.
 """
@@ -26,12 +26,18 @@ SIGNING_IN = "support.signing_in"
 WAITING = {
     f"test_{name}.py"
     for name in (
-        "awaiting_consent", "chaos", "devcluster", "examples", "getting_started", "hub_screens", "operator_gitops",
-        "operator_restart", "restored_backup", "revocation", "secret_memory", "token_deaths", "token_secrecy",
-        "watching", "webhook", "webhook_client_certificate",
+        "awaiting_consent", "chaos", "devcluster", "examples", "getting_started", "hub_objects", "hub_screens",
+        "operator_gitops", "operator_restart", "restored_backup", "revocation", "secret_memory", "token_deaths",
+        "token_secrecy", "watching", "webhook", "webhook_client_certificate",
     )
 }  # fmt: skip
 """Tests in which little is done at a time."""
+
+OF_HUB = {
+    f"test_hub_{name}.py"
+    for name in ("authorize", "check", "edit", "get", "status", "test", "test_docs")
+}  # fmt: skip
+"""Integration tests of `hub` that keep company with those that need no API server."""
 
 
 def main() -> int:
@@ -71,10 +77,7 @@ def _start(files: Sequence[Path], ends: ExitStack) -> tuple[subprocess.Popen[byt
 
 def _is_of_the_third(path: Path) -> bool:
     """Tell whether an integration test belongs there. All of `hub` would make that the longest."""
-    is_of_hub = path.name.startswith("test_hub_") and not path.name.startswith(
-        ("test_hub_connect", "test_hub_authorize")
-    )
-    return is_of_hub or _signs_in(path)
+    return path.name in OF_HUB or _signs_in(path)
 
 
 def _signs_in(path: Path) -> bool:

@@ -172,5 +172,5 @@ def test_a_purged_control_plane_can_be_started_again(tmp_path: Path) -> None:
 
 def test_an_unknown_example_names_those_there_are(hub: Hub) -> None:
     done = hub.example("99-nothing")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert ", ".join(EXAMPLES) in done.stderr
