@@ -12,41 +12,28 @@ import click
 
 from integration_hub.cli.cluster import Cluster
 from integration_hub.cli.connect.ask import asker_of
+from integration_hub.cli.connect.choices import choices
 from integration_hub.cli.connect.definitions import Definitions, Missing, refuse_missing, told
 from integration_hub.cli.connect.dialogue import Dialogue, LeftError
 from integration_hub.cli.connect.given import Given
 from integration_hub.cli.connect.home import home_of
 from integration_hub.cli.connect.place import Place
+from integration_hub.cli.connect.result import Result, result_of
 from integration_hub.cli.connect.trial import Trials
 from integration_hub.cli.connect.wish import Wish
-from integration_hub.cli.connect.write import (
-    Applying,
-    Result,
-    Waiting,
-    show_manifests,
-    taken_in,
-    write_folder,
-)
+from integration_hub.cli.connect.writing import NOTHING, Writing
 from integration_hub.cli.errors import Exit, HubError
 from integration_hub.cli.terminal import Screen
-from integration_hub.cli.words import typed
-from integration_hub.forms.credentials import needs_consent
 from integration_hub.forms.interview import Interview
-from integration_hub.forms.manifests import answers_of, edited, instance_manifest, secret_changes
+from integration_hub.forms.manifests import answers_of, secret_changes
 from integration_hub.forms.ownership import keeper_of
 from integration_hub.forms.question import Answers, about
 from integration_hub.forms.surroundings import Current
 from integration_hub.model.reasons import Reason
 from integration_hub.reconcile.definition import CheckedDefinition
-from integration_hub.shell.git_folder import (
-    DEFINITION,
-    EXAMPLE_SECRET,
-    FORMATS,
-    README,
-)
-from integration_hub.shell.kustomization import KUSTOMIZATION, listing_of
+from integration_hub.shell.git_folder import FORMATS
+from integration_hub.shell.kustomization import listing_of
 
-NOTHING: Final = "Nothing was written."
 NOT_FOR_GIT: Final = "A folder for Git cannot change a value of the Secret that the connection has"
 
 
@@ -99,7 +86,7 @@ def _run(flags: Mapping[str, Any], do: Callable[[Session], Exit]) -> Exit:
     try:
         return do(session)
     except KeyboardInterrupt:
-        click.echo(f"\nStopped. {session.left_behind}", err=True)
+        click.echo(f"\nStopped. {session.writing.left_behind}", err=True)
         return Exit.INTERRUPTED
 
 
@@ -116,8 +103,7 @@ class Session:
         self._definitions = Definitions(self._place, self._screen)
         self._missing: Missing | None = None
         """The definition, where the cluster does not have it."""
-        self.left_behind = NOTHING
-        """What is so when it is stopped now."""
+        self.writing = Writing(self._place, self._screen, self._definitions, self._dialogue, flags)
 
     # Beginnings
 
@@ -237,7 +223,7 @@ class Session:
         if verdict is Verdict.FAILED:
             self._screen.note(f"{NOTHING} Correct the answers, or leave the test out with --no-test.")
             return Exit.FAILED
-        return self._write(result, self.wish)
+        return self.writing.write(result, self.wish)
 
     def _converse(self, dialogue: Dialogue, trials: Trials, talk: _Talk, answers: Answers) -> Exit:
         """Show the answers, test them, and ask what to do, until they are written or a person has had enough."""
@@ -257,7 +243,9 @@ class Session:
                     f"{NOT_FOR_GIT}: replace it where the Secret comes from, or choose a new Secret, which can be"
                     " sealed."
                 )
-            chosen = dialogue.choose("What now?", self._options(result, talk, failed=failed))
+            chosen = dialogue.choose(
+                "What now?", choices(result, self.wish, failed=failed, managed=talk.managed)
+            )
             match chosen:
                 case "answer":
                     answers = dialogue.change(interview, answers)
@@ -273,32 +261,12 @@ class Session:
                 case _:
                     wish = self._target(dialogue, chosen, result)
                     if self._agrees(dialogue, wish):
-                        return self._write(result, wish)
+                        return self.writing.write(result, wish)
                     talk.is_due = False  # nothing is other than before
 
     def _result(self, interview: Interview, answers: Answers, before: Answers | None) -> Result:
-        config = interview.form(answers).effective(answers)
-        consent = needs_consent(interview.method(answers), config)
-        if before is None or interview.current is None:
-            raw = instance_manifest(interview, answers)
-            return Result(
-                interview,
-                answers,
-                raw,
-                missing=self._missing,
-                needs_consent=consent,
-                cluster_flags=self._cluster_flags(),
-            )
-        spec = edited(interview, before, answers)
-        raw = {**interview.current.raw, "spec": spec}
-        changed = spec != interview.current.spec
-        return Result(
-            interview,
-            answers,
-            raw,
-            changed=changed,
-            needs_consent=consent,
-            cluster_flags=self._cluster_flags(),
+        return result_of(
+            interview, answers, before, missing=self._missing, cluster_flags=self._cluster_flags()
         )
 
     def _cluster_flags(self) -> tuple[str, ...]:
@@ -319,28 +287,6 @@ class Session:
         if result.needs_consent and result.interview.current is None:
             return "so it cannot be tested before it is applied and somebody has consented"
         return "so nothing was tested: applied with --apply, it is tested by the operator"
-
-    def _options(self, result: Result, talk: _Talk, *, failed: bool) -> list[tuple[str, str]]:
-        """Return what can be done, the likeliest first."""
-        edits = talk.before is not None
-        is_nothing = edits and not _writes(result)
-        on = " all the same" if failed else ""
-        loses_values = result.secret_patch is not None  # in a folder
-        go: list[tuple[str, str]] = []
-        if not is_nothing and self.wish.has_target:
-            go = [] if loses_values and self.wish.folder is not None else [("target", f"Go on{on}")]
-        elif not is_nothing:
-            may_apply = result.missing is None or not result.missing.lacks
-            go = [("apply", f"Apply it to the cluster{on}")] if may_apply else []
-            go += [] if loses_values else [("folder", f"Write manifests for Git{on}")]
-            go = go[::-1] if talk.managed else go
-        change = [("answer", "Change an answer")]
-        change += [("all", "Go through all questions")] if edits else []
-        if result.interview.keys(result.answers):
-            change.append(("credentials", "Change the credentials"))
-        again = [("test", "Test again" if failed else "Test it")] if failed or edits else []
-        stop = [("stop", "Stop, and write nothing")]
-        return [*change, *again, *go, *stop] if failed or is_nothing else [*go, *change, *again, *stop]
 
     def _target(self, dialogue: Dialogue, chosen: str, result: Result) -> Wish:
         """Return the wish with what a person has chosen to do."""
@@ -370,111 +316,3 @@ class Session:
         )
         options = [("yes", "Yes, install it and apply the connection"), ("no", "No")]
         return dialogue.choose(f"Install the definition '{missing.name}' in the cluster?", options) == "yes"
-
-    # Writing
-
-    def _write(self, result: Result, wish: Wish) -> Exit:
-        if result.interview.current is not None and not _writes(result) and wish.folder is None:
-            self._screen.note("Nothing has changed, so nothing is written.")
-            return Exit.OK
-        if wish.dry_run == "client":
-            show_manifests(self._screen, result)
-            return Exit.OK
-        if wish.folder is not None:
-            return self._write_folder(result, wish, wish.folder)
-        return self._apply(result, wish)
-
-    def _apply(self, result: Result, wish: Wish) -> Exit:
-        version = self._applied(result, dry=wish.dry_run == "server")
-        if wish.dry_run == "server":
-            return Exit.OK
-        self.left_behind = (
-            "The connection is applied, and the operator goes on by itself:"
-            f" '{typed('status', result.name, '-n', self._place.namespace)}' shows how far it is."
-        )
-        if not wish.wait:
-            return Exit.OK
-        if result.needs_consent:
-            return self._consent(result, wish)
-        return Waiting(self._place, self._screen, wish.timeout).until_ready(
-            result.name, secret_version=version
-        )
-
-    def _applied(self, result: Result, *, dry: bool) -> str | None:
-        """Write all of it, what is missing first; return the version of the Secret, as Applying does."""
-        applying, missing = Applying(self._place, self._screen), result.missing
-        applying.rehearse(result)  # first, so that no definition is installed for a connection that cannot be
-        if missing is None:
-            return applying.apply(result, dry=dry)
-        if not dry:
-            self.left_behind = f"The definition '{missing.name}' may be installed; 'hub get idef' shows it."
-        self._definitions.install(missing, dry=dry)
-        if not dry:
-            self.left_behind = (
-                f"The definition '{missing.name}' is installed; whether the connection is, shows 'hub get'."
-            )
-        try:
-            return applying.apply(result, dry=dry)
-        except HubError:
-            if not dry:
-                self._screen.note(f"The definition '{missing.name}' stays installed.")
-            raise
-
-    def _write_folder(self, result: Result, wish: Wish, folder: Path) -> Exit:
-        taken = taken_in(folder, result, wish.secret_format)
-        overwrite = False
-        if taken and self._dialogue is not None:
-            options = [("no", "No, stop"), ("yes", "Yes, overwrite")]
-            overwrite = (
-                self._dialogue.choose(f"Overwrite {', '.join(taken)} in '{folder}'?", options) == "yes"
-            )
-            if not overwrite:
-                self._screen.note(NOTHING)
-                return Exit.FAILED
-        elif result.interview.current is not None:
-            # An edit of what stands there is what was asked for.
-            overwrite = taken == [home_of(folder, result.raw, listing_of(folder))]
-        written = write_folder(self._screen, folder, result, wish.secret_format, overwrite=overwrite)
-        listing = listing_of(folder)
-        if listing.text is None:
-            applied = " and ".join(name for name in written if name not in {EXAMPLE_SECRET, README})
-            self._screen.note(
-                f"All else in '{folder}' is left as it is. Where a {KUSTOMIZATION} lists what is applied, it has to"
-                f" name {applied}."
-            )
-        elif listing.namespace not in {None, self._place.namespace}:
-            self._screen.note(
-                f"Careful: '{listing.path}' puts all that it lists into the namespace '{listing.namespace}', and so the"
-                f" connection, too, although it was made for '{self._place.namespace}'."
-            )
-        if result.missing is not None:
-            self._screen.note(
-                f"{DEFINITION} is there since this cluster does not have the definition '{result.missing.name}':"
-                " applying it takes the right to create IntegrationDefinitions."
-            )
-        if README in written:
-            self._screen.note(f"Next steps are in {folder / README}.")
-        return Exit.OK
-
-    def _consent(self, result: Result, wish: Wish) -> Exit:
-        """Show the link or code, and wait until somebody has consented."""
-        from integration_hub.cli.authorize.run import Request, run  # noqa: PLC0415 - few connections need it
-
-        return Exit(
-            run(
-                Request(
-                    name=result.name,
-                    namespace=self._place.namespace,
-                    kubeconfig=self._flags["kubeconfig"],
-                    context=self._flags["context"],
-                    again=False,
-                    browser=self._dialogue is not None and not self._flags["no_browser"],
-                    wait=True,
-                    timeout=wish.timeout,
-                )
-            )
-        )
-
-
-def _writes(result: Result) -> bool:
-    return result.changed or result.new_secret is not None or result.secret_patch is not None
