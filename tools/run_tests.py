@@ -9,6 +9,8 @@ the second and third print is shown once the first has ended. Exit code 0 where 
 from __future__ import annotations
 
 import argparse
+import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -40,17 +42,29 @@ OF_HUB = {
 """Integration tests of `hub` that keep company with those that need no API server."""
 
 
+SECONDS_TO_END = 60
+"""In which a part that is stopped has taken down its servers."""
+
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+"""Tests start Python more than a thousand times: it keeps what it has compiled, whatever the machine is set to."""
+
+
 def main() -> int:
     """Run all; return the exit code."""
     argparse.ArgumentParser(description=__doc__).parse_args()  # takes no arguments, and says so
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # who ends this ends the three
     files = sorted(TESTS.rglob("test_*.py"))
     waiting = [path for path in files if path.name in WAITING]
     working = [path for path in files if path.name not in WAITING]
     first = [path for path in working if "integration" in path.parts and not _is_of_the_third(path)]
     third = [path for path in working if path not in first]
     with ExitStack() as ends:
-        others = [_start(part, ends) for part in (waiting, third)]
-        failed = subprocess.run(_pytest(first), cwd=ROOT, check=False).returncode != 0
+        others = []
+        for part in (waiting, third):
+            # Before the process, so that it is closed after it.
+            output = ends.enter_context(tempfile.TemporaryFile())
+            others.append((_start(part, ends, output), output))
+        failed = _start(first, ends).wait() != 0
         for process, output in others:
             failed |= process.wait() != 0
             output.seek(0)
@@ -60,19 +74,30 @@ def main() -> int:
     return int(failed)
 
 
-def _start(files: Sequence[Path], ends: ExitStack) -> tuple[subprocess.Popen[bytes], IO[bytes]]:
-    """Start a part whose output goes to a file; it ends with `ends`, whatever happens."""
-    output = ends.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - the stack closes it
+def _start(
+    files: Sequence[Path], ends: ExitStack, output: IO[bytes] | None = None
+) -> subprocess.Popen[bytes]:
+    """Start a part; it ends with `ends`, whatever happens. Without `output`, it writes where we do."""
+    command = [sys.executable, "-m", "pytest", *(str(path.relative_to(ROOT)) for path in files)]
     process = subprocess.Popen(
-        _pytest(files), cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+        command,
+        cwd=ROOT,
+        env=ENVIRONMENT,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT if output is not None else None,
+        process_group=0,  # Ctrl-C comes to us alone, and once
     )
 
     def end() -> None:
-        process.terminate()
-        process.wait()
+        process.send_signal(signal.SIGINT)  # by which pytest takes down what its fixtures have started
+        try:
+            process.wait(SECONDS_TO_END)
+        except subprocess.TimeoutExpired:
+            process.kill()
 
     ends.callback(end)
-    return process, output
+    return process
 
 
 def _is_of_the_third(path: Path) -> bool:
@@ -82,10 +107,6 @@ def _is_of_the_third(path: Path) -> bool:
 
 def _signs_in(path: Path) -> bool:
     return SIGNING_IN in path.read_text(encoding="utf-8")
-
-
-def _pytest(files: Sequence[Path]) -> list[str]:
-    return [sys.executable, "-m", "pytest", *(str(path.relative_to(ROOT)) for path in files)]
 
 
 if __name__ == "__main__":
