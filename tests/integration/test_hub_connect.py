@@ -411,7 +411,6 @@ def test_a_dry_run_shows_or_checks_and_writes_nothing(hub: Hub, acme: str, api: 
     [
         ("example", "secret.example.yaml"),
         ("external-secret", "external-secret.yaml"),
-        ("sealed-secret", "secret.example.yaml"),
     ],
 )
 def test_a_folder_for_git_never_holds_a_value(  # noqa: PLR0917 - fixtures
@@ -430,8 +429,6 @@ def test_a_folder_for_git_never_holds_a_value(  # noqa: PLR0917 - fixtures
     assert ("secret.example.yaml" in texts) == (file not in listed)
     assert yaml.safe_load(texts["instance.yaml"])["metadata"] == {"name": "git", "namespace": namespace}
     assert "Secret key" in texts["README.md"]
-    if format_ == "sealed-secret":
-        assert "kubeseal --format yaml > sealed-secret.yaml" in texts["README.md"]
     again = hub.run(*words, "-o", str(folder), "--secret-format", format_, stdin=CANARY)
     assert again.code == 2
     assert "would be overwritten" in again.err
@@ -446,12 +443,10 @@ def test_a_list_that_a_folder_has_is_added_to_whatever_its_name(  # noqa: PLR091
     (folder / "ours.yaml").write_text("{apiVersion: v1, kind: ConfigMap, metadata: {name: ours}}\n")
     (folder / name).write_text("# Ours.\nresources:\n  - ours.yaml  # by hand\n")
     words = ("connect", acme, *complete(namespace, "git"), "--secret-from-file", "apiKey=-", "--no-test")
-    words = (*words, "-o", str(folder), "--secret-format", "sealed-secret")
-    ran = hub.run(*words, stdin=CANARY)
+    ran = hub.run(*words, "-o", str(folder), stdin=CANARY)
     assert ran.code == 0, ran.err
     assert str(folder / name) in ran.out.splitlines()
     assert (folder / name).read_text() == "# Ours.\nresources:\n  - ours.yaml  # by hand\n  - instance.yaml\n"
-    assert f"to the resources in `{name}`" in (folder / "README.md").read_text()
     applied = list(yaml.safe_load_all(kubectl("kustomize", folder).stdout))
     assert sorted(found["kind"] for found in applied) == ["ConfigMap", "IntegrationInstance"]
 

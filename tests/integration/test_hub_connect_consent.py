@@ -105,3 +105,22 @@ def test_a_device_code_is_shown_with_its_page_and_waited_for(
     assert all(value not in text for value in tenant.secrets()), (
         "the code that the operator polls with is secret"
     )
+
+
+def test_a_changed_secret_is_judged_by_what_the_operator_finds_then(
+    tokens: TokenHub, spare_api: Api, spare_cluster: ControlPlane, tmp_path: Path
+) -> None:
+    """And not by a verdict of before the edit, which stands in status still."""
+    tokens.start()
+    people = tokens.create("people", "link")
+    tokens.consent(people)
+    hub = Hub(tmp_path, admin_kubeconfig(tmp_path, spare_cluster.up(), tokens.namespace), CLIENT_SECRET)
+    tested = len(tokens.tenants["people"].tests)
+    ran = hub.run(
+        "edit", "people", "--no-input", "--no-test", "--apply", "--secret-from-file", "clientSecret=-",
+        "--allow-cidr", "127.0.0.0/8", stdin=f"{CLIENT_SECRET}-new",
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    assert "Ready, Connected" in ran.err
+    assert len(tokens.tenants["people"].tests) > tested
+    assert spare_api.get(people)["status"]["lastHandledRequest"]

@@ -92,12 +92,6 @@ def test_a_sealed_secret_is_taken_over_as_it_is() -> None:
     assert "secret.example.yaml" not in found
 
 
-def test_what_could_not_be_sealed_is_said_with_the_command_that_seals_it() -> None:
-    found = folder(format="sealed-secret", why_not_sealed="there is no 'kubeseal' on PATH.")
-    assert "there is no 'kubeseal' on PATH." in found["README.md"]
-    assert "kubeseal --format yaml > sealed-secret.yaml" in found["README.md"]
-
-
 def test_the_instance_keeps_the_file_that_holds_it() -> None:
     found = folder(file="apps/billing.yaml", is_there=True, format="external-secret")
     assert "instance.yaml" not in found

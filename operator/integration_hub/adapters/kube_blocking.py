@@ -185,6 +185,9 @@ class BlockingKube:
             if is_old and method == "GET" and isinstance(error, (ConnectionError, http.client.HTTPException)):
                 return self._answer(method, path, query, data, headers)  # closed by the server while idle
             raise ApiError.unanswered(f"{method} {path}", error) from error
+        except BaseException:
+            self.close()  # in the middle of an answer, which the next call would take for its own
+            raise
         if response.status >= ERROR_STATUS:
             raise _error(response, content)
         return content

@@ -12,7 +12,7 @@ from integration_hub.cli.errors import Exit, HubError, NotFoundError, Unreachabl
 from integration_hub.cli.output import Raw
 from integration_hub.cli.terminal import Screen
 from integration_hub.cli.words import typed
-from integration_hub.shell.explaining import CHANGE
+from integration_hub.shell.explaining import CHANGE, POLICY, is_policy
 
 LOOK_SECONDS = 0.25
 """Between two looks whether the operator has answered."""
@@ -33,14 +33,17 @@ def change(cluster: Cluster, name: str, patch: Mapping[str, Any], *, dry_run: st
         if error.gone:
             raise cluster.missing(INSTANCES, name) from error
         what = cluster.named(INSTANCES, name)
-        if error.status == FORBIDDEN:
+        if error.status == FORBIDDEN and not is_policy(error):
             raise UnreachableError(
                 f"You may not change {what}.",
                 why=f"The API server says: {error}",
                 todo="Ask for the right to 'patch' integrationinstances.",
             ) from error
         if error.status and error.status < 500:  # noqa: PLR2004
-            raise HubError(f"{what} was not changed.", why=f"The API server says: {error}") from error
+            todo = POLICY if is_policy(error) else ""
+            raise HubError(
+                f"{what} was not changed.", why=f"The API server says: {error}", todo=todo
+            ) from error
         raise cluster.explained(error, what, CHANGE) from error
 
 

@@ -108,15 +108,18 @@ def dry_run_flag(command: F) -> F:
     )(command)
 
 
-def wait_flags(default: str, *, what: str) -> Callable[[F], F]:
-    """Add --wait and --timeout. `what` is waited for, by default for as long as `default`."""
+def wait_flags(default: str | None, *, what: str, shown: str = "") -> Callable[[F], F]:
+    """Add --wait and --timeout. `what` is waited for, by default for as long as `default`.
+
+    Where the command finds out itself how long that is, `default` is None, and `shown` says so in the help.
+    """
 
     def add(command: F) -> F:
         command = click.option(
             "--timeout",
             type=DurationType(timedelta(seconds=1)),
             default=default,
-            show_default=True,
+            show_default=shown or True,
             help="How long to wait, like 30s or 5m.",
         )(command)
         return click.option("--wait/--no-wait", default=True, show_default=True, help=f"Wait until {what}.")(

@@ -20,6 +20,8 @@ def write_files(folder: Path, texts: Mapping[str, str]) -> list[str]:
         HubError: one cannot be written. Nothing has changed then, unless moving has failed: that is said.
 
     """
+    if folder.exists() and not folder.is_dir():
+        raise HubError(f"'{folder}' is no folder.", todo="Name another one.", code=Exit.USAGE)
     for name in texts:
         _refuse_place(folder, name)
     moved: list[str] = []

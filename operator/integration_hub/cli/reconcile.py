@@ -50,7 +50,7 @@ def reconcile(output: Form, **flags: Any) -> None:
     from integration_hub.cli.asking import change  # noqa: PLC0415
     from integration_hub.cli.errors import HubError  # noqa: PLC0415
     from integration_hub.model.names import REQUEST_ANNOTATION  # noqa: PLC0415
-    from integration_hub.shell.wishes import new_request  # noqa: PLC0415
+    from integration_hub.shell.wishes import is_handled, new_request  # noqa: PLC0415
 
     errand, request = _Errand(flags, output), new_request()
     patch = {"metadata": {"annotations": {REQUEST_ANNOTATION: request}}}
@@ -74,12 +74,7 @@ def reconcile(output: Form, **flags: Any) -> None:
             errand.say(f"{_named(before)}: the operator was asked to test.")
         return errand.asked(before, "test", request=None if flags["dry_run"] else request)
 
-    def is_answered(raw: Raw) -> bool:
-        # Somebody else may have asked since: what was done for them was done for us too.
-        wish = (raw["metadata"].get("annotations") or {}).get(REQUEST_ANNOTATION, request)
-        return bool((raw.get("status") or {}).get("lastHandledRequest") == wish)
-
-    sys.exit(errand.run(ask, is_answered))
+    sys.exit(errand.run(ask, lambda raw: is_handled(raw, request)))
 
 
 @click.command("suspend", cls=Command, context_settings=HELP)

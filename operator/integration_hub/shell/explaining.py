@@ -57,6 +57,19 @@ def reading(resource: Resource, *verbs: str, namespace: str = "") -> Deed:
     return Deed("read", f"{may} {named}{where}")
 
 
+def is_policy(error: ApiError) -> bool:
+    """Tell whether the cluster's rules for objects forbid it, and not a lack of rights.
+
+    Admission webhooks, policies and quotas answer with 403 as well. Of a right that is missing, every authorizer says
+    the same: 'User "x" cannot create resource "y" in API group ...'.
+    """
+    said = str(error)
+    return error.status == FORBIDDEN and not ("User " in said and " cannot " in said)
+
+
+POLICY: Final = "That is a rule of this cluster, whatever rights you have: whoever keeps it can say more."
+
+
 def explanation(error: ApiError, what: str, server: str, deed: Deed = READ) -> Explanation:
     """Return why the API server at `server` did not read, change or create `what`, such as "the list of instances"."""
     if error.gone:
@@ -64,6 +77,8 @@ def explanation(error: ApiError, what: str, server: str, deed: Deed = READ) -> E
             f"The cluster at {server} does not know our kinds ({API_VERSION}).",
             "Install them with 'kubectl apply --server-side -f crds/', or choose another cluster with --context.",
         )
+    if is_policy(error):
+        return Explanation(f"The API server refuses to {deed.verb} {what}: {error}", POLICY)
     if error.status == FORBIDDEN:
         right = f"the right to {deed.rights}" if deed.rights else "that right"
         return Explanation(

@@ -42,8 +42,7 @@ class Folder:
     listing: Listing
     """What is applied of the folder, by which list."""
     sealed: str | None = None
-    """The SealedSecret, where one could be made."""
-    why_not_sealed: str = ""
+    """The SealedSecret, where that is the format."""
     needs_consent: bool = False
     definition: str | None = None
     """Manifest of the definition, where the cluster does not have it."""
@@ -93,6 +92,11 @@ def files(folder: Folder) -> dict[str, str]:
     }
 
 
+def about_it(folder: Folder) -> str:
+    """Return the words by which README tells whose folder it is."""
+    return f"the IntegrationInstance `{folder.name}` in the namespace `{folder.namespace}`"
+
+
 def _list(folder: Folder, resources: Sequence[str]) -> dict[str, str]:
     """Return the list, unless it is there and names all of it, or was left out when the folder was made."""
     listing = folder.listing
@@ -117,7 +121,7 @@ def _definition(folder: Folder, text: str) -> str:
 
 
 def _secret(folder: Folder) -> tuple[str, str]:
-    if folder.format == "sealed-secret" and folder.sealed is not None:
+    if folder.sealed is not None:
         return SEALED_SECRET, folder.sealed
     if folder.format == "external-secret":
         return EXTERNAL_SECRET, _external_secret(folder)
@@ -175,7 +179,7 @@ def _readme(folder: Folder, secret_files: Sequence[str]) -> str:
     shown = folder.instance["spec"].get("displayName") or name
     parts = [
         f"# {shown}",
-        f"A connection to {folder.system}: the IntegrationInstance `{name}` in the namespace `{namespace}`.",
+        f"A connection to {folder.system}: {about_it(folder)}.",
         "## Before you apply it",
         *_definition_steps(folder),
         *_secret_steps(folder, secret_files),
@@ -239,18 +243,10 @@ def _secret_steps(folder: Folder, secret_files: Sequence[str]) -> list[str]:
     )
     type_ = "" if folder.secret_type == "Opaque" else f" --type={folder.secret_type}"
     command = f"kubectl create secret generic {folder.secret} -n {folder.namespace}{type_} \\\n{sources}"
-    steps = []
-    if folder.format == "sealed-secret":
-        steps.append(f"The Secret could not be sealed: {folder.why_not_sealed}")
-        command += f" \\\n  --dry-run=client -o yaml | kubeseal --format yaml > {SEALED_SECRET}"
-        after = f"Then add `{SEALED_SECRET}` to the resources in `{folder.listing.name}`."
-    else:
-        after = f"`{EXAMPLE_SECRET}` shows what comes of it. Real values never go into this folder."
     return [
-        *steps,
         _MAKE_IT.format(secret=folder.secret),
         _block(command),
-        after,
+        f"`{EXAMPLE_SECRET}` shows what comes of it. Real values never go into this folder.",
         table,
     ]
 

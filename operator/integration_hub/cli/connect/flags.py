@@ -118,7 +118,11 @@ def doing_flags(command: F) -> F:
                 "--no-browser", is_flag=True, help="Only print the link, where somebody must consent."
             ),
             dry_run_flag,
-            wait_flags("2m", what="the operator says that the connection is Ready"),
+            wait_flags(
+                None,
+                what="the operator says that the connection is Ready",
+                shown="2m, and 15m where a person must consent",
+            ),
             egress_flags,
             place_flags(),
         )

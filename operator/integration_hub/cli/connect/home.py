@@ -28,7 +28,7 @@ def home_of(folder: Path, instance: Raw, listing: Listing) -> str | None:
 
     """
     for names in (_applied(folder, listing), _lying(folder)):
-        homes = [name for name in names if _holds(_objects(folder / name), instance, listing)]
+        homes = [name for name in names if _holds(objects_in(folder / name), instance, listing)]
         if len(homes) > 1:
             raise HubError(
                 f"{' and '.join(homes)} in '{folder}' hold this connection.",
@@ -39,7 +39,7 @@ def home_of(folder: Path, instance: Raw, listing: Listing) -> str | None:
             _refuse_unwritable(folder, homes[0])
             return homes[0]
     if (folder / INSTANCE).exists():
-        others = [one for one in _objects(folder / INSTANCE) if _is_instance(one)]
+        others = [one for one in objects_in(folder / INSTANCE) if _is_instance(one)]
         found = _named(others[0], listing) if others else f"no {_KIND}"
         raise HubError(
             f"{INSTANCE} in '{folder}' holds {found}, and is not overwritten.",
@@ -64,7 +64,7 @@ def _lying(folder: Path) -> list[str]:
 
 def _refuse_unwritable(folder: Path, name: str) -> None:
     path = folder / name
-    if path.suffix in _YAML and len(_objects(path)) == 1:
+    if path.suffix in _YAML and len(objects_in(path)) == 1:
         return
     how = "beside other things" if path.suffix in _YAML else "and is no '.yaml'"
     raise HubError(
@@ -75,7 +75,7 @@ def _refuse_unwritable(folder: Path, name: str) -> None:
     )
 
 
-def _objects(path: Path) -> list[Any]:
+def objects_in(path: Path) -> list[Any]:
     """Return what a file holds, with what lists in it hold; nothing where it cannot be read."""
     try:
         documents = read_documents(path.read_text(encoding="utf-8"))

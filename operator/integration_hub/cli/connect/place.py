@@ -28,12 +28,17 @@ from integration_hub.forms.ownership import keeper_of
 from integration_hub.forms.surroundings import Current, SecretSeen, Surroundings
 from integration_hub.reconcile.definition import CheckedDefinition, check_definition, listed
 from integration_hub.reconcile.inputs import SecretAnswer, SecretState
-from integration_hub.shell.explaining import Deed
+from integration_hub.shell.explaining import POLICY, Deed, is_policy
 
 Raw = dict[str, Any]
 
 WHOLE_SECRETS: Final = Resource("v1", "secrets", "Secret")
 INVALID: Final = 422
+
+_CONTENT: Final = ("spec", "type", "data", "immutable")
+"""What people write of an instance and of a Secret."""
+_CHANGE_TRIES: Final = 5
+"""For one change, while the operator writes the same object's status."""
 
 
 class NotInstalledError(NotFoundError):
@@ -223,14 +228,39 @@ class Place:
         *,
         dry: bool = False,
     ) -> Written:
-        """Change fields of an object that nobody has changed since it was read."""
+        """Change fields of an object whose content nobody has changed since it was read.
+
+        What others have written into its status or metadata meanwhile, as the operator does at each test, is no
+        obstacle: it stays as they wrote it.
+        """
         metadata = before["metadata"]
-        whole = {"metadata": {"resourceVersion": metadata["resourceVersion"]}, **patch}
         path = resource.path(self.namespace, metadata["name"])
-        raw = self._write(
-            "PATCH", resource, whole, path, query=_query(dry=dry), content_type=MERGE, name=metadata["name"]
-        )
-        return Written(resource, raw)
+        version: str | None = metadata["resourceVersion"]
+        for left in reversed(range(_CHANGE_TRIES)):
+            whole = {"metadata": {"resourceVersion": version}, **patch}
+            try:
+                raw = self._write(
+                    "PATCH", resource, whole, path,
+                    query=_query(dry=dry), content_type=MERGE, name=metadata["name"],
+                )  # fmt: skip
+            except HubError as error:
+                is_conflict = isinstance(error.__cause__, ApiError) and error.__cause__.status == CONFLICT
+                version = self._version_if_same(resource, before) if is_conflict and left else None
+                if version is None:
+                    raise
+            else:
+                return Written(resource, raw)
+        raise AssertionError("the last attempt returns or raises")
+
+    def _version_if_same(self, resource: Resource, before: Mapping[str, Any]) -> str | None:
+        """Return the version that an object has now, None where its content is not the same any more."""
+        try:
+            now = self.cluster.kube.read(resource, self.namespace, before["metadata"]["name"])
+        except ApiError:
+            return None
+        same = all(now.get(field) == before.get(field) for field in _CONTENT)
+        is_it = now["metadata"]["uid"] == before["metadata"]["uid"]
+        return str(now["metadata"]["resourceVersion"]) if same and is_it else None
 
     def _write(  # noqa: PLR0913
         self,
@@ -255,6 +285,12 @@ class Place:
     def _refused(self, error: ApiError, method: str, resource: Resource, named: str, deed: Deed) -> HubError:
         """Return why an object was not written. The API server's words about a Secret are not repeated."""
         is_secret = resource is WHOLE_SECRETS
+        if error.status == INVALID or is_policy(error):
+            return HubError(
+                f"The API server refuses {named}.",
+                why="" if is_secret else str(error),
+                todo=POLICY if is_policy(error) else "",
+            )
         if error.status == FORBIDDEN:
             return UnreachableError(
                 f"You may not {deed.verb} {named}.",
@@ -279,8 +315,6 @@ class Place:
                 todo=f"Create the namespace with 'kubectl create namespace {self.namespace}', or name another with -n.",
                 code=Exit.USAGE,
             )
-        if error.status == INVALID:
-            return HubError(f"The API server refuses {named}.", why="" if is_secret else str(error))
         return self.cluster.explained(error, named, deed)
 
 

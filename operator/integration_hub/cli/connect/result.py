@@ -34,7 +34,17 @@ class Result:
     @property
     def writes(self) -> bool:
         """Whether anything would be other than it is."""
-        return self.changed or self.new_secret is not None or self.secret_patch is not None
+        return self.changed or self.writes_secret
+
+    @property
+    def writes_secret(self) -> bool:
+        """Whether a Secret is made, or changed."""
+        return self.new_secret is not None or self.secret_patch is not None
+
+    @property
+    def secret_name(self) -> str:
+        """The Secret that the connection reads, '' for none."""
+        return self.interview.secret_name(self.answers) or ""
 
     @property
     def name(self) -> str:

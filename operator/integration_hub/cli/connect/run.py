@@ -17,12 +17,13 @@ from integration_hub.cli.connect.definitions import Definitions, Missing, refuse
 from integration_hub.cli.connect.dialogue import Dialogue, LeftError
 from integration_hub.cli.connect.given import Given
 from integration_hub.cli.connect.home import home_of
+from integration_hub.cli.connect.left_behind import NOTHING
 from integration_hub.cli.connect.place import Place
 from integration_hub.cli.connect.result import Result, result_of
 from integration_hub.cli.connect.trial import Trials
 from integration_hub.cli.connect.wish import Wish
-from integration_hub.cli.connect.writing import NOTHING, Writing
-from integration_hub.cli.errors import Exit, HubError
+from integration_hub.cli.connect.writing import Writing
+from integration_hub.cli.errors import Exit, HubError, foreseen_in
 from integration_hub.cli.terminal import Screen
 from integration_hub.forms.interview import Interview
 from integration_hub.forms.manifests import answers_of, secret_changes
@@ -32,7 +33,7 @@ from integration_hub.forms.surroundings import Current
 from integration_hub.model.reasons import Reason
 from integration_hub.reconcile.definition import CheckedDefinition
 from integration_hub.shell.git_folder import FORMATS
-from integration_hub.shell.kustomization import listing_of
+from integration_hub.shell.kustomization import UnusableListError, listing_of
 
 NOT_FOR_GIT: Final = "A folder for Git cannot change a value of the Secret that the connection has"
 
@@ -69,6 +70,8 @@ class _Talk:
     """Whether a tool keeps it, so that a change belongs into a folder."""
     is_due: bool
     """Whether a test is made before the next question."""
+    code: Exit = Exit.OK
+    """What it ends with where nothing is written: how the last test, or the last try to write, has ended."""
 
 
 def connect(definition: str | None, flags: Mapping[str, Any]) -> Exit:
@@ -86,7 +89,7 @@ def _run(flags: Mapping[str, Any], do: Callable[[Session], Exit]) -> Exit:
     try:
         return do(session)
     except KeyboardInterrupt:
-        click.echo(f"\nStopped. {session.writing.left_behind}", err=True)
+        click.echo(f"\nStopped. {session.writing.left}", err=True)
         return Exit.INTERRUPTED
 
 
@@ -114,6 +117,8 @@ class Session:
                 "Name the definition to connect to: 'hub get definitions' lists those of the cluster, 'hub catalog"
                 " list' those of the catalog."
             )
+        if self.wish.folder is not None:
+            listing_of(self.wish.folder)  # what is wrong with it is told before a question is asked
         left: dict[str, Answers] = {}
         while True:
             name = definition or self._pick()
@@ -223,26 +228,18 @@ class Session:
         if verdict is Verdict.FAILED:
             self._screen.note(f"{NOTHING} Correct the answers, or leave the test out with --no-test.")
             return Exit.FAILED
-        return self.writing.write(result, self.wish)
+        code = self.writing.write(result, self.wish)
+        if code is None:
+            raise ValueError("nobody is asked, so nobody declines")
+        return code
 
     def _converse(self, dialogue: Dialogue, trials: Trials, talk: _Talk, answers: Answers) -> Exit:
         """Show the answers, test them, and ask what to do, until they are written or a person has had enough."""
         interview = talk.interview
         while True:
             answers = dialogue.mended(interview, answers)
-            dialogue.summary(interview, answers, name=interview.display_name(answers))
-            result = self._result(interview, answers, talk.before)
-            verdict = Verdict.NONE
-            if self.wish.tests and talk.is_due:
-                self._screen.note("")
-                verdict = self._test(trials, result)
+            result, failed = self._looked_at(dialogue, trials, talk, answers)
             talk.is_due = True  # whatever is chosen now, it comes back here to be tested
-            failed = verdict is Verdict.FAILED
-            if result.secret_patch is not None and not (self.wish.apply or self.wish.dry_run):
-                self._screen.note(
-                    f"{NOT_FOR_GIT}: replace it where the Secret comes from, or choose a new Secret, which can be"
-                    " sealed."
-                )
             chosen = dialogue.choose(
                 "What now?", choices(result, self.wish, failed=failed, managed=talk.managed)
             )
@@ -257,12 +254,46 @@ class Session:
                     pass
                 case "stop":
                     self._screen.note(NOTHING)
-                    return Exit.FAILED if failed else Exit.OK
+                    return talk.code
                 case _:
-                    wish = self._target(dialogue, chosen, result)
-                    if self._agrees(dialogue, wish):
-                        return self.writing.write(result, wish)
+                    code = self._written(dialogue, talk, chosen, result)
+                    if code is not None:
+                        return code
                     talk.is_due = False  # nothing is other than before
+
+    def _looked_at(
+        self, dialogue: Dialogue, trials: Trials, talk: _Talk, answers: Answers
+    ) -> tuple[Result, bool]:
+        """Show what comes of the answers, and test it where that is due; return it, and whether the test failed."""
+        dialogue.summary(talk.interview, answers, name=talk.interview.display_name(answers))
+        result = self._result(talk.interview, answers, talk.before)
+        verdict = Verdict.NONE
+        if self.wish.tests and talk.is_due:
+            self._screen.note("")
+            verdict = self._test(trials, result)
+            talk.code = Exit.FAILED if verdict is Verdict.FAILED else Exit.OK
+        if result.secret_patch is not None and not (self.wish.apply or self.wish.dry_run):
+            self._screen.note(
+                f"{NOT_FOR_GIT}: replace it where the Secret comes from, or choose a new Secret, which can be sealed."
+            )
+        return result, verdict is Verdict.FAILED
+
+    def _written(self, dialogue: Dialogue, talk: _Talk, chosen: str, result: Result) -> Exit | None:
+        """Write as was chosen and return the exit code; None where nothing was, so that no answer is lost."""
+        code = None
+        try:
+            wish = self._target(dialogue, chosen, result)
+            if self._agrees(dialogue, wish):
+                code = self.writing.write(result, wish)
+        except (HubError, UnusableListError) as error:
+            known = foreseen_in(error)
+            if known is None or self.writing.is_done:
+                raise
+            known.show()
+            talk.code = known.code
+        if code is None:
+            self._screen.note(NOTHING)
+        return code
 
     def _result(self, interview: Interview, answers: Answers, before: Answers | None) -> Result:
         return result_of(

@@ -29,6 +29,9 @@ class Wish:
     test_only: bool
     wait: bool
     timeout: timedelta
+    """How long to wait for the operator."""
+    consent_timeout: timedelta
+    """How long to wait for a person who must consent."""
     policy: EgressPolicy
 
     @classmethod
@@ -87,7 +90,8 @@ class Wish:
             tests=flags["tests"],
             test_only=flags["test_only"],
             wait=flags["wait"],
-            timeout=flags["timeout"],
+            timeout=flags["timeout"] or timedelta(minutes=2),
+            consent_timeout=flags["timeout"] or timedelta(minutes=15),
             policy=egress_policy(
                 flags["allow_cidrs"], allow_http=flags["allow_http"], connect_to=flags["connect_to"]
             ),

@@ -6,26 +6,28 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from integration_hub.cli.connect.applying import Applying
+from integration_hub.cli.connect.applying import CONNECTION, SECRET, Applying
 from integration_hub.cli.connect.definitions import Definitions
 from integration_hub.cli.connect.dialogue import Dialogue
-from integration_hub.cli.connect.folder import taken_in, write_folder
-from integration_hub.cli.connect.home import home_of
+from integration_hub.cli.connect.folder import Plan, plan_folder
+from integration_hub.cli.connect.left_behind import LeftBehind
 from integration_hub.cli.connect.place import Place
 from integration_hub.cli.connect.result import Result
 from integration_hub.cli.connect.waiting import Waiting
 from integration_hub.cli.connect.wish import Wish
 from integration_hub.cli.errors import Exit, HubError
+from integration_hub.cli.folder_files import write_files
+from integration_hub.cli.interrupts import answered_first
 from integration_hub.cli.output import as_yaml
 from integration_hub.cli.terminal import Screen
 from integration_hub.cli.words import typed
+from integration_hub.model.reasons import Reason
 from integration_hub.shell.git_folder import DEFINITION, EXAMPLE_SECRET, README
 from integration_hub.shell.kustomization import KUSTOMIZATION, listing_of
 from integration_hub.shell.saving import manifest
 
-NOTHING: Final = "Nothing was written."
-
 HIDDEN: Final = "(hidden)"
+DEFINITION_LEFT: Final = "the definition"
 
 
 class Writing:
@@ -45,11 +47,19 @@ class Writing:
         self._definitions = definitions
         self._dialogue = dialogue
         self._flags = flags
-        self.left_behind = NOTHING
+        self.left = LeftBehind()
         """What is so when it is stopped now."""
 
-    def write(self, result: Result, wish: Wish) -> Exit:
-        """Write it, and wait for what the operator decides where that is wished; return the exit code."""
+    def write(self, result: Result, wish: Wish) -> Exit | None:
+        """Write it, and wait for what the operator decides where that is wished.
+
+        Returns the exit code, None where a person would rather have nothing written after all.
+
+        Raises:
+            HubError: it cannot be written, or the operator decides nothing in time. `left` says what there is then.
+            UnusableListError: the folder's list cannot be added to.
+
+        """
         if not result.writes and wish.folder is None:
             self._screen.note("Nothing has changed, so nothing is written.")
             return Exit.OK
@@ -57,61 +67,69 @@ class Writing:
             show_manifests(self._screen, result)
             return Exit.OK
         if wish.folder is not None:
-            return self._write_folder(result, wish, wish.folder)
+            return self._write_folder(plan_folder(wish.folder, result, wish.secret_format), result)
         return self._apply(result, wish)
 
+    @property
+    def is_done(self) -> bool:
+        """Whether the connection is written, or may be."""
+        return self.left.has(CONNECTION) or self.left.has(SECRET)
+
     def _apply(self, result: Result, wish: Wish) -> Exit:
-        version = self._applied(result, dry=wish.dry_run == "server")
+        try:
+            version = self._applied(result, dry=wish.dry_run == "server")
+        except HubError:
+            if self.left:
+                self._screen.note(str(self.left))
+            raise
         if wish.dry_run == "server":
             return Exit.OK
-        self.left_behind = (
+        self.left = LeftBehind()
+        self.left.note(
+            CONNECTION,
             "The connection is applied, and the operator goes on by itself:"
-            f" '{typed('status', result.name, '-n', self._place.namespace)}' shows how far it is."
+            f" '{typed('status', result.name, '-n', self._place.namespace)}' shows how far it is.",
         )
         if not wish.wait:
             return Exit.OK
-        if result.needs_consent:
+        if result.needs_consent and result.interview.current is None:
             return self._consent(result, wish)
-        return Waiting(self._place, self._screen, wish.timeout).until_ready(
-            result.name, secret_version=version
-        )
+        only_secret = version is not None and not result.changed
+        waiting = Waiting(self._place, self._screen, wish.timeout)
+        ready = waiting.until_decided(result.name, asks=only_secret)
+        if result.needs_consent and ready.reason == Reason.AUTHORIZATION_REQUIRED:
+            return self._consent(result, wish)
+        return waiting.told(ready)
 
     def _applied(self, result: Result, *, dry: bool) -> str | None:
         """Write all of it, what is missing first; return the version of the Secret, as Applying does."""
-        applying, missing = Applying(self._place, self._screen), result.missing
+        applying, missing = Applying(self._place, self._screen, self.left), result.missing
         applying.rehearse(result)  # first, so that no definition is installed for a connection that cannot be
-        if missing is None:
-            return applying.apply(result, dry=dry)
-        if not dry:
-            self.left_behind = f"The definition '{missing.name}' may be installed; 'hub get idef' shows it."
-        self._definitions.install(missing, dry=dry)
-        if not dry:
-            self.left_behind = (
-                f"The definition '{missing.name}' is installed; whether the connection is, shows 'hub get'."
-            )
-        try:
-            return applying.apply(result, dry=dry)
-        except HubError:
+        if missing is not None:
             if not dry:
-                self._screen.note(f"The definition '{missing.name}' stays installed.")
-            raise
+                words = f"The definition '{missing.name}' may be installed: 'hub get idef' shows it."
+                self.left.note(DEFINITION_LEFT, words)
+            with answered_first():
+                self._definitions.install(missing, dry=dry)
+                if not dry:
+                    self.left.note(DEFINITION_LEFT, f"The definition '{missing.name}' stays installed.")
+        return applying.apply(result, dry=dry)
 
-    def _write_folder(self, result: Result, wish: Wish, folder: Path) -> Exit:
-        taken = taken_in(folder, result, wish.secret_format)
-        overwrite = False
-        if taken and self._dialogue is not None:
-            options = [("no", "No, stop"), ("yes", "Yes, overwrite")]
-            overwrite = (
-                self._dialogue.choose(f"Overwrite {', '.join(taken)} in '{folder}'?", options) == "yes"
-            )
-            if not overwrite:
-                self._screen.note(NOTHING)
-                return Exit.FAILED
-        elif result.interview.current is not None:
-            # An edit of what stands there is what was asked for.
-            overwrite = taken == [home_of(folder, result.raw, listing_of(folder))]
-        written = write_folder(self._screen, folder, result, wish.secret_format, overwrite=overwrite)
-        self._tell_of_folder(folder, written, result)
+    def _write_folder(self, plan: Plan, result: Result) -> Exit | None:
+        if plan.taken:
+            if self._dialogue is None:
+                raise HubError(
+                    f"{', '.join(plan.taken)} in '{plan.folder}' would be overwritten.",
+                    todo="Name another folder with -o, or remove what is there.",
+                    code=Exit.USAGE,
+                )
+            question = f"Overwrite {', '.join(plan.taken)} in '{plan.folder}'?"
+            if self._dialogue.choose(question, [("no", "No"), ("yes", "Yes, overwrite")]) == "no":
+                return None
+        write_files(plan.folder, plan.texts)
+        for name in plan.texts:
+            self._screen.say(str(plan.folder / name))
+        self._tell_of_folder(plan.folder, tuple(plan.texts), result)
         return Exit.OK
 
     def _tell_of_folder(self, folder: Path, written: Sequence[str], result: Result) -> None:
@@ -150,7 +168,7 @@ class Writing:
                     again=False,
                     browser=self._dialogue is not None and not self._flags["no_browser"],
                     wait=True,
-                    timeout=wish.timeout,
+                    timeout=wish.consent_timeout,
                 )
             )
         )
