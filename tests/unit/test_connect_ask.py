@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from textwrap import dedent
 from typing import Any
 
 import pexpect
@@ -136,6 +139,107 @@ def test_what_is_wrong_takes_as_many_lines_as_it_needs_on_a_narrow_terminal() ->
         child.expect_exact("the-very-last")
     finally:
         child.close(force=True)
+
+
+# On a real terminal
+
+ASKING = dedent(
+    """
+    import sys
+    from integration_hub.cli.connect.ask import BackError, asker_of
+    from integration_hub.cli.terminal import Screen
+    from integration_hub.forms.question import Page, Question
+
+    asker = asker_of(Screen(sys.stdout, sys.stderr, plain=sys.argv[1] == "line"))
+    for title in sys.argv[2:]:
+        secret, multiline = "secret" in title, "lines" in title
+        question = Question(title, title, page=Page(""), secret=secret, multiline=multiline, required=True)
+        print(f"Taken as {title}: {asker.ask(question)!r}.")
+    """
+)
+"""Asks for what its arguments name; the first says how."""
+
+Ask = Callable[..., Any]
+
+
+@pytest.fixture(params=["line", "form"])
+def ask(request: pytest.FixtureRequest) -> Iterator[Ask]:
+    """`ask(*titles)` is a terminal on which these questions are asked, in both ways."""
+    started = []
+
+    def start(*titles: str) -> Any:
+        words = ["-W", "error", "-c", ASKING, request.param, *titles]
+        environment = {**os.environ, "TERM": "xterm"}
+        child: Any = pexpect.spawn(
+            sys.executable, words, env=environment, encoding="utf-8", timeout=10, dimensions=(60, 200)
+        )
+        child.delaybeforesend = None
+        child.enter = "\n" if request.param == "line" else "\r"
+        started.append(child)
+        return child
+
+    yield start
+    for child in started:
+        child.close(force=True)
+
+
+def pem(words: str) -> str:
+    return f"-----BEGIN CERTIFICATE-----\n{words}\n-----END CERTIFICATE-----\n"
+
+
+CHAIN = pem("bGVhZg==") + pem("cm9vdA==")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(CHAIN, id="one after the other"),
+        pytest.param(CHAIN.replace("-----BEGIN", "\n# an authority\n-----BEGIN"), id="with lines between"),
+    ],
+)
+@pytest.mark.parametrize("title", ["lines", "secret lines"])
+def test_a_certificate_chain_is_pasted_whole(ask: Ask, title: str, text: str) -> None:
+    child = ask(title, "word")
+    child.expect_exact(f"{title}:")
+    text = text.removeprefix("\n")
+    child.send(text.replace("\n", child.enter))
+    child.expect_exact(f"Taken as {title}: {text!r}.")
+    child.expect_exact("word:")
+    child.send(f"other{child.enter}")
+    child.expect_exact("Taken as word: 'other'.")
+
+
+def test_a_chain_that_is_pasted_without_its_last_line_break_ends_with_enter(ask: Ask) -> None:
+    child = ask("lines", "word")
+    child.expect_exact("lines:")
+    child.send(CHAIN.strip().replace("\n", child.enter))
+    child.send(child.enter)
+    child.expect_exact(f"Taken as lines: {CHAIN!r}.")
+
+
+def test_lines_that_are_typed_end_with_an_empty_one(ask: Ask) -> None:
+    child = ask("lines", "word")
+    child.expect_exact("lines:")
+    for line in ("one", "back", ""):
+        child.send(line + child.enter)
+    child.expect_exact("Taken as lines: 'one\\nback\\n'.")
+
+
+@pytest.mark.parametrize("ask", ["line"], indirect=True)
+@pytest.mark.parametrize("title", ["lines", "secret lines"])
+def test_a_line_that_a_terminal_cuts_is_told_and_nothing_of_its_text_is_an_answer(
+    ask: Ask, title: str
+) -> None:
+    child = ask(title, "word")
+    child.expect_exact(f"{title}:")
+    child.send(pem("A" * 5000) + pem("cm9vdA=="))
+    child.expect_exact(f"Not taken: {title} has a line that is longer than this terminal takes; give it with")
+    child.expect_exact(f"{title}:")
+    child.send(CHAIN)
+    child.expect_exact(f"Taken as {title}: {CHAIN!r}.")
+    child.expect_exact("word:")
+    child.send("other\n")
+    child.expect_exact("Taken as word: 'other'.")
 
 
 def test_what_a_choice_has_explained_is_not_explained_again_below() -> None:

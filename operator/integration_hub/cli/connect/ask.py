@@ -7,6 +7,7 @@ terminals that cannot move their cursor; and with validation while typing, compl
 from __future__ import annotations
 
 import os
+import select
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -36,6 +37,8 @@ EMPTY: Final = "-"
 LINE_LIMIT: Final = 4095
 """Characters of a line that a terminal takes in its own line mode; it drops the rest without a word."""
 END_OF_PEM: Final = "-----END"
+PASTE_SECONDS: Final = 0.3
+"""How long nothing comes behind what may be the end of several lines, until it is: pasted lines come at once."""
 NO_PAGE: Final = Page("")
 
 
@@ -229,30 +232,52 @@ class LineAsker:
 
 
 def _line() -> str:
-    line = sys.stdin.readline()
+    line = _read_line()
     if not line:
         raise KeyboardInterrupt
-    if len(line.encode()) >= LINE_LIMIT:
-        raise AnswerError(
-            "is longer than a line that this terminal takes; give it with --secret-from-file or --values"
-        )
+    if _is_cut(line):
+        raise AnswerError(f"is longer than a line that this terminal takes; {_OTHERWISE}")
     return line.removesuffix("\n")
 
 
 def _lines() -> str:
-    """Return lines up to an empty one, or to the end of a PEM text. One line alone may be a word for the form."""
+    """Return lines up to an empty one, or to the end of a PEM text, behind which nothing comes at once.
+
+    The first one alone may be a word for the form, or be empty.
+    """
     found: list[str] = []
-    while True:
-        line = sys.stdin.readline()
-        if not line and not found:
-            raise KeyboardInterrupt
-        if not line.strip() or line.strip().lower() == BACK:
-            found += [line] if line.strip() else []
-            break
+    while line := _read_line():
+        is_empty = not line.strip()
+        if not found and (is_empty or line.strip().lower() == BACK):
+            return line
         found.append(line)
-        if line.startswith(END_OF_PEM):
+        if (is_empty or line.startswith(END_OF_PEM)) and not _comes_more():
             break
+    if not found:
+        raise KeyboardInterrupt
+    if any(_is_cut(line) for line in found):
+        while _comes_more() and _read_line():
+            pass  # the rest of it answers nothing
+        raise AnswerError(f"has a line that is longer than this terminal takes; {_OTHERWISE}")
+    while not found[-1].strip():
+        found.pop()
     return "".join(found)
+
+
+_OTHERWISE: Final = "give it with --secret-from-file or --values"
+
+
+def _read_line() -> str:
+    return sys.stdin.readline()
+
+
+def _is_cut(line: str) -> bool:
+    return len(line.encode()) >= LINE_LIMIT
+
+
+def _comes_more() -> bool:
+    """Tell whether another line is there, or comes in a moment. A terminal gives out its lines one by one."""
+    return bool(select.select([sys.stdin], [], [], PASTE_SECONDS)[0])
 
 
 @contextmanager

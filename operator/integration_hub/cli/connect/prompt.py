@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 import textwrap
@@ -9,6 +10,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from prompt_toolkit import PromptSession
+from prompt_toolkit.application import Application
+from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.completion import WordCompleter
 from prompt_toolkit.data_structures import Size
 from prompt_toolkit.document import Document
@@ -22,7 +25,7 @@ from prompt_toolkit.output.vt100 import Vt100_Output
 from prompt_toolkit.styles import Style
 from prompt_toolkit.validation import ValidationError, Validator
 
-from integration_hub.cli.connect.ask import END_OF_PEM, BackError
+from integration_hub.cli.connect.ask import BACK, END_OF_PEM, PASTE_SECONDS, BackError
 from integration_hub.config.plain_text import clean
 
 _STYLE: Final = Style.from_dict({"bottom-toolbar": "noreverse", "validation-toolbar": "bold"})
@@ -120,14 +123,32 @@ def _keys(*, multiline: bool) -> KeyBindings:
 
     @keys.add("enter", filter=Condition(lambda: multiline))
     def enter(event: KeyPressEvent) -> None:
-        """End a text of several lines at an empty one, or at the end of a PEM."""
+        """End a text of several lines at an empty one, or at the end of a PEM, unless more comes at once.
+
+        Terminals that do not tell a paste from typing send its line breaks as this key.
+        """
         buffer: Any = event.current_buffer
-        lines = buffer.text.split("\n")
-        if not lines[-1].strip() or lines[-1].startswith(END_OF_PEM) or buffer.text.strip().lower() == "back":
-            if not lines[-1].strip() and len(lines) > 1:
-                buffer.text = "\n".join(lines[:-1]) + "\n"
+        word, last = buffer.text.strip(), buffer.text.split("\n")[-1]
+        may_end = not last.strip() or last.startswith(END_OF_PEM)
+        is_at_end = buffer.document.is_cursor_at_the_end
+        if not word or word.lower() == BACK or (may_end and not is_at_end):
             buffer.validate_and_handle()
-        else:
-            buffer.newline(copy_margin=False)
+            return
+        buffer.newline(copy_margin=False)
+        if may_end:
+            event.app.create_background_task(_ended(event.app, buffer, buffer.text))
 
     return keys
+
+
+async def _ended(app: Application[Any], buffer: Buffer, before: str) -> None:
+    """Take the text where it stays in a moment as it was before."""
+    await asyncio.sleep(PASTE_SECONDS)
+    if app.is_done or buffer.text != before:
+        return
+    lines = before.split("\n")
+    while not lines[-1].strip():
+        lines.pop()
+    buffer.text = "\n".join(lines) + "\n"
+    buffer.validate_and_handle()
+    app.invalidate()
