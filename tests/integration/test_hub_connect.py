@@ -15,6 +15,7 @@ import yaml
 
 from conftest import ROOT, Kubectl
 from integration_hub.devcluster import ControlPlaneInfo
+from support.certificates import Authority
 from support.hub_command import Hub, forms, press_ctrl_c, user_kubeconfig
 from support.instances import Api, Object, definition, instance, ready_status, secret
 from support.operator_process import OperatorProcess
@@ -266,7 +267,49 @@ def test_a_failing_test_says_why_and_the_credentials_can_be_entered_again(
     assert get(api, "IntegrationInstance", namespace, "again")["spec"]["displayName"] == "Again"
 
 
+def test_a_certificate_and_a_key_that_do_not_belong_together_are_both_asked_for_again(
+    hub: Hub, namespace: str, tmp_path: Path
+) -> None:
+    authority = Authority("Acme")
+    shown, other = (authority.issue("hub", for_server=False) for _ in range(2))
+    words = ("--set", "server=https://k8s.example.com", "--set", "namespace=shop", "--name", "cluster")
+    run = Terminal(
+        hub, "connect", "kubernetes", *words, "--auth-method", "client-certificate", "--scope", "global",
+        "--role", "admin", "--no-test", "--plain", "-o", str(tmp_path / "git"), secrets=(other.key,),
+    )  # fmt: skip
+    run.answers("Certificate authority (optional): ", "")
+    run.answers("What is the connection called? (", "")
+    run.answers("client-certificate-data: ", shown.chain)
+    run.answers("client-key-data: ", other.key)
+    run.sees("Not taken: The private key in 'tls.key' does not belong to the certificate in 'tls.crt'.\r\n")
+    run.answers("client-certificate-data (entered before; Enter keeps it): ", "back")
+    run.answers("What is the connection called? (", "")
+    run.answers("client-certificate-data (entered before; Enter keeps it): ", "")
+    run.answers("client-key-data (entered before; Enter keeps it): ", shown.key)
+    run.answers("What now?", "")
+    code, text = run.ends()
+    assert code == 0, text
+    assert text.count("Not taken") == 1
+
+
 # Without a terminal
+
+
+def test_a_certificate_and_a_key_that_do_not_belong_together_are_told_in_a_sentence(
+    hub: Hub, tmp_path: Path
+) -> None:
+    authority = Authority("Acme")
+    (tmp_path / "crt").write_text(authority.issue("hub", for_server=False).chain)
+    (tmp_path / "key").write_text(authority.issue("hub", for_server=False).key)
+    ran = hub.run(
+        "connect", "kubernetes", "--no-input", "--install", "--set", "server=https://k8s.example.com",
+        "--auth-method", "client-certificate", "--secret-from-file", f"tls.crt={tmp_path / 'crt'}",
+        "--secret-from-file", f"tls.key={tmp_path / 'key'}", "--dry-run=client",
+    )  # fmt: skip
+    assert ran.code == 2
+    assert ran.err.splitlines()[1:] == [
+        "  The private key in 'tls.key' does not belong to the certificate in 'tls.crt'."
+    ]
 
 
 def complete(namespace: str, name: str) -> tuple[str, ...]:

@@ -31,6 +31,7 @@ from integration_hub.forms.question import (
 )
 from integration_hub.forms.surroundings import Current, SecretSeen
 from integration_hub.reconcile.definition import check_definition
+from support.certificates import Authority
 from support.form_schemas import connection, interview_of
 
 SPEC: dict[str, Any] = {
@@ -323,9 +324,28 @@ def test_values_that_can_never_be_sent_together_are_told_before_anything_is_sent
         }
     )
     (problem,) = interview().problems(answers)
-    assert problem.key == "secret.key.username"
-    assert "cannot contain ':'" in problem.message
+    assert problem.together == (problem.key,) == ("secret.key.username",)
+    assert problem.sentence.startswith(
+        "The value of the key 'username' is a user name, which cannot contain ':'"
+    )
+    assert problem.sentence.endswith(".")
+    assert not problem.sentence.endswith("..")
     assert "jane" not in problem.message
+
+
+def test_values_that_do_not_belong_together_are_all_to_be_entered_again() -> None:
+    shown, other = (Authority("Acme").issue("hub", for_server=False) for _ in range(2))
+    answers = Answers(
+        {
+            "config.subdomain": "acme",
+            "auth.method": "certificate",
+            "secret.key.tls.crt": shown.chain,
+            "secret.key.tls.key": other.key,
+        }
+    )
+    (problem,) = interview().problems(answers)
+    assert problem.together == ("secret.key.tls.crt", "secret.key.tls.key")
+    assert problem.remedy == ("The private key in 'tls.key' does not belong to the certificate in 'tls.crt'.")
 
 
 def test_only_secrets_that_fit_are_offered() -> None:

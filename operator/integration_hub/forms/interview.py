@@ -33,7 +33,7 @@ from integration_hub.forms.keys import (
     TEMPLATE,
 )
 from integration_hub.forms.naming import display_name_problem, free_name, object_name, object_name_problem
-from integration_hub.forms.question import Answers, Choice, Kind, Page, Question
+from integration_hub.forms.question import Answers, Choice, Kind, Page, Question, about
 from integration_hub.forms.secret import SecretForm
 from integration_hub.forms.surroundings import Current, Surroundings
 from integration_hub.model.definition import AuthMethod, ConfigTemplate, DefinitionSpec
@@ -46,9 +46,22 @@ class Problem:
     key: str | None
     """Of the question to answer otherwise, None where no single one can be blamed."""
     message: str
+    """Ends a sentence about the question's title; a whole sentence where there is no title."""
     flag: str = ""
     """The flag that gives what is missing."""
     title: str = ""
+    together: tuple[str, ...] = ()
+    """Keys of all questions that are to be answered anew, where the answers are wrong only together."""
+
+    @property
+    def sentence(self) -> str:
+        """What is wrong."""
+        return f"{about(' '.join(self.title.split()), self.message)}." if self.title else self.message
+
+    @property
+    def remedy(self) -> str:
+        """What is wrong, with the flag that gives what is missing."""
+        return f"{self.sentence.removesuffix('.')}: {self.flag}" if self.flag else self.sentence
 
 
 class Interview:
@@ -357,7 +370,10 @@ class Interview:
             self.method(answers), config, keys, self.entered(answers), secret_name=name
         )
         if said is not None:
-            yield Problem(SECRET_KEY + keys[0].key.name, said, title="Credentials")
+            # The sentence names what it is about; where it names nothing, it may be about all.
+            named = [needed.key.name for needed in keys if f"'{needed.key.name}'" in said]
+            blamed = tuple(SECRET_KEY + name for name in named or [needed.key.name for needed in keys])
+            yield Problem(blamed[0], said, together=blamed)
 
 
 def _next(questions: tuple[Question, ...], key: str) -> Question | None:

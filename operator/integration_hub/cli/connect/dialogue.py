@@ -13,7 +13,7 @@ from integration_hub.config.plain_text import clean, one_line
 from integration_hub.config.values import choices
 from integration_hub.forms.interview import Interview
 from integration_hub.forms.keys import SECRET_DO, SECRET_KEY, SECRET_NAME, SECRET_USE
-from integration_hub.forms.question import Answers, Page, Question, about, shown
+from integration_hub.forms.question import Answers, Page, Question, shown
 
 SHOWN_OFFERS: Final = 12
 MAX_LINE: Final = 160
@@ -114,6 +114,20 @@ class Dialogue:
 
         """
         question = _skip(interview, interview.first(answers), answers, given)
+        answers = self._from(interview, question, answers, given=given, may_leave=may_leave)
+        return self.mended(interview, answers, given=given)
+
+    def _from(  # noqa: PLR0913
+        self,
+        interview: Interview,
+        question: Question | None,
+        answers: Answers,
+        *,
+        last: str = "",
+        given: Collection[str] = (),
+        may_leave: bool = False,
+    ) -> Answers:
+        """Ask that question and those behind it, to the end or to the last one. A person may go back before it."""
         while question is not None:
             try:
                 value = self._asker.ask(question, answers.get(question.key))
@@ -128,22 +142,26 @@ class Dialogue:
                 question = before or question
                 continue
             answers = answers.with_answer(question.key, value)
+            if question.key == last:
+                break
             question = _skip(interview, interview.after(question.key, answers), answers, given)
-        return self.mended(interview, answers)
+        return answers
 
-    def mended(self, interview: Interview, answers: Answers) -> Answers:
+    def mended(self, interview: Interview, answers: Answers, *, given: Collection[str] = ()) -> Answers:
         """Ask again whatever is missing or wrong, such as what only a changed answer asks for."""
         while problems := interview.problems(answers):
             problem = problems[0]
             question = interview.question(problem.key, answers) if problem.key else None
             if question is None:
-                raise HubError(
-                    "The answers make no connection.", why=f"{about(problem.title, problem.message)}."
-                )
+                raise HubError("The answers make no connection.", why=problem.sentence)
             if answers.get(question.key) is not None:
-                self._screen.note(f"  Not taken: {about(one_line(problem.title), clean(problem.message))}.")
-                answers = answers.without(question.key)
-            answers = self._one(question, answers)
+                self._screen.note(f"  Not taken: {clean(problem.sentence)}")
+            if len(problem.together) > 1:
+                # Enter keeps what is right; which of them that is, only a person knows.
+                left = [key for key in given if key not in problem.together]
+                answers = self._from(interview, question, answers, last=problem.together[-1], given=left)
+            else:
+                answers = self._one(question, answers.without(question.key))
         return answers
 
     def _one(self, question: Question, answers: Answers) -> Answers:

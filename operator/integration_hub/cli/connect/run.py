@@ -28,7 +28,7 @@ from integration_hub.cli.terminal import Screen
 from integration_hub.forms.interview import Interview
 from integration_hub.forms.manifests import answers_of, secret_changes
 from integration_hub.forms.ownership import keeper_of
-from integration_hub.forms.question import Answers, about
+from integration_hub.forms.question import Answers
 from integration_hub.forms.surroundings import Current
 from integration_hub.model.reasons import Reason
 from integration_hub.reconcile.definition import CheckedDefinition
@@ -184,10 +184,7 @@ class Session:
         problems = interview.problems(answers)
         if not problems:
             return
-        lines = [
-            f"  {about(problem.title, problem.message)}{f': {problem.flag}' if problem.flag else '.'}"
-            for problem in problems
-        ]
+        lines = [f"  {problem.remedy}" for problem in problems]
         raise HubError("Some answers are missing or wrong:\n" + "\n".join(lines), code=Exit.USAGE)
 
     def _refuse_lost_values(self, interview: Interview, answers: Answers) -> None:
