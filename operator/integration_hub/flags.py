@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from integration_hub.config.durations import parse_duration
+from integration_hub.config.plain_text import is_text
 
 if TYPE_CHECKING:
     from integration_hub.adapters.egress import EgressPolicy
@@ -51,12 +52,25 @@ class Command(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read the words that were typed; a mistake in the flag where a value is neither on nor off."""
         try:
-            return super().parse_args(ctx, list(self._without_values(ctx, args)))
+            left = super().parse_args(ctx, list(self._without_values(ctx, args)))
         except click.NoSuchOption as error:
             if self._is_credential(ctx, error.option_name):
                 message = f"{error.message} {_NO_CREDENTIALS}"
                 raise click.NoSuchOption(error.option_name, message, ctx=ctx) from error
             raise
+        if not ctx.resilient_parsing:
+            self._refuse_no_text(ctx)
+        return left
+
+    def _refuse_no_text(self, ctx: click.Context) -> None:
+        """Refuse words that can be sent nowhere. Names of files may be any bytes."""
+        for parameter in self.get_params(ctx):
+            if isinstance(parameter, click.Option) and isinstance(
+                parameter.type, click.types.StringParamType
+            ):
+                value = ctx.params.get(parameter.name or "") or ()
+                if not all(map(is_text, [value] if isinstance(value, str) else value)):
+                    raise click.BadParameter("is no text in UTF-8.", ctx, parameter)
 
     def _is_credential(self, ctx: click.Context, flag: str) -> bool:
         # Here, since few mistype a flag.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 import subprocess
 from collections.abc import Callable, Iterator
@@ -361,6 +362,15 @@ def test_mistakes_in_flags_are_told_together_and_without_what_was_typed(
         "--name must be lower-case letters",
     ):
         assert words in ran.err, ran.err
+
+
+def test_a_value_in_a_variable_that_is_no_text_is_refused(
+    hub: Hub, acme: str, monkeypatch: pytest.MonkeyPatch, namespace: str
+) -> None:
+    monkeypatch.setenv("ACME_KEY", os.fsdecode(b"sk_\xff"))
+    value = ("--secret-from-env", "apiKey=ACME_KEY")
+    ran = hub.run("connect", acme, *complete(namespace, "bytes"), *value, "--apply")
+    assert (ran.code, ran.err) == (2, "Error: The value of the Secret's key 'apiKey' is no text in UTF-8.\n")
 
 
 @pytest.mark.parametrize(

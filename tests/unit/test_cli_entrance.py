@@ -133,6 +133,11 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Any:
         (NotFoundError("There is no 'x'."), Exit.USAGE, "Error: There is no 'x'.\n"),
         (UnreachableError("No answer."), Exit.UNREACHABLE, "Error: No answer.\n"),
         (HubError("Late.", code=Exit.TIMEOUT), Exit.TIMEOUT, "Error: Late.\n"),
+        (
+            UnicodeEncodeError("utf-8", f"{SECRET}\udcff", len(SECRET), len(SECRET) + 1, "no"),
+            Exit.USAGE,
+            "Error: What was typed, or what a variable holds, is no text in UTF-8.\n",
+        ),
         (HubError("a\x1b[2Jb"), Exit.FAILED, "Error: a\ufffd[2Jb\n"),
         (KeyboardInterrupt(), Exit.INTERRUPTED, "\nStopped.\n"),
         (BrokenPipeError(errno.EPIPE, "gone"), Exit.BROKEN_PIPE, ""),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -42,6 +43,35 @@ SWITCHES = [
     if isinstance(option, click.Option) and option.is_flag
 ]
 """All flags of all commands that are on or off, each with its command: `--help` is one that all have."""
+
+
+TEXTS = [
+    pytest.param(command, option, id=f"{typed} {option.opts[-1]}")
+    for typed, command in commands()
+    for option in command.get_params(click.Context(command, **command.context_settings))
+    if isinstance(option, click.Option) and isinstance(option.type, click.types.StringParamType)
+]
+"""All flags of all commands that take any text."""
+
+
+@pytest.mark.parametrize(("command", "option"), TEXTS)
+def test_a_flag_refuses_bytes_that_are_no_text(command: click.Command, option: click.Option) -> None:
+    arguments = [
+        "x"
+        for argument in command.get_params(click.Context(command))
+        if isinstance(argument, click.Argument) and argument.required
+        for _ in range(argument.nargs if argument.nargs > 0 else 1)
+    ]
+    words = [option.opts[-1], os.fsdecode(b"x\xff")]
+    required = [
+        word
+        for other in command.get_params(click.Context(command))
+        if isinstance(other, click.Option) and other.required and other is not option
+        for word in (other.opts[-1], __file__)
+    ]
+    with pytest.raises(click.BadParameter, match=r"is no text in UTF-8\.$") as told:
+        command.make_context("x", [*words, *required, *arguments])
+    assert told.value.exit_code == 2
 
 
 @pytest.mark.parametrize(("command", "option"), SWITCHES)

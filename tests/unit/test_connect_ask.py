@@ -171,7 +171,13 @@ def ask(request: pytest.FixtureRequest) -> Iterator[Ask]:
         words = ["-W", "error", "-c", ASKING, request.param, *titles]
         environment = {**os.environ, "TERM": "xterm"}
         child: Any = pexpect.spawn(
-            sys.executable, words, env=environment, encoding="utf-8", timeout=10, dimensions=(60, 200)
+            sys.executable,
+            words,
+            env=environment,
+            encoding="utf-8",
+            codec_errors="replace",
+            timeout=10,
+            dimensions=(60, 200),
         )
         child.delaybeforesend = None
         child.enter = "\n" if request.param == "line" else "\r"
@@ -223,6 +229,26 @@ def test_lines_that_are_typed_end_with_an_empty_one(ask: Ask) -> None:
     for line in ("one", "back", ""):
         child.send(line + child.enter)
     child.expect_exact("Taken as lines: 'one\\nback\\n'.")
+
+
+@pytest.mark.parametrize("errors", ["strict", "surrogateescape"])
+@pytest.mark.parametrize("title", ["word", "secret", "lines", "secret lines"])
+def test_a_byte_that_is_no_text_is_told_and_asked_for_again(
+    ask: Ask, monkeypatch: pytest.MonkeyPatch, title: str, errors: str
+) -> None:
+    # Which of the two Python does with input depends on the locale.
+    monkeypatch.setenv("PYTHONIOENCODING", f"utf-8:{errors}")
+    child = ask(title)
+    child.expect_exact(f"{title}:")
+    ends = child.enter * (2 if "lines" in title else 1)
+    os.write(child.child_fd, b"sk_\xff" + ends.encode())
+    child.expect_exact(f"{title} is no text in UTF-8")
+    if child.enter == "\r":
+        child.send("\x7f" * 6)  # there it still stands in the line
+    else:
+        child.expect_exact(f"{title}:")
+    child.send(f"other{ends}")
+    child.expect("Taken as [a-z ]+: 'other")
 
 
 @pytest.mark.parametrize("ask", ["line"], indirect=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,27 @@ def test_a_user_name_belongs_into_the_secret_and_need_not_be_renewed() -> None:
 
 def test_what_is_no_key_of_a_secret_stays_an_unknown_field() -> None:
     assert "is no field of this definition" in mistakes(settings=(("regoin", "eu"),))
+
+
+NO_TEXT = os.fsdecode(b"sk_\xff")
+"""As Python hands over a byte of a command line or an environment that is no text."""
+
+
+def test_bytes_that_are_no_text_are_told_and_not_shown(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ACME_KEY", NO_TEXT)
+    file = tmp_path / "values.yaml"
+    file.write_text('region: "\\udcff"\n')
+    said = "is no text in UTF-8."
+    assert (
+        mistakes(secret_variables=(("apiKey", "ACME_KEY"),))
+        == f"The value of the Secret's key 'apiKey' {said}"
+    )
+    assert mistakes(settings=(("region", NO_TEXT),)) == f"--set region {said}"
+    assert mistakes(values=file) == f"{file}: region {said}"
+    assert mistakes(roles=("admin", NO_TEXT)) == f"--role {said}"
+    assert mistakes(display_name=NO_TEXT) == f"--display-name {said}"
 
 
 @pytest.mark.parametrize("words", [("--api-key", VALUE), (f"--api-key={VALUE}",), ("--token", VALUE)])

@@ -122,6 +122,9 @@ def foreseen_in(error: Exception) -> HubError | None:
             return HubError(
                 str(error), todo="Mend the list by hand, or name another folder.", code=Exit.USAGE
             )
+        case UnicodeEncodeError() if "\udc80" <= error.object[error.start] <= "\udcff":
+            # Only what was typed, names of files and variables have such halves of characters: bytes that are no text.
+            return HubError("What was typed, or what a variable holds, is no text in UTF-8.", code=Exit.USAGE)
         case CannotAskError():
             return UnreachableError(error.found.what, todo=error.found.todo)
     return None

@@ -19,3 +19,8 @@ def one_line(text: str) -> str:
     """Return the text as one line without characters that could steer a terminal, cut."""
     line = " ".join(clean(text).split())
     return line if len(line) <= MAX_LINE else f"{line[:MAX_LINE]}…"
+
+
+def is_text(text: str) -> bool:
+    """Tell whether a text can be sent: where bytes are none, Python hands over halves of characters (surrogates)."""
+    return not any("\ud800" <= sign <= "\udfff" for sign in text)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
+from integration_hub.config.plain_text import is_text
 from integration_hub.config.values import as_text, choices, did_you_mean, type_of
 
 
@@ -148,7 +149,7 @@ def read_answer(question: Question, text: str, *, is_flag: bool = False) -> Any:
 
 def checked(question: Question, value: Any) -> Any:
     """Return the value; AnswerError where the operator would not take it."""
-    problem = question.check(value)
+    problem = question.check(value) if _is_text(value) else NO_TEXT
     if problem is not None:
         raise AnswerError(problem)
     return value
@@ -201,6 +202,17 @@ def shown(question: Question, value: Any) -> str:
         first, *rest = value.strip().splitlines()
         return f"{first} (and {len(rest)} more line{'s' if len(rest) > 1 else ''})"
     return typed(question, value)
+
+
+NO_TEXT: Final = "is no text in UTF-8"
+
+
+def _is_text(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return all(_is_text(part) for pair in value.items() for part in pair)
+    if isinstance(value, list):
+        return all(map(_is_text, value))
+    return not isinstance(value, str) or is_text(value)
 
 
 # How each kind is read

@@ -11,6 +11,7 @@ import select
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from io import TextIOWrapper
 from typing import Any, Final, Protocol
 
 import click
@@ -72,6 +73,9 @@ def asker_of(screen: Screen) -> Asker:
             "Questions are asked on a terminal, and standard input is none. Give the answers as flags with --no-input,"
             " which lists what is missing."
         )
+    if isinstance(sys.stdin, TextIOWrapper):
+        # A byte that is no text is told as an answer that cannot be taken.
+        sys.stdin.reconfigure(errors="surrogateescape")
     is_plain = screen.plain or os.environ.get("TERM", "dumb") == "dumb" or not sys.stderr.isatty()
     return LineAsker(screen) if is_plain else FormAsker(screen)
 
@@ -272,7 +276,7 @@ def _read_line() -> str:
 
 
 def _is_cut(line: str) -> bool:
-    return len(line.encode()) >= LINE_LIMIT
+    return len(line.encode(errors="surrogateescape")) >= LINE_LIMIT
 
 
 def _comes_more() -> bool:
