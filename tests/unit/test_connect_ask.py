@@ -41,7 +41,16 @@ CHOICES = (Choice("eu", "Europe"), Choice("us", "United States"))
             None,
             "Region (Enter for Europe): ",
         ),
-        (question("Key", Kind.TEXT, secret=True), "hidden", "Key (entered before; Enter keeps it): "),
+        (
+            question("Key", Kind.TEXT, secret=True, required=True),
+            "hidden",
+            "Key (entered before; Enter keeps it): ",
+        ),
+        (
+            question("Key", Kind.TEXT, secret=True),
+            "hidden",
+            "Key (entered before; Enter keeps it, - empties it): ",
+        ),
         (question("CA", Kind.TEXT, fallback="-----BEGIN\nabc"), None, "CA (Enter for -----BEGIN ...): "),
     ],
 )
@@ -64,6 +73,16 @@ def test_enter_keeps_what_there_is_and_spaces_are_no_secret() -> None:
         understood(question(required=True), " ", None)
     secret = question("Key", Kind.TEXT, secret=True, required=True)
     assert understood(secret, "", "kept") == "kept"
+
+
+def test_a_sign_empties_what_there_is_and_can_be_an_answer_itself() -> None:
+    secret = question("Key", Kind.TEXT, secret=True)
+    assert understood(secret, "-", "kept") is None
+    assert understood(secret, "\\-", "kept") == "-"
+    assert understood(secret, "-", None) == "-"
+    assert understood(replace(secret, required=True), "-", "kept") == "-"
+    assert understood(question(), "-", 8443) is None
+    assert understood(question("Name", Kind.TEXT), "\\-", "kept") == "-"
 
 
 METHODS = question(
@@ -150,11 +169,15 @@ ASKING = dedent(
     from integration_hub.cli.terminal import Screen
     from integration_hub.forms.question import Page, Question
 
+    answers = {}
     asker = asker_of(Screen(sys.stdout, sys.stderr, plain=sys.argv[1] == "line"))
     for title in sys.argv[2:]:
         secret, multiline = "secret" in title, "lines" in title
-        question = Question(title, title, page=Page(""), secret=secret, multiline=multiline, required=True)
-        print(f"Taken as {title}: {asker.ask(question)!r}.")
+        question = Question(
+            title, title, page=Page(""), secret=secret, multiline=multiline, required="optional" not in title
+        )
+        answers[title] = asker.ask(question, answers.get(title))
+        print(f"Taken as {title}: {answers[title]!r}.")
     """
 )
 """Asks for what its arguments name; the first says how."""
@@ -187,6 +210,18 @@ def ask(request: pytest.FixtureRequest) -> Iterator[Ask]:
     yield start
     for child in started:
         child.close(force=True)
+
+
+@pytest.mark.parametrize("title", ["secret", "secret lines"])
+def test_an_optional_secret_that_was_entered_can_be_emptied(ask: Ask, title: str) -> None:
+    child = ask(f"optional {title}", f"optional {title}")
+    ends = child.enter * (2 if "lines" in title else 1)
+    child.expect_exact("(optional):")
+    child.send(f"first{ends}")
+    child.expect_exact(f"Taken as optional {title}: 'first")
+    child.expect_exact("Enter keeps it, - empties it):")
+    child.send(f"-{ends}")
+    child.expect_exact(f"Taken as optional {title}: None.")
 
 
 def pem(words: str) -> str:

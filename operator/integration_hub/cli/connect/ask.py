@@ -34,7 +34,7 @@ from integration_hub.forms.question import (
 BACK: Final = "back"
 """The word that goes back; '\\back' is the answer 'back' itself."""
 EMPTY: Final = "-"
-"""The word that leaves a question empty that has an answer, where a line cannot be edited."""
+"""The word that leaves a question empty that has an answer, where that cannot be edited; '\\-' is the answer '-'."""
 LINE_LIMIT: Final = 4095
 """Characters of a line that a terminal takes in its own line mode; it drops the rest without a word."""
 END_OF_PEM: Final = "-----END"
@@ -148,7 +148,7 @@ def prompt_of(question: Question, current: Any, *, editable: bool) -> str:
     if question.kind is Kind.BOOLEAN:
         hints.append("yes or no")
     if current is not None and question.secret:
-        hints.append("entered before; Enter keeps it")
+        hints.append(f"entered before; Enter keeps it{_emptying(question, current)}")
     elif current is not None and not editable:
         hints.append(f"now {_short(question, current)}; Enter keeps it{_emptying(question, current)}")
     elif current is None and question.fallback is not None:
@@ -186,14 +186,26 @@ def _short(question: Question, value: Any) -> str:
 
 def understood(question: Question, text: str, current: Any) -> Any:
     """Return what a line means: a word for the form, what there is already, or an answer. AnswerError, BackError."""
-    word = text.strip()
-    if word.lower() == BACK:
+    if text.strip().lower() == BACK:
         raise BackError
-    if word == f"\\{BACK}":
-        text = BACK
+    if _empties(question, text, current):
+        return read_answer(question, "")
     if not text.strip("\r\n") and current is not None:
         return current
-    return read_answer(question, text)
+    return read_answer(question, _meant(text))
+
+
+def _empties(question: Question, text: str, current: Any) -> bool:
+    """Tell whether a line takes away the answer that there is. Of a secret that must be, it is the secret."""
+    return (
+        text.strip() == EMPTY and current is not None and not (question.secret and question.must_be_answered)
+    )
+
+
+def _meant(text: str) -> str:
+    """Return the answer that a line is: one that is a word for the form stands there behind a backslash."""
+    word = text.strip().removeprefix("\\")
+    return word if text.strip() in {f"\\{BACK}", f"\\{EMPTY}"} else text
 
 
 # Line by line
@@ -213,10 +225,7 @@ class LineAsker:
         self._words.head(question)
         while True:
             try:
-                text = self._read(question, current)
-                if text.strip() == EMPTY and current is not None and not question.secret:
-                    return read_answer(question, "")
-                return understood(question, text, current)
+                return understood(question, self._read(question, current), current)
             except AnswerError as error:
                 self._screen.note(f"  Not taken: {about(one_line(question.title), clean(str(error)))}.")
 
@@ -337,9 +346,10 @@ class FormAsker:
 def _problem(question: Question, text: str, current: Any) -> str | None:
     """Return what is wrong with what is typed so far."""
     word = text.strip()
-    if word.lower() == BACK or (not word and current is not None and question.secret):
+    stays = question.secret and current is not None and (not word or _empties(question, text, current))
+    if word.lower() == BACK or stays:
         return None
-    said = problem_of(question, BACK if word == f"\\{BACK}" else text)
+    said = problem_of(question, _meant(text))
     return None if said is None else about(one_line(question.title), said)
 
 
