@@ -637,6 +637,24 @@ def test_a_secret_that_is_named_is_looked_at_by_who_may_read_no_other(  # noqa: 
     assert target.seen(f"{namespace}-named") == [], "it is refused before it is tested"
 
 
+def test_a_script_finds_a_free_name_with_the_right_to_get_secrets_alone(
+    person: Callable[..., Hub], acme: str, api: Api, namespace: str, kubectl: Kubectl
+) -> None:
+    taken = secret(namespace, apiKey=CANARY)
+    api.apply({**taken, "metadata": {**taken["metadata"], "name": "free-credentials"}})
+    somebody, there = person("get", "list"), ("-n", namespace)
+    kubectl("create", "role", "secrets", *there, "--verb=get", "--resource=secrets")
+    kubectl(
+        "create", "rolebinding", "secrets", *there, "--role=secrets", f"--serviceaccount={namespace}:person"
+    )
+    words = (*complete(namespace, "free"), "--secret-from-file", "apiKey=-", "--no-test", "--dry-run=client")
+    ran = somebody.run("connect", acme, *words, stdin=CANARY)
+    assert ran.code == 0, ran.err
+    stored, made = yaml.safe_load_all(ran.out)
+    assert stored["metadata"]["name"] == "free-credentials-2"
+    assert made["spec"]["auth"]["secretRef"] == {"name": "free-credentials-2"}
+
+
 @pytest.mark.parametrize("values", [(), ("--secret-from-file", "apiKey=-")], ids=["no value", "a value"])
 def test_a_secret_by_a_name_that_is_none_is_refused(
     hub: Hub, acme: str, namespace: str, values: tuple[str, ...]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from itertools import chain, count
 from typing import Final
 
 MAX_NAME: Final = 63
@@ -32,6 +33,12 @@ def free_name(name: str, taken: Collection[str], *, separator: str = "-") -> str
         for number in range(2, len(lower) + 3)
         if (candidate := f"{name}{separator}{number}").lower() not in lower
     )
+
+
+def free_object_name(name: str, is_taken: Callable[[str], bool]) -> str:
+    """Return the name, with the first number behind it that makes it free; of as few as possible is it asked."""
+    numbered = (f"{name}-{number}" for number in count(2))
+    return next(candidate for candidate in chain([name], numbered) if not is_taken(candidate))
 
 
 def object_name_problem(name: str) -> str | None:

@@ -19,7 +19,7 @@ from integration_hub.forms.keys import (
     SECRET_NAME,
     SECRET_USE,
 )
-from integration_hub.forms.naming import free_name, object_name_problem
+from integration_hub.forms.naming import free_object_name, object_name_problem
 from integration_hub.forms.question import Answers, Choice, Kind, Page, Question
 from integration_hub.forms.surroundings import Current, SecretSeen, Surroundings
 
@@ -89,7 +89,7 @@ class SecretForm:
     def _proposed(self) -> str:
         if self._is_gone:
             return str(self._current_name)
-        return free_name(f"{self.connection}-credentials", list(self.surroundings.secrets or ()))
+        return free_object_name(f"{self.connection}-credentials", self.surroundings.has_secret)
 
     def _stored(self, answers: Answers) -> SecretSeen | None:
         """Return the current connection's Secret, if it goes on using that."""
@@ -185,7 +185,7 @@ class SecretForm:
         )
 
     def _name_problem(self, value: Any) -> str | None:
-        if value in (self.surroundings.secrets or {}):
+        if self.surroundings.has_secret(str(value)):
             return "is the name of a Secret that exists; it is not overwritten: take another, or choose that Secret"
         return object_name_problem(str(value))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,9 +30,15 @@ class Surroundings:
     names: Mapping[str, str] = field(default_factory=dict)
     """Display names of the instances, by their names."""
     secrets: Mapping[str, SecretSeen] | None = field(default_factory=dict)
-    """None where they may not be listed."""
+    """Those that a person may choose from; None where they may not be listed, or nobody chooses."""
     users: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Names of the instances that name a Secret, by its name."""
+    looked_for: Callable[[str], bool] | None = field(default=None, repr=False, compare=False)
+    """Tells whether there is a Secret of a name, where `secrets` do not say."""
+
+    def has_secret(self, name: str) -> bool:
+        """Tell whether there is a Secret of that name, as far as that can be seen."""
+        return self.looked_for(name) if self.looked_for is not None else name in (self.secrets or {})
 
 
 @dataclass(frozen=True, slots=True)

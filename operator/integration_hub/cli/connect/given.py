@@ -243,7 +243,7 @@ class Given:
         if problem is not None:
             self._mistakes.append(f"--secret-name {problem}.")
             return answers
-        exists = name in (self._interview.surroundings.secrets or {})
+        exists = self._interview.surroundings.has_secret(name)
         self.keys |= {SECRET_USE, SECRET_NAME}
         if exists or not (has_values or self._asks):
             if has_values:

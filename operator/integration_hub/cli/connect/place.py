@@ -1,12 +1,14 @@
 """What `hub connect` and `hub edit` read and write in a cluster.
 
-Secrets are read whole, since nothing less tells their keys; their values go to a test, and no further.
+Where a person may choose one, Secrets are read whole, since nothing less tells their keys; their values go to a test,
+and no further.
 """
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, Final, NamedTuple
 
 from integration_hub.adapters.kube_api import (
@@ -18,7 +20,7 @@ from integration_hub.adapters.kube_api import (
     ApiError,
     Resource,
 )
-from integration_hub.adapters.kube_blocking import APPLY, MERGE
+from integration_hub.adapters.kube_blocking import APPLY, MERGE, METADATA_ONE
 from integration_hub.adapters.shipped import definition_text
 from integration_hub.catalog.index import Entry, entry_of
 from integration_hub.cli.cluster import MANAGER, Cluster
@@ -93,10 +95,11 @@ class Place:
             )
         return checked
 
-    def surroundings(self, decided: str | None = None) -> Surroundings:
+    def surroundings(self, decided: str | None = None, *, asks: bool) -> Surroundings:
         """Return what there is in the namespace: names of instances, and Secrets less their values.
 
-        `decided` is the Secret that is used, where that is clear already: then no other is read.
+        Where no person is asked to choose one (`asks`), no Secret is listed: whether there is one is looked for by its
+        name, and by that of the `decided` one alone where it is clear already which is used.
         """
         with self.cluster.listed(INSTANCES):
             instances = self.cluster.kube.items(INSTANCES, self.namespace)
@@ -109,20 +112,27 @@ class Place:
             secret = _secret_of(raw)
             if secret is not None:
                 users[secret] = (*users.get(secret, ()), raw["metadata"]["name"])
-        secrets = self._secrets() if decided is None else self._secret_alone(decided)
-        return Surroundings(self.namespace, names, secrets, users)
+        if asks:
+            return Surroundings(self.namespace, names, self._secrets(), users)
 
-    def _secret_alone(self, name: str) -> dict[str, SecretSeen] | None:
+        @cache
+        def is_there(name: str) -> bool:
+            is_meant = decided in {None, name}
+            return is_meant and self._has_secret(name)
+
+        return Surroundings(self.namespace, names, None, users, looked_for=is_there)
+
+    def _has_secret(self, name: str) -> bool:
+        """Tell whether there is a Secret of that name; not where that may not be seen. No value is asked for."""
         if object_name_problem(name) is not None:
-            return {}  # it would be another path of the API
+            return False  # it would be another path of the API
         try:
-            return {name: _seen(self.cluster.kube.read(WHOLE_SECRETS, self.namespace, name))}
+            self.cluster.kube.read(WHOLE_SECRETS, self.namespace, name, accept=METADATA_ONE)
         except ApiError as error:
-            if error.gone:
-                return {}
-            if error.status == FORBIDDEN:
-                return self._secrets()  # to which somebody may have the right all the same
+            if error.status in {NOT_FOUND, FORBIDDEN}:
+                return False
             raise self.cluster.explained(error, f"Secret '{name}'") from error
+        return True
 
     def _secrets(self) -> dict[str, SecretSeen] | None:
         try:

@@ -169,9 +169,7 @@ class Session:
     def _interview(self, checked: CheckedDefinition, current: Current | None = None) -> Interview:
         if checked.spec is None or checked.validator is None:
             raise ValueError("a definition without mistakes has both")
-        # A person may choose another yet.
-        decided = self._flags["secret_name"] if self._dialogue is None else None
-        around = self._place.surroundings(decided)
+        around = self._place.surroundings(self._flags["secret_name"], asks=self._dialogue is not None)
         return Interview(checked.name, checked.spec, checked.validator, around, current)
 
     def _given(self, interview: Interview, answers: Answers) -> tuple[Answers, set[str]]:
