@@ -112,6 +112,28 @@ def test_what_is_not_installed_is_offered_with_a_word_beside_what_is(
     assert "Nothing was written." in text
 
 
+def test_an_odd_definition_in_the_cluster_spoils_nobodys_search(
+    hub: Hub, api: Api, namespace: str, target: TargetServer
+) -> None:
+    """The API server does not look into a configSchema: what stands in one may be anything."""
+    odd = definition(
+        f"{namespace}-odd", target, displayName=f"Odd of {namespace}", configSchema={"properties": "x"}
+    )
+    api.apply(odd)
+    try:
+        run = Terminal(hub, "connect")
+        run.answers("Which system?", "stripe")
+        run.sees("How does the connection authenticate?")
+        run.types("back")
+        run.answers("Which system?", f"Odd of {namespace}")
+        code, text = run.ends()
+        assert code == 1
+        assert "it has mistakes" in text
+        assert "spec.configSchema" in text
+    finally:
+        api.delete(odd)
+
+
 def test_a_cluster_without_definitions_offers_the_catalog(
     spare_cluster: ControlPlane, tmp_path: Path
 ) -> None:

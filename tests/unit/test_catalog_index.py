@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -159,3 +161,58 @@ def test_an_entry_is_made_of_a_definition_as_a_cluster_may_have_it() -> None:
     fields = ("account", "Account", "region", "plan")
     assert entry_of(raw) == Entry("acme", "acme", "Acme", ("crm",), "", "", fields, ())
     assert entry_of({"metadata": {"name": "bare"}}) == Entry("bare", "bare", "", (), "", "", (), ())
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda within: st.lists(within, max_size=3) | st.dictionaries(st.text(max_size=8), within, max_size=3),
+    max_leaves=5,
+)
+"""Whatever a field can be that the API server does not look into."""
+
+
+def like(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Some of these fields, or anything at all in their place."""
+    return st.fixed_dictionaries({}, optional=fields) | JSON
+
+
+def several(items: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.lists(items, max_size=3) | JSON
+
+
+FIELD = like(title=JSON, type=JSON)
+METHOD = like(
+    name=JSON,
+    displayName=JSON,
+    type=JSON,
+    settings=JSON,
+    credentials=several(like(key=JSON, displayName=JSON)),
+)
+SPEC = like(
+    displayName=JSON,
+    vendor=JSON,
+    categories=several(JSON),
+    description=JSON,
+    version=JSON,
+    configSchema=like(properties=st.dictionaries(st.text(max_size=8), FIELD, max_size=3) | JSON),
+    authMethods=several(METHOD),
+)
+
+
+@given(SPEC)
+def test_an_odd_definition_is_found_by_its_name_and_spoils_nobodys_search(spec: Any) -> None:
+    odd = entry_of({"metadata": {"name": "zendesk-odd"}, "spec": spec})
+    assert read_index(line_of(odd)) == [odd]
+    assert odd in [hit.entry for hit in search([*CATALOG, odd], "zendesk-odd")]
+    assert {hit.entry.name for hit in search([*CATALOG, odd], "xero")} >= {"xero"}
+
+
+@pytest.mark.parametrize("properties", ["x", ["x"], 3, {"account": "x"}, None])
+def test_of_a_definition_whose_schema_is_none_the_rest_is_known(properties: Any) -> None:
+    spec = {
+        "displayName": "Acme",
+        "configSchema": {"properties": properties},
+        "authMethods": [{"name": "key"}],
+    }
+    found = entry_of({"metadata": {"name": "acme"}, "spec": spec})
+    assert (found.display_name, found.methods) == ("Acme", ("key",))

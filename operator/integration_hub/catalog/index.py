@@ -64,35 +64,49 @@ _BY_WEIGHT: Final = sorted(_WEIGHTS.items(), key=lambda pair: pair[1])
 
 
 def entry_of(raw: Raw) -> Entry:
-    """Return a definition in short, as the catalog or a cluster has it; of one with mistakes, what is right."""
-    name, spec = raw["metadata"]["name"], raw.get("spec") or {}
-    properties = (spec.get("configSchema") or {}).get("properties") or {}
-    fields = [text for key, field in properties.items() for text in (key, _title_of(field))]
+    """Return a definition in short, as the catalog or a cluster has it; of one with mistakes, what is right.
+
+    The API server lets anything stand in a configSchema, and an object may be older than its CRD: nothing is taken for
+    what it should be before it was looked at.
+    """
+    name, spec = raw["metadata"]["name"], _fields_of(raw.get("spec"))
+    properties = _fields_of(_fields_of(spec.get("configSchema")).get("properties"))
+    fields = [text for key, field in properties.items() for text in (key, _fields_of(field).get("title"))]
     methods = [
         text
-        for method in spec.get("authMethods") or ()
+        for method in map(_fields_of, _items_of(spec.get("authMethods")))
         for text in (
-            method.get("name", ""),
-            method.get("displayName", ""),
-            *(entry.get("displayName", "") for entry in method.get("credentials") or ()),
+            method.get("name"),
+            method.get("displayName"),
+            *(_fields_of(entry).get("displayName") for entry in _items_of(method.get("credentials"))),
         )
     ]
     return Entry(
         name,
-        spec.get("displayName") or name,
-        spec.get("vendor", ""),
-        tuple(spec.get("categories") or ()),
-        " ".join(str(spec.get("description", "")).split()),
-        spec.get("version", ""),
-        tuple(filter(None, fields)),
-        tuple(filter(None, methods)),
+        _text_of(spec.get("displayName")) or name,
+        _text_of(spec.get("vendor")),
+        _texts_of(_items_of(spec.get("categories"))),
+        " ".join(_text_of(spec.get("description")).split()),
+        _text_of(spec.get("version")),
+        _texts_of(fields),
+        _texts_of(methods),
     )
 
 
-def _title_of(field: object) -> str:
-    """Return the title of a field of the configSchema, in which the API server lets anything stand."""
-    title = field.get("title") if isinstance(field, Mapping) else None
-    return title if isinstance(title, str) else ""
+def _fields_of(value: object) -> Raw:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _items_of(value: object) -> Sequence[object]:
+    return value if isinstance(value, list) else ()
+
+
+def _text_of(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _texts_of(values: Iterable[object]) -> tuple[str, ...]:
+    return tuple(filter(None, map(_text_of, values)))
 
 
 def line_of(entry: Entry) -> str:
@@ -103,7 +117,7 @@ def line_of(entry: Entry) -> str:
 def read_index(text: str) -> list[Entry]:
     """Return the entries of an index, in its order."""
     entries = []
-    for line in text.splitlines():
+    for line in filter(None, text.split("\n")):  # a text may hold other signs that end a line
         values = json.loads(line)
         for name in ("categories", "fields", "methods"):
             values[name] = tuple(values[name])
