@@ -379,6 +379,9 @@ def test_a_folder_that_cannot_be_written_is_no_mistake_in_the_command(alone: Hub
         (["catalog", "list", "--category", "crmm"], "did you mean 'crm'?"),
         (["example", "nope"], "There is no example 'nope'"),
         (["catalog", "search"], "Missing argument"),
+        (["catalog", "search", "["], "There is no word to search for in '['"),
+        (["catalog", "search", "", " ", "-o", "json"], "There is no word to search for"),
+        (["catalog", "show", ""], "The catalog has no definition ''.\n"),
     ],
 )
 def test_a_mistake_in_the_command_is_named(alone: Hub, words: list[str], said: str) -> None:

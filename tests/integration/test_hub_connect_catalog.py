@@ -122,6 +122,8 @@ def test_an_odd_definition_in_the_cluster_spoils_nobodys_search(
     api.apply(odd)
     try:
         run = Terminal(hub, "connect")
+        run.answers("Which system?", "[")
+        run.sees("Nothing is like '['.")
         run.answers("Which system?", "stripe")
         run.sees("How does the connection authenticate?")
         run.types("back")

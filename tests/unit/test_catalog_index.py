@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from integration_hub.catalog.index import Entry, entry_of, line_of, read_index, search
+from integration_hub.catalog.index import Entry, entry_of, has_words, line_of, read_index, search
 
 
 def entry(name: str, display_name: str = "", **parts: str) -> Entry:
@@ -126,8 +126,10 @@ def test_a_name_goes_before_a_description_and_a_whole_word_before_its_beginning(
     assert [hit.entry.name for hit in search(catalog, "hub")] == ["hub", "hub-spot", "other"]
 
 
-def test_no_words_find_all_in_their_order() -> None:
-    assert names("  ") == [one.name for one in CATALOG]
+@pytest.mark.parametrize("words", ["", "  ", "[", "-_-", "%%"])
+def test_where_there_is_no_word_nothing_is_found(words: str) -> None:
+    assert names(words) == []
+    assert not has_words(words)
 
 
 @given(st.text(max_size=40))

@@ -84,4 +84,5 @@ def test_each_name_is_offered_once_and_nothing_is_lost(installed: list[str], shi
     assert {offer.entry.name for offer in known} == {*installed, *shipped}
     assert len(known) == len({*installed, *shipped})
     assert {offer.entry.name for offer in known if offer.is_installed} == set(installed)
-    assert sorted(names(found(known, ""))) == sorted(names(known))
+    assert all(offer in found(known, offer.entry.name) for offer in known)
+    assert found(known, "[") == []

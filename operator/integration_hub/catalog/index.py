@@ -125,15 +125,20 @@ def read_index(text: str) -> list[Entry]:
     return entries
 
 
+def has_words(text: str) -> bool:
+    """Tell whether there is anything to search for: a letter or a digit."""
+    return bool(_words_of(text))
+
+
 def search(entries: Sequence[Entry], words: str) -> list[Hit]:
-    """Return the definitions in which every word is found, the best first; all of them where there is no word.
+    """Return the definitions in which every word is found, the best first; none where there is no word.
 
     A word counts most in a name, less in what describes; whole more than its beginning, and that more than its inside.
     In a longer word a letter or two may be wrong, missing, too many or swapped.
     """
     wanted = _words_of(words)
     if not wanted:
-        return [Hit(entry, 1.0) for entry in entries]
+        return []
     places = _places(entries)
     scores = [_scores(word, places) for word in wanted]
     hits = [

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from integration_hub.adapters import shipped
-from integration_hub.catalog.index import Entry, read_index
+from integration_hub.catalog.index import Entry, has_words, read_index
 from integration_hub.catalog.index import search as search_index
 from integration_hub.cli.errors import Exit, HubError, NotFoundError
 from integration_hub.cli.output import Form, Raw, as_items, write
@@ -40,6 +40,12 @@ def list_all(category: str | None, form: Form, *, headers: bool) -> None:
 
 def find(words: str, form: Form, *, headers: bool) -> None:
     """Print the definitions that fit, the best first."""
+    if not has_words(words):
+        raise HubError(
+            f"There is no word to search for in '{words}': a word has letters or digits.",
+            todo="Type a word, as in 'hub catalog search payments'; 'hub catalog list' lists all.",
+            code=Exit.USAGE,
+        )
     hits = search_index(entries(), words)
     if not hits:
         if not form.is_table:
