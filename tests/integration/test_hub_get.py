@@ -12,7 +12,8 @@ import yaml
 
 from conftest import Kubectl
 from integration_hub.devcluster import ControlPlane, ControlPlaneInfo
-from support.hub_command import Hub, press_ctrl_c, user_kubeconfig
+from support.gateway import Asked, Gateway
+from support.hub_command import Hub, lines_until, press_ctrl_c, user_kubeconfig
 from support.instances import Api, Object, instance, ready_status
 
 pytestmark = pytest.mark.cluster
@@ -273,6 +274,35 @@ def test_watching_goes_on_when_the_api_server_is_away_for_a_while(
     press_ctrl_c(process)
     assert hub.ended(process).code == 130
     spare_api.delete(applied)
+
+
+@pytest.mark.parametrize("status", [500, 503, 504])
+def test_watching_loses_no_page_of_what_there_is(
+    control_plane: ControlPlaneInfo,
+    hub: Hub,
+    namespace: str,
+    three: list[Object],
+    tmp_path: Path,
+    status: int,
+) -> None:
+    """The page before has a resourceVersion, too: from there, what the others hold would never be seen."""
+    pages: list[str] = []
+
+    def spoil(asked: Asked) -> int | None:
+        if asked.path.endswith("/integrationinstances") and "watch" not in asked.query:
+            asked.query["limit"] = "1"
+            pages.append(asked.query.get("continue", ""))
+        return status if len(pages) == 2 and "watch" not in asked.query else None
+
+    with Gateway(control_plane, tmp_path, namespace, spoil) as gateway:
+        process = hub.start("get", "-w", "-o", "name", "--kubeconfig", str(gateway.kubeconfig))
+        assert lines_until(process, "/new") == [
+            f"integrationinstance.integrationhub.dev/{name}" for name in ("billing", "crm", "new")
+        ]
+        press_ctrl_c(process)
+        ran = hub.ended(process)
+    assert ran.code == 130
+    assert "The API server does not answer at the moment; the wait goes on.\n" in ran.err
 
 
 def test_a_reader_that_has_seen_enough_is_no_failure(hub: Hub, api: Api, three: list[Object]) -> None:

@@ -86,6 +86,8 @@ class _Follower:
         self._seen = _Seen()
         self._version = ""
         """From which the next watch goes on; empty where a list is needed first."""
+        self._has_begun = False
+        """Whether anything was seen: an API server that goes away later is waited for."""
         self._is_lost = False
 
     def news(self) -> Iterator[News]:
@@ -100,9 +102,13 @@ class _Follower:
     def _listed(self) -> Iterator[News]:
         cluster, resource = self._cluster, self._resource
         pages = cluster.kube.pages(resource, cluster.within(resource), query=self._query, accept=self._accept)
+        version = ""
         for page in pages:
             yield News(self._seen.unseen(page, resource))
-            self._version = page["metadata"]["resourceVersion"]
+            version = page["metadata"]["resourceVersion"]
+            self._has_begun = True
+        # A watch from here on tells nothing of a page that did not come.
+        self._version = version
 
     def _watched(self) -> Iterator[News]:
         cluster, resource = self._cluster, self._resource
@@ -118,7 +124,7 @@ class _Follower:
         if error.status == _TOO_OLD:
             self._version = ""
             return
-        if not _is_away(error) or not self._version:
+        if not _is_away(error) or not self._has_begun:
             deed = self._cluster.reading(self._resource, "list", "watch")
             raise self._cluster.explained(error, f"the list of {self._resource.plural}", deed) from error
         if not self._is_lost:
