@@ -68,6 +68,59 @@ def test_it_prints_what_kubectl_prints(
     assert without_ages(ours.out) == without_ages(re.sub(r"(?m) +$", "", theirs))
 
 
+def without_tables(asked: Asked) -> None:
+    """What some gateways do: they ask for objects, whatever was asked for."""
+    asked.headers["Accept"] = "application/json"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [(), ("-o", "wide"), ("-A",), ("-l", "team=crm"), ("-l", "team=x"), ("billing", "new"), ("idef",)],
+    ids=" ".join,
+)
+def test_a_server_without_tables_makes_no_difference(
+    control_plane: ControlPlaneInfo,
+    hub: Hub,
+    namespace: str,
+    three: list[Object],
+    words: tuple[str, ...],
+    tmp_path: Path,
+) -> None:
+    with Gateway(control_plane, tmp_path, namespace, without_tables) as gateway:
+        ran, tabled = hub.run("get", *words, "--kubeconfig", str(gateway.kubeconfig)), hub.run("get", *words)
+    assert (ran.code, ran.err) == (0, tabled.err)
+    ours, theirs = (
+        # Of all namespaces, others come and go.
+        [
+            line
+            for line in without_ages(out).splitlines()
+            if "-A" not in words or line.startswith(("NAMESPACE", namespace))
+        ]
+        for out in (ran.out, tabled.out)
+    )
+    assert [line.split() for line in ours] == [line.split() for line in theirs]
+    assert ours == theirs or "-A" in words
+
+
+def test_a_server_without_tables_is_watched_too(
+    control_plane: ControlPlaneInfo, hub: Hub, api: Api, namespace: str, three: list[Object], tmp_path: Path
+) -> None:
+    with Gateway(control_plane, tmp_path, namespace, without_tables) as gateway:
+        process = hub.start("get", "-w", "--kubeconfig", str(gateway.kubeconfig))
+        before = lines_until(process, "new")
+        assert [line.split()[0] for line in before] == ["NAME", "billing", "crm", "new"]
+        api.merge(three[2], ready_status("False", "SecretNotFound"), "/status")
+        (changed,) = lines_until(process, "new")
+        assert changed.index("False") == before[0].index("READY")
+        api.delete(three[0])
+        api.merge(three[1], ready_status("True", "Connected"), "/status")
+        (changed,) = lines_until(process, "crm")
+        assert changed.split()[:3] == ["crm", "True", "Connected"]
+        press_ctrl_c(process)
+        ran = hub.ended(process)
+    assert "billing was deleted." in ran.err
+
+
 @pytest.mark.parametrize("words", [(), ("billing",), ("billing", "new")], ids=" ".join)
 def test_its_yaml_says_what_kubectls_says_in_the_same_order(
     hub: Hub, kubectl: Kubectl, namespace: str, three: list[Object], words: tuple[str, ...]

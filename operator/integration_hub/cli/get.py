@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -122,7 +123,7 @@ class _Listing:
     # Once
 
     def table(self, form: Form) -> None:
-        """Print the server's own columns."""
+        """Print the server's own columns, where it has any."""
         pages = list(self._pages())
         table = self.table_of(pages, wide=form.kind == "wide")
         if not table.rows:
@@ -154,12 +155,21 @@ class _Listing:
 
         if self._names:
             for name in self._names:
-                yield self._cluster.object(self._resource, name, accept=TABLE)
+                yield self.tabular(self._cluster.object(self._resource, name, accept=TABLE))
             return
         with self._cluster.listed(self._resource):
-            yield from self._cluster.kube.pages(
+            for page in self._cluster.kube.pages(
                 self._resource, self._cluster.within(self._resource), query=self._query, accept=TABLE
-            )
+            ):
+                yield self.tabular(page)
+
+    def tabular(self, page: Raw) -> Raw:
+        """Return the server's table; of a server that has none, the objects in our CRD's columns."""
+        if page.get("kind") == "Table":
+            return page
+        from integration_hub.cli.columns import as_table  # noqa: PLC0415 - a gateway alone has no tables
+
+        return as_table(page, self._resource.kind, datetime.now(UTC))
 
     def table_of(self, pages: Sequence[Raw], *, wide: bool) -> Table:
         """Return the rows of some of the server's tables below the columns of the first."""
@@ -218,7 +228,7 @@ class _Rows:
         """Print the rows of some tables."""
         listing = self._listing
         screen = listing.screen
-        for page in objects:
+        for page in map(listing.tabular, objects):
             self._columns = page.get("columnDefinitions") or self._columns
             rows = [row for row in page.get("rows") or [] if listing.is_meant(row["object"]["metadata"])]
             if deleted:
