@@ -10,6 +10,7 @@ import pytest
 from conftest import Kubectl
 from integration_hub import __version__
 from integration_hub.devcluster import ControlPlaneInfo
+from support.gateway import Asked, Gateway
 from support.hub_command import Hub, user_kubeconfig
 from support.instances import Api, definition, instance, secret
 from support.operator_process import OperatorProcess
@@ -110,6 +111,51 @@ def test_a_cluster_that_is_not_there_is_no_failed_check(
     ran = hub.run("check", "--kubeconfig", str(gone))
     assert (ran.code, ran.out) == (3, "")
     assert "cannot be reached" in ran.err
+
+
+@pytest.mark.parametrize("status", [500, 503])
+@pytest.mark.parametrize(
+    ("path", "asked_for"),
+    [
+        (
+            "/secrets/integration-hub-keyring",
+            "Secret 'integration-hub-keyring' in namespace 'integration-hub'",
+        ),
+        ("/api/v1/pods", "the list of Pods"),
+        ("/integrationinstances", "the list of instances"),
+    ],
+)
+def test_an_api_server_that_fails_is_no_right_that_is_missing(  # noqa: PLR0917 - fixtures
+    control_plane: ControlPlaneInfo,
+    hub: Hub,
+    namespace: str,
+    tmp_path: Path,
+    path: str,
+    asked_for: str,
+    status: int,
+) -> None:
+    def fails(asked: Asked) -> int | None:
+        return status if asked.path.endswith(path) else None
+
+    with Gateway(control_plane, tmp_path, namespace, fails) as gateway:
+        ran = hub.run("check", "--kubeconfig", str(gateway.kubeconfig))
+    assert ran.code == 3
+    assert "You may not" not in ran.out
+    assert asked_for in ran.err
+    assert "the gateway is broken" in ran.err
+
+
+def test_where_all_instances_may_not_be_listed_a_failure_for_those_of_the_namespace_is_one(
+    control_plane: ControlPlaneInfo, hub: Hub, namespace: str, tmp_path: Path
+) -> None:
+    def fails(asked: Asked) -> int | None:
+        if not asked.path.endswith("/integrationinstances"):
+            return None
+        return 500 if "/namespaces/" in asked.path else 403
+
+    with Gateway(control_plane, tmp_path, namespace, fails) as gateway:
+        ran = hub.run("check", "--kubeconfig", str(gateway.kubeconfig))
+    assert (ran.code, "You may not" in ran.out) == (3, False)
 
 
 def test_versions_are_printed_and_the_clients_without_a_cluster(

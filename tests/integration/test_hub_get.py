@@ -78,7 +78,7 @@ def without_tables(asked: Asked) -> None:
     [(), ("-o", "wide"), ("-A",), ("-l", "team=crm"), ("-l", "team=x"), ("billing", "new"), ("idef",)],
     ids=" ".join,
 )
-def test_a_server_without_tables_makes_no_difference(
+def test_a_server_without_tables_makes_no_difference(  # noqa: PLR0917 - fixtures
     control_plane: ControlPlaneInfo,
     hub: Hub,
     namespace: str,
@@ -102,7 +102,7 @@ def test_a_server_without_tables_makes_no_difference(
     assert ours == theirs or "-A" in words
 
 
-def test_a_server_without_tables_is_watched_too(
+def test_a_server_without_tables_is_watched_too(  # noqa: PLR0917 - fixtures
     control_plane: ControlPlaneInfo, hub: Hub, api: Api, namespace: str, three: list[Object], tmp_path: Path
 ) -> None:
     with Gateway(control_plane, tmp_path, namespace, without_tables) as gateway:
@@ -330,7 +330,7 @@ def test_watching_goes_on_when_the_api_server_is_away_for_a_while(
 
 
 @pytest.mark.parametrize("status", [500, 503, 504])
-def test_watching_loses_no_page_of_what_there_is(
+def test_watching_loses_no_page_of_what_there_is(  # noqa: PLR0917 - fixtures
     control_plane: ControlPlaneInfo,
     hub: Hub,
     namespace: str,

@@ -75,7 +75,7 @@ class Gateway:
             def do_GET(self) -> None:
                 gateway._pass_on(self)
 
-            do_POST = do_PATCH = do_DELETE = do_PUT = do_GET
+            do_POST = do_PATCH = do_DELETE = do_PUT = do_GET  # noqa: N815 - the standard library's names
 
             def log_message(self, *_: object) -> None:
                 """Write nothing into the test's output."""

@@ -95,6 +95,13 @@ def test_where_it_had_nothing_to_do_its_pods_tell(phases: tuple[str, ...], resul
     assert operator_finding([], [{"status": {"phase": phase}} for phase in phases], NOW).result == result
 
 
+def test_pods_that_may_not_be_listed_are_not_said_to_be_none() -> None:
+    hidden, none = operator_finding([], None, NOW), operator_finding([], [], NOW)
+    assert hidden.result == none.result == UNKNOWN
+    assert "you may not list its Pods" in hidden.says
+    assert "Pods" not in none.says
+
+
 def test_rights_that_are_missing_are_named_and_no_others() -> None:
     finding = rights_finding(
         "Rights", [("list instances", True), ("read Events", False)], who="You", todo="Ask."

@@ -11,7 +11,7 @@ import click
 
 from integration_hub import __version__
 from integration_hub.cli.flags import HELP, output_flag, place_flags
-from integration_hub.cli.output import Form, as_items, write
+from integration_hub.cli.output import Form, Raw, as_items, write
 from integration_hub.cli.terminal import Screen, State
 from integration_hub.flags import Command
 
@@ -234,18 +234,23 @@ class _Examination:
                 raise self._cluster.explained(error, "the list of instances") from error
             try:
                 instances = kube.items(INSTANCES, self._cluster.namespace)
-            except ApiError:
+            except ApiError as own:
+                if own.status != FORBIDDEN:
+                    raise self._cluster.explained(own, "the list of instances") from own
                 return Finding(
                     "Operator", UNKNOWN, "You may not list instances, so what it does cannot be seen."
                 )
+        pods: list[Raw] | None
         try:
             pods = kube.items(Resource("v1", "pods", "Pod"), query={"labelSelector": _OPERATOR_LABEL})
-        except ApiError:
-            pods = []
+        except ApiError as error:
+            if error.status != FORBIDDEN:
+                raise self._cluster.explained(error, "the list of Pods") from error
+            pods = None
         return operator_finding(instances, pods, datetime.now(UTC))
 
     def _keyring(self) -> Finding:
-        from integration_hub.adapters.kube_api import SECRETS, ApiError  # noqa: PLC0415 - as above
+        from integration_hub.adapters.kube_api import FORBIDDEN, SECRETS, ApiError  # noqa: PLC0415 - as above
         from integration_hub.adapters.kube_blocking import METADATA_ONE  # noqa: PLC0415
         from integration_hub.cli.check_findings import OK, UNKNOWN, Finding  # noqa: PLC0415
 
@@ -258,6 +263,8 @@ class _Examination:
             if error.gone:
                 says = f"There is no {place}. The operator makes it when it starts, unless its keys are in files."
                 return Finding(name, UNKNOWN, says)
+            if error.status != FORBIDDEN:
+                raise self._cluster.explained(error, f"the {place}") from error
             return Finding(name, UNKNOWN, f"You may not look at the {place}.")
         return Finding(name, OK, f"The {place} is there. 'hub keys list' says more.")
 

@@ -95,10 +95,11 @@ def operator_finding(instances: Sequence[Raw], pods: Sequence[Raw] | None, now: 
         if running:
             return Finding(name, OK, f"It runs: {counted(len(running), 'Pod')}.")
         return Finding(name, FAILED, "Its Pods are there, and none is running.", start)
+    unseen = ", and you may not list its Pods" if pods is None else ""
     return Finding(
         name,
         UNKNOWN,
-        "Whether it runs cannot be told: there is no instance that it could have looked at.",
+        f"Whether it runs cannot be told: there is no instance that it could have looked at{unseen}.",
         "Create an instance; 'hub status NAME' says whether it was seen.",
     )
 
