@@ -15,6 +15,7 @@ from conftest import ROOT, Kubectl
 from integration_hub.adapters import shipped
 from integration_hub.catalog.loader import read_object
 from integration_hub.devcluster import ControlPlaneInfo
+from support.gateway import Asked, Gateway
 from support.hub_command import Hub, admin_kubeconfig, user_kubeconfig
 from support.instances import Api, Object, instance
 
@@ -295,6 +296,35 @@ def test_what_somebody_else_manages_stays_theirs(hub: Hub, api: Api) -> None:
     assert not api.exists(of_catalog("stripe"))
     assert api.get(theirs)["spec"]["description"] == "Ours."
     assert hub.run("catalog", "install", "salesforce", "--force").code == 0
+
+
+@pytest.mark.parametrize(("status", "code"), [(409, 1), (500, 3), (403, 3)])
+def test_what_was_done_before_a_failure_is_told_with_it(  # noqa: PLR0917 - fixtures
+    control_plane: ControlPlaneInfo,
+    hub: Hub,
+    api: Api,
+    namespace: str,
+    tmp_path: Path,
+    status: int,
+    code: int,
+) -> None:
+    """What has succeeded on trial may fail all the same: somebody else was there meanwhile."""
+
+    def fails(asked: Asked) -> int | None:
+        is_real = asked.method == "PATCH" and "dryRun" not in asked.query
+        return status if is_real and asked.path.endswith("/slack") else None
+
+    with Gateway(control_plane, tmp_path, namespace, fails) as gateway:
+        words = ("catalog", "install", "stripe", "slack", "zoom", "--kubeconfig", str(gateway.kubeconfig))
+        ran, again = hub.run(*words), hub.run(*words, "-o", "name")
+    assert (ran.code, again.code) == (code, code)
+    assert ran.out == "integrationdefinition.integrationhub.dev/stripe created\n"
+    assert again.out == "integrationdefinition.integrationhub.dev/stripe\n"
+    assert "Nothing was installed" not in ran.err
+    assert "'slack'" in ran.err
+    assert "Of the definitions, 1 of 3 were done before it, 1 not tried." in ran.err
+    assert api.exists(of_catalog("stripe"))
+    assert not api.exists(of_catalog("zoom"))
 
 
 def test_a_dry_run_writes_nothing(hub: Hub, alone: Hub, api: Api) -> None:

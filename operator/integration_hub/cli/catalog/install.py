@@ -53,7 +53,7 @@ def install(names: Sequence[str], flags: Mapping[str, Any]) -> None:
     screen, form, force = Screen.current(), flags["output"], flags["force"]
     raws = chosen(names)
     if flags["dry_run"] == "client":
-        _print(screen, form, [(raw, "created or configured (client dry run)") for raw in raws])
+        _print(screen, form, [(raw, "created or configured (client dry run)") for raw in raws], len(raws))
         return
     cluster = Cluster.of(flags)
     with screen.busy("looks at what is there"):
@@ -67,9 +67,31 @@ def install(names: Sequence[str], flags: Mapping[str, Any]) -> None:
     with screen.busy("installs"):
         # On trial first: what the API server refuses of the last would else be known when the first are applied.
         done = [carried_out(cluster, step, dry=True, force=force) for step in steps]
-        if not flags["dry_run"]:
-            done = [carried_out(cluster, step, dry=False, force=force) for step in steps]
-    _print(screen, form, done)
+    if flags["dry_run"]:
+        _print(screen, form, done, len(steps))
+    else:
+        _install(cluster, steps, screen, form, force=force)
+
+
+def _install(cluster: Cluster, steps: Sequence[Step], screen: Screen, form: Form, *, force: bool) -> None:
+    """Do all steps, and tell each as soon as it is done: what has succeeded on trial may fail all the same."""
+    done: list[tuple[Raw, str]] = []
+    try:
+        for step in steps:
+            with screen.busy("installs"):
+                done.append(carried_out(cluster, step, dry=False, force=force))
+            if form.is_table:
+                _print(screen, form, done[-1:], len(steps))
+    except HubError as error:
+        if len(steps) > 1:
+            left = len(steps) - len(done) - 1
+            words = f"{len(done)} of {len(steps)} were done before it, {left} not tried"
+            error.what = f"{error.what.rstrip('.')}. Of the definitions, {words}."
+        if not form.is_table and done:
+            _print(screen, form, done, len(steps))
+        raise
+    if not form.is_table:
+        _print(screen, form, done, len(steps))
 
 
 def carried_out(cluster: Cluster, step: Step, *, dry: bool, force: bool) -> tuple[Raw, str]:
@@ -159,8 +181,9 @@ def _apply(cluster: Cluster, step: Step, *, dry: bool, force: bool) -> Raw:
         )
     except ApiError as error:
         if error.status == CONFLICT:
+            first = "Nothing was installed" if dry else f"IntegrationDefinition '{name}' was not installed"
             raise HubError(
-                f"Nothing was installed: somebody else manages a part of '{name}' ({error}).",
+                f"{first}: somebody else manages a part of '{name}' ({error}).",
                 todo="If it comes from Git, change it there. --force takes it over.",
             ) from error
         deed = CREATE if step.there is None else CHANGE
@@ -175,10 +198,11 @@ def _essence(raw: Raw) -> tuple[Any, dict[str, str]]:
     return checked.spec.to_wire() if checked.spec is not None else raw.get("spec"), own
 
 
-def _print(screen: Screen, form: Form, done: Sequence[tuple[Raw, str]]) -> None:
+def _print(screen: Screen, form: Form, done: Sequence[tuple[Raw, str]], of: int) -> None:
+    """Print what was done of so many steps."""
     if not form.is_table:
         objects = [raw for raw, _ in done]
-        write(screen, form, objects[0] if len(objects) == 1 else as_list(objects))
+        write(screen, form, objects[0] if of == 1 else as_list(objects))
         return
     for raw, word in done:
         screen.say(f"integrationdefinition.integrationhub.dev/{raw['metadata']['name']} {word}")
