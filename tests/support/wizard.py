@@ -67,6 +67,11 @@ class Terminal:
         code = self.process.exitstatus
         return (code if code is not None else -1), plain(self._text)
 
+    @property
+    def raw(self) -> str:
+        """All that was waited for so far, with what steers the terminal."""
+        return self._text
+
     def _check_process(self) -> None:
         folder = Path("/proc") / str(self.process.pid)
         if folder.exists():

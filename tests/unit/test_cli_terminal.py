@@ -176,6 +176,41 @@ def test_nothing_moves_where_it_is_read_aloud(terminal: io.TextIOWrapper) -> Non
     assert Screen(terminal, terminal, environment={"TERM": "xterm"}).moves
 
 
+STEERS = "\x1b]0;pwned\x07\x1b[2J\x9b2J\r\x1b[38;5;16m\u202e"
+
+
+def test_whatever_is_said_or_noted_has_no_styles_but_our_own(terminal: io.TextIOWrapper) -> None:
+    out, err = io.StringIO(), io.StringIO()
+    Screen(out, err, environment={}).say(f"a{STEERS}b\n\tc")
+    Screen(out, err, environment={}).note(f"a{STEERS}b\n\tc")
+    for text in (out.getvalue(), err.getvalue()):
+        assert all(sign.isprintable() or sign in "\n\t" for sign in text)
+        assert text.endswith("b\n\tc\n")
+
+
+def test_a_style_of_ours_stays_beside_what_would_steer() -> None:
+    ours, theirs = pty.openpty()
+    with os.fdopen(theirs, "w", encoding="utf-8") as stream:
+        screen = Screen(stream, stream, environment={"TERM": "xterm"})
+        screen.say(f"{screen.status(State.BAD, 'False')} {screen.strong(STEERS)}")
+        screen.data(f"{screen.tinted(State.GOOD, '+')} {STEERS}")
+    found = b""
+    with suppress(OSError):  # what Linux says of a terminal whose other side is closed
+        while piece := os.read(ours, 4096):
+            found += piece
+    os.close(ours)
+    shown = found.decode()
+    assert "\x1b[38;5;196m✗\x1b[0m False \x1b[1m" in shown
+    assert "\x1b[38;5;29m+\x1b[0m " in shown
+    assert all(sign not in shown for sign in ("\x1b]", "\x1b[2J", "\x9b", "\x1b[38;5;16m", "\u202e"))
+
+
+def test_data_in_a_pipe_are_as_they_are() -> None:
+    out = io.StringIO()
+    Screen(out, out, environment={}).data(STEERS, nl=False)
+    assert out.getvalue() == STEERS
+
+
 def test_plain_tables_have_one_fact_a_line_and_nothing_empty() -> None:
     stream = io.StringIO()
     table = Table(["NAME", "READY", "LAST TESTED"], [["a", "True", ""], ["b", "False", "5m"]])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Final, Self
+from urllib.parse import quote
 
 import orjson
 
@@ -23,6 +24,9 @@ ERROR_STATUS = 400
 UNAUTHORIZED, FORBIDDEN, NOT_FOUND, CONFLICT = 401, 403, 404, 409
 """What an API server refuses calls with."""
 
+_IN_NAMES: Final = ":"
+"""What names of roles and users have besides what every path may have."""
+
 
 @dataclass(frozen=True, slots=True)
 class Resource:
@@ -34,9 +38,13 @@ class Resource:
     metadata_only: bool = False
 
     def path(self, namespace: str = "", name: str = "", sub: str = "") -> str:
-        """Return the URL path of the collection, or of one object, or of a subresource."""
+        """Return the URL path of the collection, or of one object, or of a subresource.
+
+        A name that others have written, and that is none, is another path nowhere: no such object is found.
+        """
         root = f"/api/{self.api}" if "/" not in self.api else f"/apis/{self.api}"
-        parts = [root, f"namespaces/{namespace}" if namespace else "", self.plural, name, sub]
+        within = f"namespaces/{quote(namespace, safe=_IN_NAMES)}" if namespace else ""
+        parts = [root, within, self.plural, quote(name, safe=_IN_NAMES), sub]
         return "/".join(part for part in parts if part)
 
 

@@ -81,7 +81,7 @@ def diff(names: tuple[str, ...], files: tuple[Path, ...], field_manager: str, **
         lines = list(_compared(cluster, document, field_manager))
         differs = differs or bool(lines)
         for line in lines:
-            screen.say(_shown(line, screen))
+            screen.data(_shown(line, screen))
     sys.exit(1 if differs else 0)
 
 

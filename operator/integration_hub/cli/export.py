@@ -56,7 +56,7 @@ def export(output: Form, **flags: Any) -> None:
     for number, raw in enumerate(manifests):
         if number:
             screen.say("---")
-        click.echo(as_manifest(raw), file=screen.out, nl=False)
+        screen.data(as_manifest(raw), nl=False)
         for line in _secret_example(cluster, raw):
             screen.say(line)
 

@@ -136,17 +136,17 @@ def as_yaml(data: Any) -> str:
 
 
 def _json(screen: Screen, _form: Form, data: Any) -> None:
-    screen.say(as_json(data))
+    screen.data(as_json(data))
 
 
 def _yaml(screen: Screen, _form: Form, data: Any) -> None:
-    click.echo(as_yaml(data), file=screen.out, nl=False)
+    screen.data(as_yaml(data), nl=False)
 
 
 def _jsonpath(screen: Screen, form: Form, data: Any) -> None:
     from integration_hub.cli.jsonpath import Template  # noqa: PLC0415 - few ask for it
 
-    click.echo(Template(form.template).render(data), file=screen.out, nl=False)
+    screen.data(Template(form.template).render(data), nl=False)
 
 
 def _name(screen: Screen, _form: Form, data: Any) -> None:

@@ -111,7 +111,7 @@ def cause(report: Raw, screen: Screen) -> Iterator[str]:
     """Yield what explains Ready, and what to do."""
     state = OF_READY.get(report["ready"], State.UNKNOWN)
     shown = screen.status(
-        state, screen.strong(f"{_HEADS.get(report['ready'], 'Cannot tell')}: {report['reason']}")
+        state, screen.strong(f"{_HEADS.get(report['ready'], 'Cannot tell')}: {one_line(report['reason'])}")
     )
     yield shown
     if report["message"]:
@@ -157,7 +157,8 @@ def _tests(report: Raw, screen: Screen, now: datetime) -> Iterator[str]:
         result = test.get("result", "Unknown")
         shown = screen.status(OF_READY.get(result, State.UNKNOWN), result)
         took = f", took {test['durationMilliseconds']} ms" if "durationMilliseconds" in test else ""
-        yield f"  {test['name']}: {shown}, {test.get('reason', '')}, {when(test.get('time'), now)}{took}"
+        named, reason = one_line(test["name"]), one_line(test.get("reason", ""))
+        yield f"  {named}: {shown}, {reason}, {when(test.get('time'), now)}{took}"
         if test["name"] == explaining:
             yield from _stages(report["test"]["stages"], screen)
         elif result != "Success":
@@ -169,9 +170,10 @@ def _stages(stages: list[Raw], screen: Screen) -> Iterator[str]:
         result = stage.get("result", "Unknown")
         shown = screen.status(OF_READY.get(result, State.UNKNOWN), result.lower())
         took = f", {stage['durationMilliseconds']} ms" if "durationMilliseconds" in stage else ""
-        yield f"    {stage['name']}: {shown}{took}"
+        yield f"    {one_line(stage['name'])}: {shown}{took}"
         yield from (
-            f"      {name}: {one_line(value)}" for name, value in (stage.get("evidence") or {}).items()
+            f"      {one_line(name)}: {one_line(value)}"
+            for name, value in (stage.get("evidence") or {}).items()
         )
 
 
@@ -181,4 +183,5 @@ def _history(report: Raw, screen: Screen, now: datetime) -> Iterator[str]:
     for change in report["history"]:
         result = change.get("result", "Unknown")
         shown = screen.status(OF_READY.get(result, State.UNKNOWN), result)
-        yield f"  {when(change.get('time'), now)} {change.get('test', '')}: {shown}, {change.get('reason', '')}"
+        named, reason = one_line(change.get("test", "")), one_line(change.get("reason", ""))
+        yield f"  {when(change.get('time'), now)} {named}: {shown}, {reason}"

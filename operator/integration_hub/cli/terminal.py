@@ -8,6 +8,7 @@ gets what reads well aloud: no symbols, no colours, nothing that moves, one fact
 from __future__ import annotations
 
 import os
+import re
 import sys
 import unicodedata
 from collections.abc import Iterator, Mapping
@@ -15,6 +16,8 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final, NamedTuple, Self, TextIO
 
 import click
+
+from integration_hub.config.plain_text import clean, one_line
 
 if TYPE_CHECKING:
     from threading import Event, Thread
@@ -51,6 +54,11 @@ OF_READY: Final[Mapping[str, State]] = {
     "Skipped": State.HELD,
 }
 """The state that the words of our API mean."""
+
+_OWN_STYLES: Final = re.compile(
+    rf"(\x1b\[(?:0|1|38;5;(?:{'|'.join(sorted({str(state.value.colour) for state in State}))}))m)"
+)
+"""The sequences that `Screen` itself puts in: whatever else begins with an escape was said by somebody else."""
 
 _PLAIN = "integration_hub.plain"
 _FRAMES = "|/-\\"
@@ -111,16 +119,23 @@ class Screen:
         return _columns(self.out)
 
     def say(self, text: str = "") -> None:
-        """Write a line of what was found."""
-        click.echo(text, file=self.out, color=self._fancy)
+        """Write a line of what was found. What steers a terminal is taken out, less our own styles."""
+        click.echo(_harmless(text), file=self.out, color=self._fancy)
+
+    def data(self, text: str, *, nl: bool = True) -> None:
+        """Write what a program reads: as it is, but where a person's terminal reads it."""
+        if self.is_terminal:
+            click.echo(_harmless(text), file=self.out, nl=nl, color=self._fancy)
+        else:
+            click.echo(text, file=self.out, nl=nl, color=True)  # which means: take nothing out
 
     def note(self, text: str) -> None:
         """Write a line about what is under way, to standard error; on a terminal, broken between words.
 
-        A line of a list that begins with a number goes on below its words.
+        A line of a list that begins with a number goes on below its words. What steers a terminal is taken out.
         """
         width = self._err_width
-        for line in text.split("\n"):
+        for line in _harmless(text).split("\n"):
             fits = width is None or self.plain or "\x1b" in line or cells(line) <= width
             click.echo(line if fits else "\n".join(_wrapped(line, width or 0)), file=self.err)
 
@@ -162,7 +177,7 @@ class Busy:
     def __init__(self, stream: TextIO | None, text: str) -> None:
         """Without a stream, nothing is shown."""
         self._stream = stream
-        self._text = text
+        self._text = one_line(text)
         self._ended: Event | None = None
         self._thread: Thread | None = None
 
@@ -201,6 +216,13 @@ class Busy:
             _write(stream, "")
 
 
+def _harmless(text: str) -> str:
+    """Return a text in which nothing steers a terminal but our own styles."""
+    if "\x1b" not in text:
+        return clean(text)
+    return "".join(part if number % 2 else clean(part) for number, part in enumerate(_OWN_STYLES.split(text)))
+
+
 def _write(stream: TextIO, line: str) -> None:
     """Write a line over the last one of a terminal."""
     stream.write(f"\r\x1b[2K{line}")
@@ -217,7 +239,6 @@ def _columns(stream: TextIO) -> int | None:
 def _wrapped(line: str, width: int, hanging: str | None = None) -> list[str]:
     """Return a line in several that fit; what follows the first stands below its first word, or behind `hanging`."""
     # Here, since a pipe needs none of it.
-    import re  # noqa: PLC0415
     import textwrap  # noqa: PLC0415
 
     head = re.match(r" *(?:\d+  )?", line)

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from itertools import chain
 from typing import Any, Final
 
+from integration_hub.config.plain_text import one_line
+
 _LABELS: Final = (
     ("argocd.argoproj.io/instance", "Argo CD (application '{}')"),
     ("kustomize.toolkit.fluxcd.io/name", "Flux (Kustomization '{}')"),
@@ -31,7 +33,9 @@ def keeper_of(metadata: Mapping[str, Any]) -> str | None:
     It shows in a label or an annotation that the tool sets itself, in an owner, or in who has written the spec. That
     somebody has once applied the object with kubectl is no sign of a tool.
     """
-    return next(chain(_by_names(metadata), _by_owners(metadata), _by_writers(metadata)), None)
+    found = next(chain(_by_names(metadata), _by_owners(metadata), _by_writers(metadata)), None)
+    # Whoever may annotate the object has written a part of it.
+    return None if found is None else one_line(found)
 
 
 def _by_names(metadata: Mapping[str, Any]) -> Iterator[str]:

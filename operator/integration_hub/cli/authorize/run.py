@@ -26,7 +26,7 @@ from integration_hub.cli.errors import Exit, HubError
 from integration_hub.cli.trial.operator import why_not
 from integration_hub.cli.trial.view import View
 from integration_hub.cli.words import typed
-from integration_hub.config.plain_text import one_line
+from integration_hub.config.plain_text import clean, one_line
 from integration_hub.model.base import AUTHORIZE_ANNOTATION
 from integration_hub.model.instance import Authorization, IntegrationInstance
 from integration_hub.shell.explaining import reading
@@ -241,11 +241,11 @@ class Session:
             why = "the operator has done nothing about it. Check that it runs"
         else:
             why = f"the connection does not work yet. {one_line(step.why)}"
-        click.echo(f"Error: Within {waited} {why.rstrip('.')}.", err=True)
+        self._say(f"Error: Within {waited} {why.rstrip('.')}.")
         return Exit.TIMEOUT
 
     def _say(self, text: str) -> None:
-        click.echo(text, err=True)
+        click.echo(clean(text), err=True)
 
     def _say_once(self, text: str) -> None:
         if text not in self._said:

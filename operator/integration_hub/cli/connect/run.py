@@ -25,6 +25,7 @@ from integration_hub.cli.connect.wish import Wish
 from integration_hub.cli.connect.writing import Writing
 from integration_hub.cli.errors import Exit, HubError, foreseen_in
 from integration_hub.cli.terminal import Screen
+from integration_hub.config.plain_text import clean
 from integration_hub.forms.interview import Interview
 from integration_hub.forms.manifests import answers_of, secret_changes
 from integration_hub.forms.ownership import keeper_of
@@ -89,7 +90,7 @@ def _run(flags: Mapping[str, Any], do: Callable[[Session], Exit]) -> Exit:
     try:
         return do(session)
     except KeyboardInterrupt:
-        click.echo(f"\nStopped. {session.writing.left}", err=True)
+        click.echo(clean(f"\nStopped. {session.writing.left}"), err=True)
         return Exit.INTERRUPTED
 
 

@@ -186,4 +186,4 @@ def show_manifests(screen: Screen, result: Result) -> None:
         keys = ", ".join(result.secret_patch["data"])
         screen.note(f"In the Secret '{name}', these keys would change: {keys}")
     documents.append(manifest(result.raw))
-    screen.say("---\n".join(documents).rstrip("\n"))
+    screen.data("---\n".join(documents).rstrip("\n"))

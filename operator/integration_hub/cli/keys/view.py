@@ -12,6 +12,7 @@ from integration_hub.cli.output import Form, write
 from integration_hub.cli.table import Table
 from integration_hub.cli.terminal import Screen
 from integration_hub.cli.words import age_of, counted
+from integration_hub.config.plain_text import clean
 from integration_hub.shell.keyring_source import StoredKeyring
 from integration_hub.shell.rewrap import RewrapReport, Usage
 
@@ -111,7 +112,7 @@ def print_report(report: RewrapReport, active: int) -> bool:
 
 def _print_places(what: str, places: Mapping[Any, str]) -> None:
     for place, why in sorted(places.items())[:MOST_NAMED]:
-        click.echo(f"{place}: {what}: {why}.", err=True)
+        click.echo(clean(f"{place}: {what}: {why}."), err=True)
     if len(places) > MOST_NAMED:
         click.echo(f"... and {len(places) - MOST_NAMED} more.", err=True)
 

@@ -7,8 +7,6 @@ import json
 import re
 import sys
 
-import click
-
 from integration_hub.adapters.http import HttpClient
 from integration_hub.adapters.kube import SECRETS, ApiError
 from integration_hub.adapters.kube_api import CONFLICT
@@ -52,7 +50,7 @@ def _print(data: Raw, form: Form) -> None:
     """Print data for a program; as JSON in the order in which things happened."""
     text = json.dumps(data, indent=2, ensure_ascii=False)
     if form.kind == "json":
-        click.echo(text)
+        Screen.current().data(text)
     else:
         # By way of JSON, since results and exit codes are more than the plain values that YAML knows.
         write(Screen.current(), form, json.loads(text))
@@ -197,7 +195,7 @@ class Session:
             )
             return False
         if not self.wish.apply:
-            click.echo("---\n" * self._has_printed + manifest(raw), nl=False)
+            Screen.current().data("---\n" * self._has_printed + manifest(raw), nl=False)
             self._has_printed = True
             return True
         try:

@@ -99,9 +99,9 @@ class View(Observer):
         if self._screen.plain:
             self.say(f"  {stage.name}: {', '.join(word for word in (stage.result.lower(), took) if word)}")
             for name, value in stage.evidence.items():
-                self.say(f"    {name}: {one_line(value)}")
+                self.say(f"    {one_line(name)}: {one_line(value)}")
             return
-        evidence = [f"{name}={one_line(value)}" for name, value in stage.evidence.items()]
+        evidence = [f"{one_line(name)}={one_line(value)}" for name, value in stage.evidence.items()]
         result = self._shown(f"{stage.result.lower():<8}", stage.result)
         beside = "  ".join(evidence)
         line = f"  {stage.name:<11} {result} {took:>8}"
@@ -115,14 +115,14 @@ class View(Observer):
     def show_result(self, status: TestStatus) -> None:
         """Write how one test ended."""
         result = status.last_result or status.result
-        reason = status.last_reason or status.reason
+        reason = one_line(status.last_reason or status.reason or "")
         shown = self._shown(_WORDS[result], result)
         self.say(f"  {shown}, {reason}: {one_line(status.message)}")
 
     def show_verdict(self, verdict: Verdict, label: str = "Result", here: str | None = None) -> None:
         """Write the verdict, what to do, and where to read more; first what helps with the command that runs."""
         shown = self._shown(_WORDS[verdict.result], verdict.result)
-        self.say(f"{label}: {shown}, {verdict.reason}")
+        self.say(f"{label}: {shown}, {one_line(verdict.reason)}")
         self.say(f"  {one_line(verdict.message)}")
         if here is not None:
             self.say(f"  Here: {here}")
