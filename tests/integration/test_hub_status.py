@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import yaml
 
 from conftest import Kubectl
 from integration_hub.devcluster import ControlPlane, ControlPlaneInfo
-from support.hub_command import Hub, lines_until, press_ctrl_c, user_kubeconfig
+from support.hub_command import Hub, admin_kubeconfig, lines_until, press_ctrl_c, user_kubeconfig
 from support.instances import Api, Object, account, definition, instance, ready_status, secret
 from support.operator_process import OperatorProcess
 from support.target_server import Answer, TargetServer
@@ -93,6 +94,24 @@ def test_status_of_what_does_not_exist_names_what_does(hub: Hub, connection: Obj
     ran = hub.run("status", "biling")
     assert ran.code == 2
     assert "did you mean 'billing'?" in ran.err
+
+
+def test_what_is_proposed_is_about_the_cluster_that_was_asked(
+    hub: Hub, api: Api, control_plane: ControlPlaneInfo, namespace: str, tmp_path: Path
+) -> None:
+    """An instance of the same name may be in the cluster that is the default."""
+    (held,) = api.apply(instance(namespace, "held", "acme", suspend=True))
+    api.merge(held, ready_status("Unknown", "Suspended", "It is suspended."), "/status")
+    (tmp_path / "of others").mkdir()
+    file = admin_kubeconfig(tmp_path / "of others", control_plane, namespace)
+    flags = ("--kubeconfig", str(file), "--context", "test")
+    ran = Hub(tmp_path, None).run("status", "held", *flags)
+    first = next(line for line in ran.out.splitlines() if line.startswith("Next: "))
+    assert shlex.split(first) == ["Next:", "hub", "resume", "held", "-n", namespace, *flags]
+    assert "  or: hub explain Suspended\n" in ran.out
+    refused = Hub(tmp_path, None).run("reconcile", "held", *flags)
+    assert f"'hub resume held -n {namespace} --kubeconfig '{file}' --context test'" in refused.err
+    assert f"Next: hub resume held -n {namespace}\n" in hub.run("status", "held").out
 
 
 def test_watching_a_status_prints_it_again_when_it_says_something_else_until_ctrl_c(
@@ -255,7 +274,7 @@ def test_an_operator_that_does_not_answer_ends_the_wait_with_a_code_of_its_own(
     assert "hub check" in late.err
     assert unseen.code == 1
     assert "Cannot tell: NotSeen\n  No operator has said anything of this instance yet.\n" in unseen.out
-    assert unseen.out.endswith("Next: hub check\n")
+    assert unseen.out.endswith(f"Next: hub check --kubeconfig {spare_cluster.home.kubeconfig}\n")
 
 
 def test_an_instance_is_suspended_and_resumed_and_is_then_as_it_was(

@@ -84,7 +84,7 @@ def _too_late(cluster: Cluster, name: str, what: str, said: str) -> HubError:
         todo = f"Look at it with '{look}'; --timeout gives it longer."
     else:
         why = "The operator has not answered, or the API server could not be asked."
-        todo = "See with 'hub check' whether the operator runs; --timeout gives it longer."
+        todo = f"See with '{typed('check')}' whether the operator runs; --timeout gives it longer."
     return HubError(what, why=why, todo=todo, code=Exit.TIMEOUT)
 
 

@@ -13,6 +13,7 @@ from integration_hub import __version__
 from integration_hub.cli.flags import HELP, output_flag, place_flags
 from integration_hub.cli.output import Form, Raw, as_items, write
 from integration_hub.cli.terminal import Screen, State
+from integration_hub.cli.words import typed
 from integration_hub.flags import Command
 
 if TYPE_CHECKING:
@@ -266,7 +267,7 @@ class _Examination:
             if error.status != FORBIDDEN:
                 raise self._cluster.explained(error, f"the {place}") from error
             return Finding(name, UNKNOWN, f"You may not look at the {place}.")
-        return Finding(name, OK, f"The {place} is there. 'hub keys list' says more.")
+        return Finding(name, OK, f"The {place} is there. '{typed('keys', 'list')}' says more.")
 
 
 @click.command("version", cls=Command, context_settings=HELP)

@@ -16,6 +16,7 @@ from integration_hub.adapters.kube_api import DEFINITIONS, FORBIDDEN, INSTANCES,
 from integration_hub.adapters.kube_blocking import BlockingKube
 from integration_hub.cli.connecting import connection_of
 from integration_hub.cli.errors import Exit, HubError, NotFoundError, UnreachableError
+from integration_hub.cli.words import typed
 from integration_hub.config.values import choices, did_you_mean
 from integration_hub.shell.explaining import READ, Deed, explanation, reading
 
@@ -131,7 +132,9 @@ class Cluster:
             has = "There are none at all."
         return NotFoundError(
             f"There is no {self.named(resource, name)}{close}. {has}",
-            todo="Name another namespace with -n; 'hub get -A' lists all instances." if namespace else "",
+            todo=f"Name another namespace with -n; '{typed('get', '-A')}' lists all instances."
+            if namespace
+            else "",
         )
 
     def instance(self, name: str) -> Raw:

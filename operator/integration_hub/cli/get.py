@@ -14,6 +14,7 @@ from integration_hub.cli.naming import DEFINITION, INSTANCE, kind_of, subject_of
 from integration_hub.cli.output import Form, Raw, as_list, without_bookkeeping, write, write_another
 from integration_hub.cli.table import Aligned, Table
 from integration_hub.cli.terminal import Screen
+from integration_hub.cli.words import typed
 from integration_hub.config.plain_text import one_line
 from integration_hub.flags import Command
 
@@ -187,7 +188,7 @@ class _Listing:
         kind = "definitions" if self._is_cluster_wide else "instances"
         where = f" in namespace '{self._cluster.namespace}'" if self._cluster.within(self._resource) else ""
         which = f" with the labels {self._selector}" if self._selector else ""
-        hint = " 'hub get -A' lists those of all namespaces." if where and not which else ""
+        hint = f" '{typed('get', '-A')}' lists those of all namespaces." if where and not which else ""
         return f"There are no {kind}{which}{where}.{hint}"
 
     # Until Ctrl-C

@@ -14,7 +14,7 @@ from integration_hub.cli.chosen import choice_flags, chosen, is_one
 from integration_hub.cli.flags import HELP, dry_run_flag, output_flag, wait_flags
 from integration_hub.cli.output import Form, Raw, as_items, as_list, without_bookkeeping, write
 from integration_hub.cli.terminal import Screen
-from integration_hub.cli.words import dry_words
+from integration_hub.cli.words import dry_words, typed
 from integration_hub.flags import Command
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def reconcile(output: Form, **flags: Any) -> None:
                 return None
             raise HubError(
                 f"{_named(before)} is suspended: the operator makes no tests of it.",
-                todo=f"Resume it with 'hub resume {name} -n {own.namespace}'.",
+                todo=f"Resume it with '{typed('resume', name, '-n', own.namespace)}'.",
             )
         change(own, name, patch, dry_run=flags["dry_run"])
         if flags["dry_run"]:

@@ -6,9 +6,12 @@ import shlex
 from datetime import datetime, timedelta
 
 import click
+from click.core import ParameterSource
 
 from integration_hub.reconcile.times import parse_timestamp
 
+_WITHOUT_CLUSTER = frozenset({"explain"})
+"""Commands that ask none, and take no flags that name one."""
 _UNITS = ((86_400, "d"), (3600, "h"), (60, "m"))
 
 
@@ -41,10 +44,22 @@ def when(timestamp: str | None, now: datetime) -> str:
 
 
 def typed(*words: str) -> str:
-    """Return a command as this person types it: as `hub`, or as kubectl's plugin."""
+    """Return a command as this person types it: as `hub`, or as kubectl's plugin, and about the same cluster."""
     ctx = click.get_current_context(silent=True)
     program = (ctx.find_root().info_name if ctx is not None else None) or "hub"
-    return f"{program} {shlex.join(words)}"
+    flags = [] if ctx is None or words[0] in _WITHOUT_CLUSTER else _of_the_cluster(ctx)
+    return f"{program} {shlex.join([*words, *flags])}"
+
+
+def _of_the_cluster(ctx: click.Context) -> list[str]:
+    """Return the flags that say which cluster is asked, as they were typed: without them it is another one."""
+    given = {name: ctx.params.get(name) for name in ("kubeconfig", "context")}
+    return [
+        word
+        for name, value in given.items()
+        if value is not None and ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        for word in (f"--{name}", str(value))
+    ]
 
 
 def dry_words(dry_run: str) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
+from integration_hub.cli.words import typed
 from integration_hub.model import conditions as c
 from integration_hub.model.base import AUTHORIZE_ANNOTATION
 from integration_hub.model.conditions import Condition
@@ -137,7 +138,8 @@ def not_asked(instance: IntegrationInstance) -> End:
         reason=instance.status.auth_type or "",
         message=f"Nobody is asked for consent to this connection: it authenticates with"
         f" '{instance.status.auth_type}', whose credentials are in a Secret.",
-        hint=f"To test it, run 'hub test {instance.metadata.name}'. To change its credentials, change the Secret.",
+        hint=f"To test it, run '{typed('test', instance.metadata.name, '-n', instance.metadata.namespace)}'."
+        " To change its credentials, change the Secret.",
         is_mistake=True,
     )
 
@@ -166,7 +168,7 @@ def _handled(instance: IntegrationInstance, ready: Condition) -> Step:
             reason=Reason.AUTHORIZATION_FAILED,
             message="The new consent was refused, or does not work. The one before stays in use, and works.",
             hint=f"'kubectl events --for integrationinstance/{name} -n {namespace}' says more. Then run"
-            f" 'hub authorize {name} -n {namespace} --again' to try once more.",
+            f" '{typed('authorize', name, '-n', namespace, '--again')}' to try once more.",
         )
     return End(connected=True, reason=ready.reason, message=ready.message)
 

@@ -13,6 +13,7 @@ from integration_hub.cli.connect.result import Result
 from integration_hub.cli.errors import Exit, HubError
 from integration_hub.cli.interrupts import answered_first
 from integration_hub.cli.terminal import Screen
+from integration_hub.cli.words import typed
 
 SECRET: Final = "the Secret"
 CONNECTION: Final = "the connection"
@@ -90,7 +91,8 @@ class Applying:
             raise HubError(
                 f"IntegrationInstance '{result.name}' in namespace '{self._place.namespace}' exists already, and is"
                 " not overwritten.",
-                todo=f"Take another name with --name, or change it with 'hub edit {result.name}'.",
+                todo="Take another name with --name, or change it with"
+                f" '{typed('edit', result.name, '-n', self._place.namespace)}'.",
                 code=Exit.USAGE,
             )
         if result.changed:

@@ -20,6 +20,7 @@ from integration_hub.cli.connect.wish import Wish
 from integration_hub.cli.errors import HubError, NotFoundError, UnreachableError
 from integration_hub.cli.rights import is_allowed
 from integration_hub.cli.terminal import Screen
+from integration_hub.cli.words import typed
 from integration_hub.config.values import did_you_mean
 from integration_hub.model.names import GROUP
 from integration_hub.reconcile.definition import CheckedDefinition, check_definition
@@ -127,7 +128,7 @@ def refuse_missing(missing: Missing, wish: Wish) -> None:
         raise NotFoundError(
             f"IntegrationDefinition '{missing.name}' is not installed in this cluster.",
             todo="The catalog has it: with --install it is installed before the connection, or written beside it with"
-            f" -o. Or '{missing.command}' installs it, if you may.",
+            f" -o. Or '{typed('catalog', 'install', missing.name)}' installs it, if you may.",
         )
 
 

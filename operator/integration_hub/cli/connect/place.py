@@ -25,6 +25,7 @@ from integration_hub.adapters.shipped import definition_text
 from integration_hub.catalog.index import Entry, entry_of
 from integration_hub.cli.cluster import MANAGER, Cluster
 from integration_hub.cli.errors import Exit, HubError, NotFoundError, UnreachableError
+from integration_hub.cli.words import typed
 from integration_hub.forms.naming import object_name_problem
 from integration_hub.forms.ownership import keeper_of
 from integration_hub.forms.surroundings import Current, SecretSeen, Surroundings
@@ -84,7 +85,7 @@ class Place:
                 raise
             raise NotInstalledError(
                 f"IntegrationDefinition '{name}' is not installed in this cluster.",
-                todo=f"The catalog has it: 'hub catalog install {name}' installs it, if you may.",
+                todo=f"The catalog has it: '{typed('catalog', 'install', name)}' installs it, if you may.",
             ) from error
         checked = check_definition(raw)
         if checked.violations:

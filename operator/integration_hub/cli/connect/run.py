@@ -25,6 +25,7 @@ from integration_hub.cli.connect.wish import Wish
 from integration_hub.cli.connect.writing import Writing
 from integration_hub.cli.errors import Exit, HubError, foreseen_in
 from integration_hub.cli.terminal import Screen
+from integration_hub.cli.words import typed
 from integration_hub.config.plain_text import clean
 from integration_hub.forms.interview import Interview
 from integration_hub.forms.manifests import answers_of, secret_changes
@@ -115,8 +116,8 @@ class Session:
         """Ask for a new connection and make it."""
         if definition is None and self._dialogue is None:
             raise click.UsageError(
-                "Name the definition to connect to: 'hub get definitions' lists those of the cluster, 'hub catalog"
-                " list' those of the catalog."
+                f"Name the definition to connect to: '{typed('get', 'definitions')}' lists those of the"
+                " cluster, 'hub catalog list' those of the catalog."
             )
         if self.wish.folder is not None:
             listing_of(self.wish.folder)  # what is wrong with it is told before a question is asked

@@ -107,7 +107,9 @@ class Writing:
         applying.rehearse(result)  # first, so that no definition is installed for a connection that cannot be
         if missing is not None:
             if not dry:
-                words = f"The definition '{missing.name}' may be installed: 'hub get idef' shows it."
+                words = (
+                    f"The definition '{missing.name}' may be installed: '{typed('get', 'idef')}' shows it."
+                )
                 self.left.note(DEFINITION_LEFT, words)
             with answered_first():
                 self._definitions.install(missing, dry=dry)

@@ -10,6 +10,7 @@ from integration_hub.cli.errors import Exit, UnreachableError
 from integration_hub.cli.trial.subjects import Access, Subject
 from integration_hub.cli.trial.view import View, verdict_data
 from integration_hub.cli.trial.wish import CODES, Raw, Wish
+from integration_hub.cli.words import typed
 from integration_hub.model.instance import IntegrationInstance, TestStatus
 from integration_hub.model.reasons import Reason
 from integration_hub.reconcile.inputs import Inputs
@@ -80,8 +81,8 @@ class OtherSide:
             return Exit.UNREACHABLE
         if found is None:
             self._view.say(
-                f"The operator has not answered within {self._wish.timeout:g} s. See with 'hub check' whether it runs;"
-                " --timeout gives it longer."
+                f"The operator has not answered within {self._wish.timeout:g} s. See with '{typed('check')}'"
+                " whether it runs; --timeout gives it longer."
             )
         return found or Exit.TIMEOUT
 
