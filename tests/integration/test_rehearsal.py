@@ -5,7 +5,9 @@ Each mistake is one that people make, put into a definition of the catalog that 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import errno
+import sys
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from typing import Any
 
@@ -16,7 +18,7 @@ from integration_hub.catalog.loader import read_object
 from integration_hub.catalog.vendor import Vendor
 from integration_hub.catalog.vendor_rules import read_vendor
 from integration_hub.shell.rehearsal import Played, play
-from integration_hub.simulation.server import SimulatedVendor
+from integration_hub.simulation.server import LOOPBACK, SimulatedVendor
 
 Raw = dict[str, Any]
 Edit = Callable[[Raw], object]
@@ -131,6 +133,118 @@ MISTAKES: list[tuple[str, Edit, str]] = [
     ),
     ("another host", _elsewhere, "It came to HostNotFound"),
 ]
+
+
+class Outside:
+    """Watches where this process connects to and what it looks up. What would leave the machine is kept from it."""
+
+    def __init__(self) -> None:
+        self.watching = False
+        self.connected: list[tuple[Any, ...]] = []
+        self.looked_up: list[Any] = []
+        sys.addaudithook(self._told)
+
+    def _told(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if not self.watching or not event.startswith("socket."):
+            return
+        if event == "socket.getaddrinfo":
+            self.looked_up.append(arguments[0])
+        elif event in {"socket.connect", "socket.sendto", "socket.sendmsg"} and isinstance(
+            arguments[1], tuple
+        ):
+            self.connected.append(arguments[1])
+            if arguments[1][0] != LOOPBACK:
+                raise OSError(errno.ENETUNREACH, "kept in")
+
+
+@pytest.fixture(scope="module")
+def hook() -> Outside:
+    return Outside()
+
+
+@pytest.fixture
+def outside(hook: Outside) -> Iterator[Outside]:
+    """What is asked for outside of the process while the test runs."""
+    hook.connected.clear()
+    hook.looked_up.clear()
+    hook.watching = True
+    yield hook
+    hook.watching = False
+
+
+def at(host: str) -> Raw:
+    """The definition at another host, which the lint has nothing against."""
+    definition = deepcopy(KEY)
+    definition["spec"].update(baseURL=f"https://{host}", allowedHosts=[host])
+    return definition
+
+
+ADDRESSES = [
+    "1.1.1.1",
+    "1.1.1.1:8443",
+    "[2606:4700::1111]",
+    "10.0.0.1",
+    "169.254.169.254",
+    "[fd00:ec2::254]",
+    "[::ffff:1.1.1.1]",
+    "[::ffff:169.254.169.254]",
+    # Of this machine, but somebody else's server; and what a NAT64 gateway takes who knows where.
+    "127.0.0.1",
+    "127.0.0.2:8443",
+    "[::1]",
+    "[::ffff:127.0.0.1]",
+    "[64:ff9b::7f00:1]",
+]
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+async def test_to_an_address_nothing_is_sent(address: str, outside: Outside) -> None:
+    ended = await played(at(address), a_vendor(VENDOR), "good", "key")
+    assert outside.connected == []
+    assert outside.looked_up == []
+    assert ended.found.reason == "AddressNotAllowed"
+    (_, fault) = ended.faults
+    assert fault.startswith("To ")
+    assert fault.endswith(
+        "nothing was sent: the simulated vendor is reached by the names of its hosts, never at an address"
+    )
+
+
+@pytest.mark.parametrize("number", ["2130706433", "0x7f.0.0.1", "0177.0.0.1", "127.1", "16843009"])
+async def test_a_number_that_some_take_for_an_address_is_a_mistake(number: str, outside: Outside) -> None:
+    ended = await played(at(number), a_vendor(VENDOR), "good", "key")
+    assert ended.found.reason == "DefinitionInvalid"
+    assert outside.connected == []
+
+
+async def test_names_are_played_beside_an_address_and_connected_to_is_the_vendor_alone(
+    outside: Outside,
+) -> None:
+    definition, raw = deepcopy(KEY), deepcopy(VENDOR)
+    definition["spec"]["allowedHosts"] = ["1.1.1.1", "api.acme.example"]
+    other = deepcopy(definition["spec"]["authMethods"][0]) | {
+        "name": "addressed",
+        "baseURL": "https://1.1.1.1",
+    }
+    definition["spec"]["authMethods"].append(other)
+    raw["methods"]["addressed"] = raw["methods"]["key"]
+    vendor = a_vendor(raw)
+    async with SimulatedVendor(vendor.hosts) as server:
+        good = vendor.cases[0]
+        (detour,) = server.detours()
+        ended = [await play(definition, vendor, server, good, method) for method in ("key", "addressed")]
+    assert [one.found.reason for one in ended] == ["Connected", "AddressNotAllowed"]
+    assert set(outside.connected) == {(LOOPBACK, detour.address_port)}
+    assert outside.looked_up == []
+
+
+async def test_a_token_url_at_an_address_gets_no_request(outside: Outside) -> None:
+    definition, vendor = shipped_pair("slack")
+    settings(1, tokenURL="https://1.1.1.1/api/oauth.v2.access")(definition)
+    definition["spec"]["allowedHosts"].append("1.1.1.1")
+    ended = await played(definition, vendor, "a token of an app in the workspace", "oauth")
+    assert {address for address, _ in outside.connected} == {LOOPBACK}
+    assert any(fault.startswith("To 1.1.1.1 nothing was sent") for fault in ended.faults), ended.faults
 
 
 async def test_what_is_right_passes() -> None:

@@ -127,6 +127,38 @@ def test_a_definition_with_errors_is_not_played(changed: Path) -> None:
     assert "spec.icon" in ran.stderr
 
 
+def test_a_definition_that_names_addresses_alone_is_not_played() -> None:
+    raw = yaml.safe_load(text("openai"))
+    raw["spec"] |= {"baseURL": "https://1.1.1.1", "allowedHosts": ["1.1.1.1", "169.254.169.254:8443"]}
+    assert run("lint", "-", stdin=yaml.safe_dump(raw)).exit_code == 0, "the lint has nothing against it"
+    ran = run("test", "-", stdin=yaml.safe_dump(raw))
+    assert (ran.exit_code, ran.stdout) == (1, "")
+    assert ran.stderr == (
+        "Error: spec.allowedHosts names addresses alone (1.1.1.1, 169.254.169.254:8443), so nothing was played.\n"
+        "Why: A simulated vendor is reached by the names of its hosts, and to an address nothing is sent.\n"
+        "What to do: Name a host in spec.baseURL and spec.allowedHosts.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("host", "said"),
+    [
+        ("1.1.1.1", "hosts[0]: is an address: a vendor is played at names, like 'api.example.com'"),
+        ("api.example.com:99999", "hosts[0]: must be a port"),
+        ("api..example.com", "hosts[0]: is empty, or has nothing between two dots"),
+        ("*.com", "hosts[0]: allows too much after '*.'"),
+    ],
+)
+def test_a_vendor_is_at_no_host_that_cannot_be_played(tmp_path: Path, host: str, said: str) -> None:
+    raw = vendor()
+    raw["hosts"][0] = host
+    file = tmp_path / "vendor.yaml"
+    file.write_text(yaml.safe_dump(raw))
+    ran = run("test", "stripe", "--vendor", file)
+    assert (ran.exit_code, ran.stdout) == (2, "")
+    assert said in ran.stderr
+
+
 def test_on_a_terminal_the_mistakes_of_one_that_is_not_played_have_whole_colours(
     changed: Path, tmp_path: Path
 ) -> None:

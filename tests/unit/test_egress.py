@@ -116,6 +116,33 @@ class TestPolicy:
         with checked_socket(EgressPolicy(parse_cidrs(["127.0.0.1"])), info) as made:
             assert made.family == socket.AF_INET
 
+    @pytest.mark.parametrize(
+        ("address", "port", "allowed"),
+        [
+            ("127.0.0.1", 8443, True),
+            ("127.0.0.1", 443, False),
+            ("127.0.0.2", 8443, False),
+            ("8.8.8.8", 8443, False),
+            ("::ffff:127.0.0.1", 8443, False),
+            ("64:ff9b::7f00:1", 8443, False),
+        ],
+    )
+    def test_where_only_detours_count_no_socket_is_made_for_anything_else(
+        self, address: str, port: int, allowed: bool
+    ) -> None:
+        policy = EgressPolicy(
+            parse_cidrs(["127.0.0.1"]),
+            detours=parse_detours(["a.example:443=127.0.0.1:8443"]),
+            only_detours=True,
+        )
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        info = (family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (address, port))
+        if allowed:
+            checked_socket(policy, info).close()
+        else:
+            with pytest.raises(AddressRefusedError):
+                checked_socket(policy, info)
+
 
 class TestKnownAddresses:
     async def test_are_those_of_the_last_lookup(self, monkeypatch: pytest.MonkeyPatch) -> None:

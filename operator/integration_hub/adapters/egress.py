@@ -147,6 +147,8 @@ class EgressPolicy:
     allow_http: bool = False
     detours: tuple[Detour, ...] = ()
     """Where connections go instead; the first that applies counts."""
+    only_detours: bool = False
+    """Whether nothing is connected to but the addresses of detours, each at its port."""
 
     def detour(self, host: str, port: int) -> Detour | None:
         """Return where connections to a host go instead, None where they go to the host."""
@@ -173,6 +175,16 @@ class EgressPolicy:
         if not judged.is_global or (isinstance(judged, IPv6Address) and judged not in _GLOBAL_UNICAST):
             return f"{address} is a reserved address"
         return None
+
+    def refusal_at(self, address: Address, port: int) -> str | None:
+        """Return why no connection may be made to an address and port, or None."""
+        refusal = self.refusal(address)
+        if refusal is not None or not self.only_detours:
+            return refusal
+        # Of an IPv6 address it is this one that counts, and not the IPv4 address in it: a gateway takes that elsewhere.
+        if any((ip_address(each.address), each.address_port) == (address, port) for each in self.detours):
+            return None
+        return f"{address} is no address that connections are led to"
 
 
 def _embedded(address: Address) -> Address:
@@ -450,7 +462,7 @@ def checked_socket(policy: EgressPolicy, info: AddressInfo) -> socket.socket:
 
     """
     family, kind, proto, _, sockaddr = info
-    _check(policy, sockaddr[0])
+    _raise(policy.refusal_at(ip_address(sockaddr[0]), sockaddr[1]))
     made = socket.socket(family, kind, proto)
     journey = UNDER_WAY.get()
     if journey is not None:
@@ -459,6 +471,9 @@ def checked_socket(policy: EgressPolicy, info: AddressInfo) -> socket.socket:
 
 
 def _check(policy: EgressPolicy, address: str) -> None:
-    refusal = policy.refusal(ip_address(address))
+    _raise(policy.refusal(ip_address(address)))
+
+
+def _raise(refusal: str | None) -> None:
     if refusal is not None:
         raise AddressRefusedError(refusal)

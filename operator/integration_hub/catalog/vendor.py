@@ -22,6 +22,7 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
+from integration_hub.config.hosts import checked_host, checked_port, checked_wildcard, is_ipv4
 from integration_hub.model.reasons import Reason
 from integration_hub.model.testing import HttpMethod
 
@@ -44,12 +45,26 @@ def _written(pattern: str, words: str) -> AfterValidator:
 Name = Annotated[
     str, _written("[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", "a name of lower-case letters, digits and '-'")
 ]
+
+
+def _named(text: str) -> str:
+    """Refuse a host that no vendor can be played at."""
+    name, _, port = text.removeprefix("*.").partition(":")
+    host = checked_wildcard(name) if text.startswith("*.") else checked_host(name)
+    if is_ipv4(host):
+        raise ValueError("is an address: a vendor is played at names, like 'api.example.com'")
+    if port:
+        checked_port(port)
+    return text
+
+
 Host = Annotated[
     str,
     _written(
-        r"(\*\.)?[a-z0-9][a-z0-9.-]*(:[0-9]{1,5})?",
+        r"(\*\.)?[a-z0-9][a-z0-9._-]*(:[0-9]{1,5})?",
         "a host in lower case, like 'api.example.com', '*.example.com' or 'api.example.com:8443'",
     ),
+    AfterValidator(_named),
 ]
 HostText = Annotated[
     str,

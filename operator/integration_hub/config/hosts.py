@@ -43,10 +43,15 @@ def checked_host(text: str) -> str:
     return text.lower()
 
 
+def is_ipv4(host: str) -> bool:
+    """Tell whether a host that was checked is an IPv4 address: no name may end in a number."""
+    return _NUMBER.fullmatch(host.rpartition(".")[2]) is not None
+
+
 def checked_wildcard(text: str) -> str:
     """Return the host below which a rule allows every name; '*.com' or '*.10.0.0.1' would allow what nobody means."""
     host = checked_host(text)
-    if "." not in host or host.startswith("[") or _NUMBER.fullmatch(host.rpartition(".")[2]):
+    if "." not in host or host.startswith("[") or is_ipv4(host):
         raise HostError("allows too much after '*.': name the domain below the top one, like '*.example.com'")
     return host
 

@@ -2,7 +2,8 @@
 
 Each case of the vendor file becomes a connection. What it needs of a cluster is in memory: the instance, its Secret,
 the record of tokens. Everything else is the operator's: gates, tokens, consent, the way over HTTPS, diagnosis, status.
-Only loopback is ever connected to: a name that the vendor does not have is found nowhere.
+Only the simulated vendor is ever connected to: a name that it does not have is found nowhere, and to an address nothing
+goes at all.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
-from integration_hub.adapters.egress import EgressPolicy, HostRule, parse_cidrs
+from integration_hub.adapters.egress import EgressPolicy, HostRule, is_address, parse_cidrs
 from integration_hub.adapters.http import HttpClient
 from integration_hub.adapters.traffic import Traffic
 from integration_hub.auth.methods import METHODS
@@ -108,6 +109,19 @@ async def rehearse(
                 yield await play(definition, vendor, server, case, method)
 
 
+def only_addresses(definition: Mapping[str, Any]) -> list[str]:
+    """Return what allowedHosts names, where all of it are addresses: no vendor can be played at one, only at names."""
+    hosts: list[str] = definition["spec"]["allowedHosts"]
+    return hosts if all(map(_is_fixed_address, hosts)) else []
+
+
+def _is_fixed_address(host: str) -> bool:
+    try:
+        return is_address(HostRule.parse(host).host)
+    except ValueError:
+        return False  # the configuration says which host it is
+
+
 def plays(vendor: Vendor) -> Iterator[tuple[Case, str]]:
     """Yield each case with each auth method that it is tried with, in the order of the file."""
     for case in vendor.cases:
@@ -156,6 +170,8 @@ class _Connection:
         self._proof = _proof(self._definition, method)
         self._proving: list[str] = []
         """Names of the routes that have answered the test which is to prove the credential."""
+        self._addresses: list[str] = []
+        """Addresses that something was to be sent to."""
         self._raw = self._instance()
         secret = self._scene.secret()
         self._secret = SecretAnswer(
@@ -167,7 +183,7 @@ class _Connection:
         )
         self._record = RecordAnswer()
         self._is_known = False
-        policy = EgressPolicy(allowed_cidrs=parse_cidrs([LOOPBACK]), detours=server.detours())
+        policy = EgressPolicy(parse_cidrs([LOOPBACK]), detours=server.detours(), only_detours=True)
         self._http = HttpClient(policy, getaddrinfo=_nowhere)
         self._traffic = Traffic(self._http)
 
@@ -288,6 +304,7 @@ class _Connection:
     async def _send(self, effect: Send) -> Answer:
         sensitive.in_use.set(effect.sensitive)
         seen, notes = len(self._scene.seen), len(self._scene.notes)
+        self._note_address(effect.request.url)
         answer = await send(self._traffic, effect)
         if isinstance(answer, Postponed):
             await asyncio.sleep(answer.seconds)
@@ -297,6 +314,11 @@ class _Connection:
         elif effect.request.purpose == "test" and effect.test == self._proof:
             self._proving += self._scene.seen[seen:]
         return answer
+
+    def _note_address(self, url: str) -> None:
+        target = urlsplit(url)
+        if is_address(target.hostname or "") and target.netloc not in self._addresses:
+            self._addresses.append(target.netloc)
 
     # What a person and time do
 
@@ -358,6 +380,11 @@ class _Connection:
         expected = self._case.expect
         if found.reason != expected.reason:
             yield f"It came to {found.reason} and not to {expected.reason.value}: {found.message}"
+            yield from (
+                f"To {address} nothing was sent: the simulated vendor is reached by the names of its hosts, never at an"
+                " address"
+                for address in self._addresses
+            )
         elif found.identity != expected.identity:
             yield f"It is connected as {_quoted(found.identity)} and not as {_quoted(expected.identity)}"
         for part, words, text in (

@@ -23,11 +23,11 @@ from integration_hub.cli.definition.view import PlayedView, change_lines, lint_l
 from integration_hub.cli.errors import Exit, HubError
 from integration_hub.cli.output import Form, as_items, write
 from integration_hub.cli.terminal import Screen
-from integration_hub.config.values import did_you_mean
+from integration_hub.config.values import choices, did_you_mean
 from integration_hub.model.definition import DefinitionSpec
 from integration_hub.reconcile.definition import check_definition
 from integration_hub.shell.authoring import findings, vendor_findings
-from integration_hub.shell.rehearsal import Played, rehearse
+from integration_hub.shell.rehearsal import Played, only_addresses, rehearse
 
 
 def lint(names: Sequence[str], files: Sequence[Path], *, everything: bool, strict: bool, form: Form) -> Exit:
@@ -61,6 +61,13 @@ def test(
         for line in lint_lines(screen, named.source, mistakes):
             screen.note(line)
         raise HubError("The definition has mistakes, so nothing was played.")
+    addresses = only_addresses(named.raw)
+    if addresses:
+        raise HubError(
+            f"spec.allowedHosts names addresses alone ({choices(addresses)}), so nothing was played.",
+            why="A simulated vendor is reached by the names of its hosts, and to an address nothing is sent.",
+            todo="Name a host in spec.baseURL and spec.allowedHosts.",
+        )
     vendor = vendor_of(named.raw["metadata"]["name"], vendor_file)
     lacking = vendor_findings(named.raw, vendor)
     _check_case(vendor, only)
