@@ -88,6 +88,39 @@ def test_only_what_was_changed_is_written_and_the_stored_secret_is_kept(
     assert [seen.headers["authorization"] for seen in target.seen(f"{namespace}-moved")] == [f"Bearer {OLD}"]
 
 
+def test_an_answer_that_the_former_template_gave_is_written_with_a_template_that_does_not_give_it(
+    hub: Hub, api: Api, namespace: str, target: TargetServer
+) -> None:
+    acme = definition(f"{namespace}-modes", target)
+    schema = acme["spec"]["configSchema"]
+    schema["required"].append("mode")
+    schema["properties"]["mode"] = {
+        "oneOf": [
+            {
+                "type": "object",
+                "required": ["kind"],
+                "properties": {"kind": {"type": "string", "const": kind}},
+            }
+            for kind in "ab"
+        ]
+    }
+    acme["spec"]["templates"] = [
+        {"name": "t1", "config": {"mode": {"kind": "b"}}},
+        {"name": "t2", "config": {}},
+    ]
+    raw = instance(namespace, "modes", f"{namespace}-modes", template="t1")
+    api.apply(acme, secret(namespace, apiKey=OLD), raw)
+    before = spec(api, raw)
+    words = ("edit", "modes", "--no-input", "--template", "t2", "--no-test", "--apply", "--no-wait")
+    missing = hub.run(*words)
+    assert missing.code == 2
+    assert "mode" in missing.err
+    ran = hub.run(*words, "--set", "mode.kind=b")
+    assert ran.code == 0, ran.err
+    config = {**before["config"], "mode": {"kind": "b"}}
+    assert spec(api, raw) == {**before, "template": "t2", "config": config}
+
+
 def test_a_new_value_is_tested_before_it_replaces_the_stored_one(  # noqa: PLR0917 - fixtures
     hub: Hub, billing: Object, api: Api, namespace: str, target: TargetServer, operator: OperatorProcess
 ) -> None:

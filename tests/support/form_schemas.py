@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, Final
 
 from hypothesis import strategies as st
 
@@ -14,109 +15,137 @@ from integration_hub.reconcile.definition import CheckedDefinition, check_defini
 
 Raw = dict[str, Any]
 
-NAMES = st.sampled_from([f"field{letter}" for letter in "ABCDEFGH"])
-WORDS = st.text("abcdeÄ -_.'\"[:#", min_size=1, max_size=8).filter(lambda text: text == text.strip())
-NUMBERS = st.floats(-1e6, 1e6, allow_nan=False).map(lambda number: round(number, 3))
+Draw = st.DrawFn
 
-_VALUES: dict[str, st.SearchStrategy[Any]] = {
-    "string": WORDS,
+# Each strategy is made once, and plain functions put together what is drawn of them: to make a strategy for every
+# field, out of other strategies, takes many times as long as to draw a value.
+_FLAGS: Final = st.booleans()
+_INDEXES: Final = [st.integers(0, last) for last in range(50)]
+_INNER: Final = st.text("abcdeÄ -_.'\"[:#", max_size=6)
+_NUMBERS: Final[dict[str, st.SearchStrategy[Any]]] = {
+    "boolean": _FLAGS,
     "integer": st.integers(-(10**6), 10**6),
-    "number": NUMBERS | st.integers(-100, 100),
-    "boolean": st.booleans(),
+    "number": st.floats(-1e6, 1e6, allow_nan=False).map(lambda number: round(number, 3))
+    | st.integers(-100, 100),
 }
+_CREDENTIALS: Final = st.text("abc123", min_size=1, max_size=5)
+_NAMES_OF_THINGS: Final = st.text("abc", min_size=1, max_size=6)
+_FIELDS: Final = [f"field{letter}" for letter in "ABCDEFGH"]
+_ENDS: Final = "abcdeÄ-_.'\"[:#"
+_KINDS: Final = [*_NUMBERS, "string"]
 
 
-@st.composite
-def scalar_fields(draw: st.DrawFn) -> Raw:
+def _count(draw: Draw, least: int, most: int) -> int:
+    return least + draw(_INDEXES[most - least])
+
+
+def one_of(draw: Draw, values: Sequence[Any]) -> Any:
+    """Draw one of several values."""
+    return values[draw(_INDEXES[len(values) - 1])]
+
+
+def _distinct(draw: Draw, values: Sequence[Any], least: int, most: int) -> list[Any]:
+    rest = list(values)
+    return [rest.pop(draw(_INDEXES[len(rest) - 1])) for _ in range(_count(draw, least, most))]
+
+
+def _some(draw: Draw, values: Iterable[str]) -> list[str]:
+    return [value for value in values if draw(_FLAGS)]
+
+
+def _word(draw: Draw) -> str:
+    """Draw a text that neither begins nor ends with a space."""
+    first = one_of(draw, _ENDS)
+    return f"{first}{draw(_INNER)}{one_of(draw, _ENDS)}" if draw(_FLAGS) else str(first)
+
+
+def _value(draw: Draw, kind: str) -> Any:
+    return _word(draw) if kind == "string" else draw(_NUMBERS[kind])
+
+
+def _values(draw: Draw, kind: str, least: int) -> list[Any]:
+    return [_value(draw, kind) for _ in range(_count(draw, least, 3))]
+
+
+def _scalar(draw: Draw) -> Raw:
     """Draw a field of a single value, with whatever the profile allows it."""
-    kind = draw(st.sampled_from(sorted(_VALUES)))
+    kind = one_of(draw, _KINDS)
     field: Raw = {"type": kind}
-    values = _VALUES[kind]
-    if draw(st.booleans()):
-        same = (lambda value: str(value).lower()) if kind == "string" else (lambda value: value)
-        field["enum"] = draw(st.lists(values, min_size=1, max_size=3, unique_by=same))
-        values = st.sampled_from(field["enum"])
-    if draw(st.booleans()):
-        field["default"] = draw(values)
-    if draw(st.booleans()):
-        field |= {"title": draw(WORDS), "x-hub-order": draw(st.integers(0, 5))}
+    if draw(_FLAGS):
+        values = _values(draw, kind, 1)
+        field["enum"] = list({str(value).lower(): value for value in values}.values())
+    if draw(_FLAGS):
+        field["default"] = valid_value(draw, field)
+    if draw(_FLAGS):
+        field |= {"title": _word(draw), "x-hub-order": _count(draw, 0, 5)}
     return field
 
 
-@st.composite
-def lists(draw: st.DrawFn) -> Raw:
+def _list(draw: Draw) -> Raw:
     """Draw a list of single values."""
-    kind = draw(st.sampled_from(sorted(_VALUES)))
+    kind = one_of(draw, _KINDS)
     field: Raw = {"type": "array", "items": {"type": kind}}
-    if draw(st.booleans()):
-        field["default"] = draw(st.lists(_VALUES[kind], max_size=3))
+    if draw(_FLAGS):
+        field["default"] = _values(draw, kind, 0)
     return field
 
 
-@st.composite
-def groups(draw: st.DrawFn, discriminator: Raw | None = None) -> Raw:
+def _group(draw: Draw, discriminator: Raw | None = None) -> Raw:
     """Draw a group of fields, or a branch."""
-    fields = draw(st.dictionaries(NAMES, scalar_fields() | lists(), max_size=3))
-    required = draw(st.lists(st.sampled_from(sorted(fields)), unique=True)) if fields else []
+    fields = {name: one_of(draw, (_scalar, _list))(draw) for name in _distinct(draw, _FIELDS, 0, 3)}
+    required = _some(draw, fields)
     if discriminator is not None:
         fields = {"kind": discriminator, **fields}
         required = ["kind", *required]
     return {"type": "object", "properties": fields, "required": required}
 
 
-@st.composite
-def branchings(draw: st.DrawFn) -> Raw:
+def _branching(draw: Draw) -> Raw:
     """Draw a choice between groups."""
-    consts = draw(st.lists(st.sampled_from("xyz"), min_size=1, max_size=3, unique=True))
-    return {"oneOf": [draw(groups({"type": "string", "const": const})) for const in consts]}
+    consts = _distinct(draw, "xyz", 1, 3)
+    return {"oneOf": [_group(draw, {"type": "string", "const": const}) for const in consts]}
 
 
-@st.composite
-def schemas(draw: st.DrawFn) -> Raw:
+def _schema(draw: Draw) -> Raw:
     """Draw a configSchema."""
-    fields = draw(
-        st.dictionaries(NAMES, scalar_fields() | lists() | groups() | branchings(), min_size=1, max_size=5)
-    )
-    required = draw(st.lists(st.sampled_from(sorted(fields)), unique=True))
-    return {"type": "object", "properties": fields, "required": required}
+    kinds = (_scalar, _list, _group, _branching)
+    fields = {name: one_of(draw, kinds)(draw) for name in _distinct(draw, _FIELDS, 1, 5)}
+    return {"type": "object", "properties": fields, "required": _some(draw, fields)}
 
 
-@st.composite
-def valid_values(draw: st.DrawFn, field: Raw) -> Any:
+def valid_value(draw: Draw, field: Raw) -> Any:
     """Draw a value that a field allows."""
     if "oneOf" in field:
-        return draw(valid_values(draw(st.sampled_from(field["oneOf"]))))
+        return config(draw, one_of(draw, field["oneOf"]))
     if "const" in field:
         return field["const"]
     if "enum" in field:
-        return draw(st.sampled_from(field["enum"]))
+        return one_of(draw, field["enum"])
     if field["type"] == "array":
-        return draw(st.lists(_VALUES[field["items"]["type"]], max_size=3))
+        return _values(draw, field["items"]["type"], 0)
     if field["type"] == "object":
-        return draw(configs(field))
-    return draw(_VALUES[field["type"]])
+        return config(draw, field)
+    return _value(draw, field["type"])
 
 
-@st.composite
-def configs(draw: st.DrawFn, group: Raw, *, partly: bool = False) -> Raw:
-    """Draw a configuration of a schema or group; `partly` leaves out what is required, too."""
+def config(draw: Draw, group: Raw, *, given: Collection[str] = (), partly: bool = False) -> Raw:
+    """Draw a configuration of a schema or group; what is required may be left out where it is `given`, or `partly`."""
     found = {}
     for name, field in group["properties"].items():
-        must = name in group.get("required", ()) and not partly
-        if must or draw(st.booleans()):
-            found[name] = draw(valid_values(field))
+        must = name in group.get("required", ()) and name not in given and not partly
+        if must or draw(_FLAGS):
+            found[name] = valid_value(draw, field)
     return found
 
 
-@st.composite
-def definitions(draw: st.DrawFn) -> CheckedDefinition:
+def definition(draw: Draw) -> CheckedDefinition:
     """Draw a definition without mistakes: any schema, a wizard for a part of it, perhaps templates."""
-    schema = draw(schemas())
+    schema = _schema(draw)
     names = sorted(schema["properties"])
-    steps = draw(st.lists(st.lists(st.sampled_from(names), max_size=3), max_size=3))
+    steps = [[one_of(draw, names) for _ in range(_count(draw, 0, 3))] for _ in range(_count(draw, 0, 3))]
     templates = [
-        {"name": f"preset-{number}", "config": draw(configs(schema, partly=True))}
-        for number in range(draw(st.integers(0, 2)))
+        {"name": f"preset-{number}", "config": config(draw, schema, partly=True)}
+        for number in range(_count(draw, 0, 2))
     ]
     spec = {
         "displayName": "Acme",
@@ -153,29 +182,28 @@ def field_of(question: Question, schema: Raw) -> Raw:
     return field["properties"][rest[0]] if rest else field
 
 
-@st.composite
-def typed_answers(draw: st.DrawFn, question: Question, schema: Raw) -> str:
+def typed_answer(draw: Draw, question: Question, schema: Raw) -> str:
     """Draw what a person types in answer to a question; an empty answer where that may be."""
-    if not question.must_be_answered and draw(st.booleans()):
+    if not question.must_be_answered and draw(_FLAGS):
         return ""
     if question.secret:
-        return draw(st.text("abc123", min_size=1, max_size=5))
+        return draw(_CREDENTIALS)
     if question.kind is Kind.CHOICE:
-        return typed(question, draw(st.sampled_from(question.choices)).value)
+        return typed(question, one_of(draw, question.choices).value)
     if question.key.startswith("config."):
         field = field_of(question, schema)
-        return typed(question, draw(st.booleans() if "properties" in field else valid_values(field)))
-    return draw(st.text("abc", min_size=1, max_size=6))
+        return typed(question, draw(_FLAGS) if "properties" in field else valid_value(draw, field))
+    return draw(_NAMES_OF_THINGS)
 
 
-def interviewed(data: st.DataObject, interview: Interview, answers: Answers = Answers()) -> Answers:  # noqa: B008 - never changed
+def interviewed(draw: Draw, interview: Interview, answers: Answers = Answers()) -> Answers:  # noqa: B008 - never changed
     """Answer every question in its turn, as a person would, and check that none comes twice."""
     asked: list[str] = []
     question = interview.first(answers)
     while question is not None:
         assert question.key not in asked
         asked.append(question.key)
-        text = data.draw(typed_answers(question, interview.spec.config_schema))
+        text = typed_answer(draw, question, interview.spec.config_schema)
         answers = answers.with_answer(question.key, read_answer(question, text))
         question = interview.after(question.key, answers)
     return answers

@@ -495,6 +495,96 @@ def test_a_field_that_the_definition_does_not_have_goes_only_when_that_was_answe
     assert edited(form, before, before.with_answer("drop.prot", None))["config"] == {"subdomain": "acme"}
 
 
+MODES: dict[str, Any] = {
+    "title": "How does it run?",
+    "oneOf": [
+        {
+            "type": "object",
+            "required": ["kind"],
+            "properties": {"kind": {"const": kind, "type": "string"}, "host": {"type": "string"}},
+        }
+        for kind in "abc"
+    ],
+}
+WITH_MODES: dict[str, Any] = {
+    **SPEC,
+    "configSchema": {
+        "type": "object",
+        "required": ["mode"],
+        "properties": {
+            "mode": MODES,
+            "proxy": {"type": "object", "properties": {"host": {"type": "string"}}},
+        },
+    },
+    "authMethods": [{"name": "key", "type": "apiKey"}],
+    "templates": [
+        {"name": "b-preset", "config": {"mode": {"kind": "b", "host": "from-b"}, "proxy": {}}},
+        {"name": "c-preset", "config": {"mode": {"kind": "c"}}},
+        {"name": "nothing-preset", "config": {}},
+    ],
+    "wizard": None,
+}
+
+
+@pytest.mark.parametrize("template", ["c-preset", "nothing-preset", None])
+@pytest.mark.parametrize(
+    ("stands", "answered", "written"),
+    [
+        ({}, {"config.mode": "b"}, {"mode": {"kind": "b"}}),
+        (
+            {"mode": {"host": "mine"}},
+            {"config.mode": "b"},
+            {"mode": {"kind": "b", "host": "mine"}},
+        ),
+        (
+            {"mode": {"kind": None, "host": "mine"}},
+            {"config.mode": "b"},
+            {"mode": {"kind": "b", "host": "mine"}},
+        ),
+        (
+            {"mode": {"kind": "b"}},
+            {"config.proxy": True},
+            {"mode": {"kind": "b"}, "proxy": {}},
+        ),
+    ],
+    ids=["a branch", "a branch of what stands there", "a branch beside a null", "a group without members"],
+)
+def test_what_the_former_template_said_is_written_where_it_is_answered_and_the_new_one_does_not_say_it(
+    template: str | None, stands: dict[str, Any], answered: dict[str, Any], written: dict[str, Any]
+) -> None:
+    current = connection(
+        {
+            "definitionRef": {"name": "acme"},
+            "template": "b-preset",
+            "config": stands,
+            "auth": {"method": "key", "secretRef": {"name": "stored"}},
+        },
+        secret=STORED,
+    )
+    form = interview_of(check_definition({"metadata": {"name": "acme"}, "spec": WITH_MODES}), current)
+    before = answers_of(form, current)
+    answers = Answers({**before, **answered, "template": template})
+    assert edited(form, before, answers)["config"] == written
+
+
+def test_a_number_is_written_where_yes_stood_though_python_takes_one_for_the_other() -> None:
+    branches = [
+        {
+            "type": "object",
+            "required": ["kind", "limit"],
+            "properties": {"kind": {"type": "string", "const": kind}, "limit": {"type": of}},
+        }
+        for kind, of in (("a", "boolean"), ("b", "integer"))
+    ]
+    schema = {"type": "object", "properties": {"mode": {"oneOf": branches}}}
+    spec = {**WITH_MODES, "configSchema": schema, "templates": []}
+    current = connection({"config": {"mode": {"kind": "a", "limit": True}}, "auth": {"method": "key"}})
+    form = interview_of(check_definition({"metadata": {"name": "acme"}, "spec": spec}), current)
+    before = answers_of(form, current)
+    answers = Answers({**before, "config.mode": "b", "config.mode(b).limit": 1})
+    assert repr(edited(form, before, answers)["config"]["mode"]["limit"]) == "1"
+
+
 def test_a_summary_shows_no_secret_and_of_a_long_text_only_where_it_begins() -> None:
     assert shown(question("secret.key.apiToken"), "hidden") == "(entered, not shown)"
     pem = "-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----\n"

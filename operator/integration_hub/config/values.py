@@ -67,3 +67,12 @@ def did_you_mean(name: object, known: Collection[Any]) -> str:
     by_text = {as_text(value).lower(): as_text(value) for value in known}
     close = difflib.get_close_matches(str(name)[:100].lower(), by_text, n=1, cutoff=_CLOSE)
     return f" (did you mean '{by_text[close[0]]}'?)" if close else ""
+
+
+def same(one: Any, other: Any) -> bool:
+    """Compare as JSON does, all the way down: to Python, true is 1."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(same(one[name], other[name]) for name in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from integration_hub.config.profile import secret_fields
 from integration_hub.config.validation import ConfigValidator, discriminator, schema_violations
-from integration_hub.config.values import as_text
+from integration_hub.config.values import as_text, same
 from integration_hub.forms.question import Answers, Check, Choice, Kind, Page, Question
 from integration_hub.model.definition import DefinitionSpec
 
@@ -234,7 +234,7 @@ class ConfigForm:
         """Return the part of a field's value that must be written."""
         below = self._base.get(name, _NOTHING)
         if not isinstance(value, dict):
-            return _NOTHING if _same(below, value) else value
+            return _NOTHING if same(below, value) else value
         field = self._fields[name]
         key = _discriminator(field) if "oneOf" in field else None
         if key is not None and (below is _NOTHING or below.get(key) != value[key]):
@@ -244,16 +244,20 @@ class ConfigForm:
                 **{
                     member: v
                     for member, v in value.items()
-                    if member != key and not _same(defaults.get(member), v)
+                    if member != key and not same(defaults.get(member), v)
                 },
             }
         held = _defaults(field) if below is _NOTHING else below
-        kept = {member: v for member, v in value.items() if not (member in held and _same(held[member], v))}
+        kept = {member: v for member, v in value.items() if not (member in held and same(held[member], v))}
         return kept if kept or below is _NOTHING else _NOTHING
 
     def effective(self, answers: Answers) -> dict[str, Any]:
         """Return the configuration that will be in force."""
-        return self._validator.effective(self.written(answers), self._preset)
+        return self.in_force(self.written(answers))
+
+    def in_force(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a configuration comes to, with the template and the defaults."""
+        return self._validator.effective(config, self._preset)
 
     # Answers from a configuration
 
@@ -424,11 +428,6 @@ def _defaults(group: Schema) -> dict[str, Any]:
     return {
         name: field["default"] for name, field in group.get("properties", {}).items() if "default" in field
     }
-
-
-def _same(one: Any, other: Any) -> bool:
-    """Compare as JSON does: to Python, true is 1."""
-    return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
 
 
 def _title(name: str, field: Schema) -> str:

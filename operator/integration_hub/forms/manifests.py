@@ -6,6 +6,7 @@ import base64
 from collections.abc import Mapping
 from typing import Any, Final
 
+from integration_hub.config.values import same
 from integration_hub.forms.interview import Interview
 from integration_hub.forms.keys import (
     DISPLAY_NAME,
@@ -180,19 +181,25 @@ def _put(spec: Raw, place: tuple[str, ...], value: Any) -> None:
 
 
 def _config(interview: Interview, before: Answers, answers: Answers) -> Raw:
-    """Return the configuration with the fields that have changed."""
+    """Return the configuration with the fields that have changed.
+
+    One has, too, where the answers are as before and what stands there does not say them any more, since another
+    template says less, or something else.
+    """
     if interview.current is None:
         raise ValueError("only what there is already can be edited")
     stands: Mapping[str, Any] = interview.current.spec.get("config") or {}
-    old, new = interview.form(before).own(before), interview.form(answers).own(answers)
-    written = interview.form(answers).written(answers)
+    form = interview.form(answers)
+    old, new = interview.form(before).own(before), form.own(answers)
+    written = form.written(answers)
     found = {
         name: value
         for name, value in stands.items()
-        if name in interview.form(answers).names or answers.get(DROP + name, False) is False
+        if name in form.names or answers.get(DROP + name, False) is False
     }
+    kept, wanted = form.in_force(found), form.in_force(written)
     for name in {**old, **new}:
-        if old.get(name) == new.get(name):
+        if same(old.get(name), new.get(name)) and same(kept.get(name), wanted.get(name)):
             continue
         if name in written:
             found[name] = _merged(stands.get(name), old.get(name), new[name], written[name])
@@ -207,7 +214,11 @@ def _merged(stands: Any, old: Any, new: Any, written: Any) -> Any:
     if not is_same_group or not isinstance(written, Mapping):
         return written
     kept = {
-        name: value for name, value in stands.items() if old.get(name) == new.get(name) or name not in old
+        name: value for name, value in stands.items() if name not in old or same(old[name], new.get(name))
     }
-    changed = {name: value for name, value in written.items() if old.get(name) != new.get(name)}
+    changed = {
+        name: value
+        for name, value in written.items()
+        if stands.get(name) is None or not same(old.get(name), new.get(name))
+    }
     return {**kept, **changed}
