@@ -127,6 +127,21 @@ def test_a_definition_with_errors_is_not_played(changed: Path) -> None:
     assert "spec.icon" in ran.stderr
 
 
+@pytest.mark.parametrize("metadata", ["x", "7", "[stripe]", "true"])
+def test_metadata_of_another_type_is_told_by_every_command(metadata: str) -> None:
+    spoilt = f"{text()[: text().index('metadata:')]}metadata: {metadata}\n{text()[text().index('spec:') :]}"
+    said = "standard input (without a name): error: metadata: must be a group of fields, with the definition's name"
+    linted = run("lint", "-", stdin=spoilt)
+    assert (linted.exit_code, linted.stderr) == (1, "")
+    assert linted.stdout.startswith(said)
+    tested = run("test", "-", stdin=spoilt)
+    assert (tested.exit_code, tested.stdout) == (1, "")
+    assert tested.stderr.startswith(said)
+    compared = run("diff", "stripe", "-", stdin=spoilt)
+    assert (compared.exit_code, compared.stdout) == (2, "")
+    assert "metadata: must be a group of fields, with the definition's name in it" in compared.stderr
+
+
 def test_a_definition_that_names_addresses_alone_is_not_played() -> None:
     raw = yaml.safe_load(text("openai"))
     raw["spec"] |= {"baseURL": "https://1.1.1.1", "allowedHosts": ["1.1.1.1", "169.254.169.254:8443"]}

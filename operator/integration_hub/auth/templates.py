@@ -133,7 +133,7 @@ def _rendered(places: Mapping[str, Place], value: Any, config: Config, pattern: 
 def _below(places: Mapping[str, Place], pattern: str, name: str) -> str:
     """Return the pattern of a member: by its name, or '*' where the method gives all members the same place."""
     stem = f"{pattern}." if pattern else ""
-    return f"{stem}*" if f"{stem}*" in places else stem + name
+    return f"{stem}*" if f"{stem}*" in places else f"{stem}{name}"  # a key may be a number, in YAML
 
 
 def _texts(

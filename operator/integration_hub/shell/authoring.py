@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from integration_hub.catalog.lint.rules import lint
@@ -11,6 +11,7 @@ from integration_hub.catalog.vendor import Vendor
 from integration_hub.catalog.vendor_rules import gaps
 from integration_hub.config.violation import Violation
 from integration_hub.model.base import API_VERSION
+from integration_hub.model.definition import DefinitionSpec
 from integration_hub.reconcile.definition import check_definition
 from integration_hub.shell.refusals import refusals
 
@@ -22,6 +23,12 @@ def findings(raw: Mapping[str, Any]) -> list[Finding]:
 
     Each is asked only where the one before is content, since it relies on what that has checked.
     """
+    spec = usable(raw)
+    return lint(raw, spec) if isinstance(spec, DefinitionSpec) else spec
+
+
+def usable(raw: Mapping[str, Any]) -> DefinitionSpec | list[Finding]:
+    """Return what a definition says, or why nobody could use it, as `findings` does."""
     shape = list(_shape(raw))
     if shape:
         return shape
@@ -31,7 +38,7 @@ def findings(raw: Mapping[str, Any]) -> list[Finding]:
     checked = check_definition(raw)
     if checked.violations or checked.spec is None:
         return _errors(checked.violations)
-    return lint(raw, checked.spec)
+    return checked.spec
 
 
 def vendor_findings(raw: Mapping[str, Any], vendor: Vendor) -> list[Violation]:
@@ -44,13 +51,17 @@ def vendor_findings(raw: Mapping[str, Any], vendor: Vendor) -> list[Violation]:
     return found
 
 
-def _shape(raw: Mapping[str, Any]) -> list[Finding]:
-    wanted = (("apiVersion", API_VERSION), ("kind", KIND))
-    found = [Finding("error", part, f"must be {value}") for part, value in wanted if raw.get(part) != value]
-    name = (raw.get("metadata") or {}).get("name")
+def _shape(raw: Mapping[str, Any]) -> Iterator[Finding]:
+    for part, value in (("apiVersion", API_VERSION), ("kind", KIND)):
+        if raw.get(part) != value:
+            yield Finding("error", part, f"must be {value}")
+    metadata = raw.get("metadata") or {}
+    if not isinstance(metadata, Mapping):
+        yield Finding("error", "metadata", "must be a group of fields, with the definition's name in it")
+        return
+    name = metadata.get("name")
     if not isinstance(name, str) or not name:
-        found.append(Finding("error", "metadata.name", "is required"))
-    return found
+        yield Finding("error", "metadata.name", "is required")
 
 
 def _errors(violations: tuple[Violation, ...] | list[Violation]) -> list[Finding]:

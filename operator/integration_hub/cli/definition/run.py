@@ -25,8 +25,7 @@ from integration_hub.cli.output import Form, as_items, write
 from integration_hub.cli.terminal import Screen
 from integration_hub.config.values import choices, did_you_mean
 from integration_hub.model.definition import DefinitionSpec
-from integration_hub.reconcile.definition import check_definition
-from integration_hub.shell.authoring import findings, vendor_findings
+from integration_hub.shell.authoring import findings, usable, vendor_findings
 from integration_hub.shell.rehearsal import Played, only_addresses, rehearse
 
 
@@ -126,7 +125,7 @@ def diff(old: str, new: str, *, form: Form) -> Exit:
 
 def _spec(named: Named) -> DefinitionSpec:
     """Return what a definition says; CannotReadError where the operator could not use it."""
-    checked = check_definition(named.raw)
-    if checked.spec is not None and not checked.violations:
-        return checked.spec
-    raise CannotReadError("\n".join(f"{named.source}: {finding}" for finding in findings(named.raw)))
+    found = usable(named.raw)
+    if isinstance(found, DefinitionSpec):
+        return found
+    raise CannotReadError("\n".join(f"{named.source}: {finding}" for finding in found))
