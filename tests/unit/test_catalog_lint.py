@@ -372,6 +372,9 @@ def test_a_self_hosted_system_may_be_anywhere() -> None:
     assert [finding for finding in found_after(edit) if finding.level == "error"] == []
 
 
+EXTRA: Raw = {"type": "boolean", "title": "Extra", "description": "Something more."}
+
+
 @pytest.mark.parametrize(
     ("edit", "said"),
     [
@@ -379,6 +382,14 @@ def test_a_self_hosted_system_may_be_anywhere() -> None:
         (annotate("no-identity", "it does not tell"), "is not needed: there is an identity"),
         (unprop("username", "examples"), "people type what they see"),
         (unprop("hostname", "x-hub-pattern-message"), "say in words what the pattern wants"),
+        (
+            spec(lambda s: s["configSchema"]["properties"].update(extra=EXTRA)),
+            "do not ask for 'extra', so it is asked for last, without a heading of its own: add it to a step's fields",
+        ),
+        (
+            spec(lambda s: s["configSchema"]["properties"].update(extra=EXTRA | {"x-hub-group": "Network"})),
+            "do not ask for 'extra', so it is asked for last, below 'Network': add it to a step's fields",
+        ),
         (spec(lambda s: s["tests"][1].pop("failures")), "what only the vendor's documentation explains"),
     ],
 )

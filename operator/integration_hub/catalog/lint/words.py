@@ -95,7 +95,7 @@ def wizard_asks_once(subject: Subject) -> Iterator[Finding]:
     steps = subject.spec.wizard.steps if subject.spec.wizard else []
     asked = [name for step in steps for name in step.fields]
     hidden = secret_fields(subject.spec.config_schema)
-    for name in subject.fields:
+    for name, field in subject.fields.items():
         count = asked.count(name)
         if count > 1:
             yield error("spec.wizard.steps", f"ask for '{name}' {count} times; once is enough")
@@ -106,7 +106,9 @@ def wizard_asks_once(subject: Subject) -> Iterator[Finding]:
             )
         elif not count and name not in hidden:
             level = error if name in subject.required else warning
-            words = "which is required" if name in subject.required else "so nobody is asked"
+            group = field.get("x-hub-group")
+            heading = f"below '{group}'" if group else "without a heading of its own"
+            words = "which is required" if name in subject.required else f"so it is asked for last, {heading}"
             yield level("spec.wizard.steps", f"do not ask for '{name}', {words}: add it to a step's fields")
 
 
