@@ -325,7 +325,7 @@ def test_what_is_asked_for_wrongly_is_explained(person: Person, applied: Callabl
         (("billng",), 2, "did you mean 'billing'?"),
         (("billing",), 2, "it authenticates with 'apiKey', whose credentials are in a Secret"),
         (("billing", "--again"), 2, "it authenticates with 'apiKey', whose credentials are in a Secret"),
-        (("billing", "-n", "nowhere"), 2, "in namespace 'nowhere'; it has none at all"),
+        (("billing", "-n", "nowhere"), 2, "in namespace 'nowhere'. There are none at all."),
     ):
         runs[words].ends(code)
         assert said in runs[words].err

@@ -17,8 +17,7 @@ from integration_hub.adapters.kube_blocking import BlockingKube
 from integration_hub.cli.connecting import connection_of
 from integration_hub.cli.errors import Exit, HubError, NotFoundError, UnreachableError
 from integration_hub.cli.words import typed
-from integration_hub.config.values import choices, did_you_mean
-from integration_hub.shell.explaining import READ, Deed, explanation, reading
+from integration_hub.shell.explaining import READ, Deed, absence, explanation, named, reading
 
 Raw = dict[str, Any]
 
@@ -123,15 +122,8 @@ class Cluster:
             if error.status != FORBIDDEN:
                 return self.explained(error, f"the list of {resource.plural}", self.reading(resource, "list"))
             names = None
-        close = did_you_mean(name, names or ())
-        if names is None:
-            has = "You may not see which others there are."
-        elif names:
-            has = f"There {'are' if len(names) > 1 else 'is'} {choices(names)}."
-        else:
-            has = "There are none at all."
         return NotFoundError(
-            f"There is no {self.named(resource, name)}{close}. {has}",
+            absence(resource, name, namespace, names),
             todo=f"Name another namespace with -n; '{typed('get', '-A')}' lists all instances."
             if namespace
             else "",
@@ -151,5 +143,4 @@ class Cluster:
 
     def named(self, resource: Resource, name: str) -> str:
         """Return an object as a sentence names it."""
-        namespace = self.within(resource)
-        return f"{resource.kind} '{name}'" + (f" in namespace '{namespace}'" if namespace else "")
+        return named(resource, name, self.within(resource))

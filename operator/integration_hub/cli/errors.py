@@ -117,7 +117,7 @@ def foreseen_in(error: Exception) -> HubError | None:
         case HubError():
             return error
         case NoSuchObjectError():
-            return NotFoundError(str(error))
+            return NotFoundError(error.found.what, todo=error.found.todo)
         case UnusableListError():
             return HubError(
                 str(error), todo="Mend the list by hand, or name another folder.", code=Exit.USAGE

@@ -13,6 +13,7 @@ import yaml
 from integration_hub.devcluster.files import make_private_folder, write_private
 from integration_hub.examples.declaration import FILE
 from integration_hub.examples.errors import ExampleError
+from integration_hub.shell.manifests import as_manifest
 
 _VARIABLE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
 
@@ -75,8 +76,7 @@ def write_manifests(manifests: tuple[Manifest, ...], folder: Path) -> None:
         old.unlink()
     for manifest in manifests:
         header = f"# Made by 'hub example' from {manifest.path}, with the ${{...}} filled in.\n"
-        # Not as Unicode: PyYAML would write the odd line breaks among it, like U+0085, in a way that loses them.
-        text = yaml.dump_all(manifest.documents, Dumper=_Dumper, sort_keys=False, width=110)
+        text = "---\n".join(map(as_manifest, manifest.documents))
         write_private(folder / manifest.path.name, (header + text).encode())
 
 
@@ -114,14 +114,3 @@ def _documents(path: Path) -> tuple[dict[str, Any], ...]:
 
 def _name(document: dict[str, Any]) -> str:
     return f"{document['kind']} {document['metadata']['name']}"
-
-
-class _Dumper(yaml.SafeDumper):
-    """Writes texts of several lines as people do: a certificate stays readable."""
-
-
-def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
-
-
-_Dumper.add_representer(str, _represent_text)

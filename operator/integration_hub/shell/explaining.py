@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final, NamedTuple
 
 from integration_hub.adapters.kube_api import DEFINITIONS, FORBIDDEN, UNAUTHORIZED, ApiError, Resource
+from integration_hub.config.values import choices, did_you_mean
 from integration_hub.model.names import API_VERSION
-
-
-class NoSuchObjectError(Exception):
-    """What was asked for does not exist. The message says what was probably meant."""
 
 
 class Explanation(NamedTuple):
@@ -21,6 +19,15 @@ class Explanation(NamedTuple):
     def __str__(self) -> str:
         """Return both as one text."""
         return f"{self.what} {self.todo}".strip()
+
+
+class NoSuchObjectError(Exception):
+    """What was asked for does not exist. Says what was probably meant and what to do, apart and as one text."""
+
+    def __init__(self, found: Explanation) -> None:
+        """`found` is what there is not."""
+        super().__init__(str(found))
+        self.found = found
 
 
 class CannotAskError(Exception):
@@ -39,6 +46,22 @@ class Deed(NamedTuple):
     """As in "You may not change it"."""
     rights: str
     """As in "Ask for the right to 'patch' it"; empty where only the API server's own words name it."""
+
+
+def absence(resource: Resource, name: str, namespace: str, names: Collection[str] | None) -> str:
+    """Return that there is no object of a name, with those that there are; None where they may not be listed."""
+    if names is None:
+        has = "You may not see which others there are."
+    elif names:
+        has = f"There {'are' if len(names) > 1 else 'is'} {choices(names)}."
+    else:
+        has = "There are none at all."
+    return f"There is no {named(resource, name, namespace)}{did_you_mean(name, names or ())}. {has}"
+
+
+def named(resource: Resource, name: str, namespace: str) -> str:
+    """Return an object as a sentence names it."""
+    return f"{resource.kind} '{name}'" + (f" in namespace '{namespace}'" if namespace else "")
 
 
 READ: Final = Deed("read", "")

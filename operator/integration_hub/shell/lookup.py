@@ -11,13 +11,21 @@ from pydantic import ValidationError
 
 from integration_hub.adapters.kube import DEFINITIONS, INSTANCES, ApiError, KubeClient, Resource
 from integration_hub.adapters.kube_api import FORBIDDEN
-from integration_hub.config.values import choices, did_you_mean
 from integration_hub.model.instance import IntegrationInstance
 from integration_hub.reconcile.definition import CheckedDefinition, check_definition, listed, parse_violation
 from integration_hub.reconcile.inputs import Inputs
 from integration_hub.reconcile.times import timestamp
 from integration_hub.shell.draft import DRAFT_UID
-from integration_hub.shell.explaining import CannotAskError, Deed, NoSuchObjectError, explanation, reading
+from integration_hub.shell.explaining import (
+    CannotAskError,
+    Deed,
+    Explanation,
+    NoSuchObjectError,
+    absence,
+    explanation,
+    named,
+    reading,
+)
 from integration_hub.shell.store import Store, instance_key
 
 Raw = dict[str, Any]
@@ -45,17 +53,10 @@ class Cluster:
             return await self.kube.read(INSTANCES, namespace, name)
         except ApiError as error:
             if not error.gone:
-                what = f"IntegrationInstance '{name}' in namespace '{namespace}'"
+                what = named(INSTANCES, name, namespace)
                 raise self.explained(error, what, reading(INSTANCES, "get", namespace=namespace)) from error
-        names = await self._names(namespace)
-        if names is None:
-            has = "whether there are others you may not see"
-        else:
-            has = f"it has {choices(names)}" if names else "it has none at all"
-        raise NoSuchObjectError(
-            f"There is no IntegrationInstance '{name}' in namespace '{namespace}'{did_you_mean(name, names or ())};"
-            f" {has}. Name another namespace with -n."
-        )
+        what = absence(INSTANCES, name, namespace, await self._names(namespace))
+        raise NoSuchObjectError(Explanation(what, "Name another namespace with -n."))
 
     async def _names(self, namespace: str) -> list[str] | None:
         """Return the names of a namespace's instances, None where they may not be listed."""
@@ -75,8 +76,7 @@ class Cluster:
         except ApiError as error:
             if error.gone:
                 return None
-            what = f"IntegrationDefinition '{name}'"
-            raise self.explained(error, what, reading(DEFINITIONS, "get")) from error
+            raise self.explained(error, named(DEFINITIONS, name, ""), reading(DEFINITIONS, "get")) from error
 
     async def similar_definitions(self, name: str) -> tuple[str, ...]:
         """Return the names of definitions that are spelt like this one; none where they may not be listed."""
@@ -130,9 +130,8 @@ async def inputs_of(
         instance = IntegrationInstance.model_validate(raw)
     except ValidationError as error:
         problems = listed(parse_violation(p) for p in error.errors(include_url=False, include_input=False))
-        raise NoSuchObjectError(
-            f"IntegrationInstance '{raw['metadata']['name']}' cannot be read by this version: {problems}."
-        ) from None
+        what = f"IntegrationInstance '{raw['metadata']['name']}' cannot be read by this version: {problems}."
+        raise NoSuchObjectError(Explanation(what)) from None
     wanted = instance.spec.definition_ref.name
     missing = cluster is not None and definition is None
     return Inputs(

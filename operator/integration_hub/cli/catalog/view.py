@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from integration_hub.adapters import shipped
-from integration_hub.catalog.index import Entry, has_words, read_index
+from integration_hub.catalog.index import Entry, has_words
 from integration_hub.catalog.index import search as search_index
+from integration_hub.cli.catalog.named import definition, entries
 from integration_hub.cli.errors import Exit, HubError, NotFoundError
 from integration_hub.cli.output import Form, Raw, as_items, write
 from integration_hub.cli.table import Table
@@ -17,11 +18,6 @@ from integration_hub.config.values import choices, did_you_mean
 from integration_hub.model.names import API_VERSION
 
 KIND = "IntegrationDefinition"
-
-
-def entries() -> list[Entry]:
-    """Return the catalog in short."""
-    return read_index(shipped.index_text())
 
 
 def list_all(category: str | None, form: Form, *, headers: bool) -> None:
@@ -88,26 +84,6 @@ def _data(entry: Entry) -> Raw:
     }
 
 
-def definition(name: str) -> Raw:
-    """Return a definition of the catalog; NotFoundError with names that are much like it where there is none."""
-    text = shipped.definition_text(name)
-    if text is None:
-        known = shipped.definition_ids()
-        meant = did_you_mean(name, known) or _best_hit(name)
-        raise NotFoundError(
-            f"The catalog has no definition '{name}'{meant}.", todo="'hub catalog search' finds by any word."
-        )
-    # Here, since a list reads no manifest.
-    from integration_hub.catalog.loader import read_object  # noqa: PLC0415
-
-    return read_object(text)
-
-
-def _best_hit(words: str) -> str:
-    hits = search_index(entries(), words)
-    return f" (did you mean '{hits[0].entry.name}'?)" if hits else ""
-
-
 def chosen(names: Sequence[str]) -> list[Raw]:
     """Return the definitions that are named, each once; all where none is."""
     return [definition(name) for name in dict.fromkeys(names or shipped.definition_ids())]
@@ -124,12 +100,16 @@ def show(name: str, form: Form) -> None:
 
 
 def _lines(raw: Raw, screen: Screen) -> Iterator[str]:
+    # Here, since a list reads no definition.
+    from integration_hub.catalog.lint.subject import SELF_HOSTED  # noqa: PLC0415
+    from integration_hub.catalog.lint.unverified import unverified  # noqa: PLC0415
+
     spec, name = raw["spec"], raw["metadata"]["name"]
     annotations = raw["metadata"].get("annotations") or {}
     yield screen.strong(f"{spec['displayName']} ({name} {spec.get('version', '')})")
     yield from _text(spec.get("description", ""), screen)
     yield f"Documentation: {spec.get('documentationURL', '')}"
-    if annotations.get("integrationhub.dev/self-hosted") == "true":
+    if annotations.get(SELF_HOSTED) == "true":
         yield from _text(
             "You run this system yourselves: your configuration says where credentials go.", screen
         )
@@ -145,7 +125,7 @@ def _lines(raw: Raw, screen: Screen) -> Iterator[str]:
         mark = " (always)" if test["name"] == default else ""
         yield f"  {test['name']}{mark}: {test.get('displayName', '')}"
     yield ""
-    yield from _unverified(annotations.get("integrationhub.dev/unverified", ""), screen)
+    yield from _unverified(unverified(raw), screen)
     yield f"Install it: hub catalog install {name}"
 
 
@@ -194,13 +174,11 @@ def _presets(spec: Raw, screen: Screen) -> Iterator[str]:
     yield ""
 
 
-def _unverified(text: str, screen: Screen) -> Iterator[str]:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    if not lines:
+def _unverified(places: Sequence[tuple[str, str]], screen: Screen) -> Iterator[str]:
+    if not places:
         return
     yield screen.strong("Not checked against a page of the vendor")
-    for line in lines:
-        path, _, words = line.partition(": ")
+    for path, words in places:
         yield from _text(f"{words} ({path})", screen, "  ")
     yield ""
 

@@ -15,13 +15,13 @@ from integration_hub.catalog.index import read_index
 from integration_hub.catalog.loader import read_object
 from integration_hub.catalog.offers import Offer, offers
 from integration_hub.cli.catalog.install import as_if_there, carried_out, look
+from integration_hub.cli.catalog.named import meant
 from integration_hub.cli.connect.place import NotInstalledError, Place
 from integration_hub.cli.connect.wish import Wish
 from integration_hub.cli.errors import HubError, NotFoundError, UnreachableError
 from integration_hub.cli.rights import is_allowed
 from integration_hub.cli.terminal import Screen
 from integration_hub.cli.words import typed
-from integration_hub.config.values import did_you_mean
 from integration_hub.model.names import GROUP
 from integration_hub.reconcile.definition import CheckedDefinition, check_definition
 
@@ -82,10 +82,9 @@ class Definitions:
             missing = self._missing(name, shipped.definition_text(name) or "")
             return check_definition(as_if_there(missing.raw)), missing
         except NotFoundError as error:
-            close = did_you_mean(name, shipped.definition_ids())
             raise NotFoundError(
                 error.what,
-                todo=f"The catalog has none of that name, either{close}. 'hub connect' without a name finds"
+                todo=f"The catalog has none of that name, either{meant(name)}. 'hub connect' without a name finds"
                 " systems by words.",
             ) from error
 

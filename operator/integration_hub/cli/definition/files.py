@@ -11,9 +11,9 @@ from integration_hub.adapters import shipped
 from integration_hub.catalog.loader import read_object
 from integration_hub.catalog.vendor import Vendor
 from integration_hub.catalog.vendor_rules import read_vendor
+from integration_hub.cli.catalog.named import definition
 from integration_hub.cli.errors import Exit, HubError
 from integration_hub.cli.streams import UnreadableError, text_of
-from integration_hub.config.values import did_you_mean
 from integration_hub.shell.draft import DraftError, documents
 
 Raw = dict[str, Any]
@@ -39,18 +39,11 @@ def from_catalog(name: str) -> Named:
     """Return a definition of the catalog.
 
     Raises:
-        CannotReadError: there is none of that name.
+        NotFoundError: there is none of that name.
 
     """
-    text = shipped.definition_text(name)
-    if text is None:
-        known = shipped.definition_ids()
-        raise CannotReadError(
-            f"The catalog has no definition '{name}'{did_you_mean(name, known)}.",
-            todo=f"Name a file, like {name}.yaml, where it is one of your own; 'hub catalog list' lists those of the"
-            " catalog.",
-        )
-    return Named(name, read_object(text))
+    todo = f"Name a file, like {name}.yaml, where it is one of your own; 'hub catalog list' lists those of the catalog."
+    return Named(name, definition(name, todo=todo))
 
 
 def from_file(file: Path) -> Iterator[Named]:
@@ -75,7 +68,7 @@ def by_name_or_file(text: str) -> Named:
     """Return the one definition of a file, else the catalog's of that name.
 
     Raises:
-        CannotReadError: there is none, or the file has several.
+        HubError: there is none, or the file has several.
 
     """
     return one_of(Path(text)) if _is_file(text) else from_catalog(text)
