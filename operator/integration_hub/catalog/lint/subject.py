@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-from integration_hub.model.base import GROUP
-from integration_hub.model.definition import DefinitionSpec
+from integration_hub.model.names import GROUP
+
+if TYPE_CHECKING:
+    # Only named here: commands that show a definition of the catalog load no model of it.
+    from integration_hub.model.definition import DefinitionSpec
 
 Raw = Mapping[str, Any]
 

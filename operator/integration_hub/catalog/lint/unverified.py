@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from integration_hub.catalog.lint.subject import Finding, Raw, Subject, error
-from integration_hub.model.base import GROUP
+from integration_hub.model.names import GROUP
 
 UNVERIFIED: Final = f"{GROUP}/unverified"
 """Annotation: what in the definition nobody has checked against the vendor's documentation, a line each, like
