@@ -10,7 +10,7 @@ import pytest
 
 from integration_hub.adapters.kube_api import DEFINITIONS, EVENTS, INSTANCES, SECRETS, ApiError
 from integration_hub.adapters.kubeconfig import KubeconfigError
-from integration_hub.shell.explaining import READ, Deed, explanation, reading
+from integration_hub.shell.explaining import READ, Deed, explanation, is_policy, reading
 
 SERVER = "https://api.example:6443"
 
@@ -64,3 +64,34 @@ def test_why_there_is_no_answer_is_said_once_and_in_plain_words(error: Exception
 def test_crds_are_installed_as_the_documentation_says() -> None:
     found = explanation(ApiError(404, "NotFound", "no"), "it", SERVER, READ)
     assert "kubectl apply --server-side -f crds/" in found.todo
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "expected"),
+    [
+        (403, 'iinst "x" is forbidden: User "ann" cannot create resource "iinst" in API group "hub"', False),
+        (403, 'forbidden: User "ann" cannot get path "/version"', False),
+        (403, "no", False),
+        (403, 'admission webhook "rules.example.com" denied the request: not in this house', True),
+        (
+            403,
+            'secrets "x" is forbidden: exceeded quota: few, requested: secrets=1, used: 5, limited: 5',
+            True,
+        ),
+        (
+            403,
+            "iinst \"x\" is forbidden: ValidatingAdmissionPolicy 'rules' with binding 'all' denied request: no",
+            True,
+        ),
+        (
+            403,
+            'secrets "x" is forbidden: unable to create new content in namespace y because it is being terminated',
+            True,
+        ),
+        (422, 'admission webhook "rules.example.com" denied the request: not in this house', False),
+    ],
+)
+def test_a_rule_of_the_cluster_is_told_from_a_right_that_is_missing(
+    status: int, message: str, expected: bool
+) -> None:
+    assert is_policy(ApiError(status, "Forbidden", message)) is expected

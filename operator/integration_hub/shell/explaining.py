@@ -84,10 +84,13 @@ def is_policy(error: ApiError) -> bool:
     """Tell whether the cluster's rules for objects forbid it, and not a lack of rights.
 
     Admission webhooks, policies and quotas answer with 403 as well. Of a right that is missing, every authorizer says
-    the same: 'User "x" cannot create resource "y" in API group ...'.
+    'X is forbidden: User "Y" cannot create resource ...'.
     """
     said = str(error)
-    return error.status == FORBIDDEN and not ("User " in said and " cannot " in said)
+    is_rule = "denied the request" in said or (
+        "is forbidden: " in said and 'is forbidden: User "' not in said
+    )
+    return error.status == FORBIDDEN and is_rule
 
 
 POLICY: Final = "That is a rule of this cluster, whatever rights you have: whoever keeps it can say more."
