@@ -84,7 +84,7 @@ def test_once_ends_well_when_every_instance_is_as_promised(hub: Hub, name: str) 
 
 
 class TestWhileItRuns:
-    """In this order, on one run of each example: what can be seen, then what can be changed."""
+    """In this order, on one run of each example: what can be seen, what can be changed, and how it ends."""
 
     def test_readme_shows_what_happens(self, running: RunningExample) -> None:
         name = running.process.args[-1]  # type: ignore[index]
@@ -93,24 +93,37 @@ class TestWhileItRuns:
     def test_the_commands_it_suggests_work(self, running: RunningExample) -> None:
         check_suggestions(running)
 
+    def test_ctrl_c_ends_all_that_it_started(self, running: RunningExample) -> None:
+        assert is_locked(running.hub.children)
+        assert running.end(signal.SIGINT) == 0
+        assert not is_locked(running.hub.children)
+        assert running.output.endswith("\nStopping.\n")
 
-def test_the_tour_of_the_projects_readme_shows_what_happens(quickstart: RunningExample) -> None:
-    check_readme(ROOT / "README.md", quickstart)
+
+class TestTheQuickstart:
+    """In this order, on one run of it."""
+
+    @pytest.fixture(scope="class")
+    def started(self, hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningExample]:
+        example = RunningExample(hub, "01-quickstart", tmp_path_factory.mktemp("run") / "output")
+        yield example
+        example.close()
+
+    def test_the_tour_of_the_projects_readme_shows_what_happens(self, started: RunningExample) -> None:
+        check_readme(ROOT / "README.md", started)
+
+    def test_two_cannot_run_at_once(self, started: RunningExample) -> None:
+        done = started.hub.example("01-quickstart", "--once")
+        assert done.returncode == 1
+        assert "An example runs already" in done.stderr
+        assert started.process.poll() is None
+
+    def test_sigterm_is_as_good_as_ctrl_c(self, started: RunningExample) -> None:
+        assert started.end(signal.SIGTERM) == 0
+        assert not is_locked(started.hub.children)
 
 
 # How it ends, whatever happens
-
-
-def test_ctrl_c_ends_all_that_it_started(quickstart: RunningExample) -> None:
-    assert is_locked(quickstart.hub.children)
-    assert quickstart.end(signal.SIGINT) == 0
-    assert not is_locked(quickstart.hub.children)
-    assert quickstart.output.endswith("\nStopping.\n")
-
-
-def test_sigterm_is_as_good_as_ctrl_c(quickstart: RunningExample) -> None:
-    assert quickstart.end(signal.SIGTERM) == 0
-    assert not is_locked(quickstart.hub.children)
 
 
 def test_it_says_so_when_the_operator_ends(quickstart: RunningExample) -> None:
@@ -118,13 +131,6 @@ def test_it_says_so_when_the_operator_ends(quickstart: RunningExample) -> None:
     assert quickstart.process.wait(timeout=60) == 1
     assert "The operator ended with exit code -9" in quickstart.output
     assert "operator.log" in quickstart.output
-
-
-def test_two_cannot_run_at_once(quickstart: RunningExample) -> None:
-    done = quickstart.hub.example("01-quickstart", "--once")
-    assert done.returncode == 1
-    assert "An example runs already" in done.stderr
-    assert quickstart.process.poll() is None
 
 
 def test_the_next_run_ends_what_a_killed_one_left(quickstart: RunningExample) -> None:

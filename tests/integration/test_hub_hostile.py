@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import yaml
 
-from conftest import ROOT, Kubectl
+from conftest import ROOT, run_kubectl
+from integration_hub.devcluster import ControlPlane
 from support.hub_command import Hub
 from support.instances import Api, Object, definition, instance, ready_status, secret
 from support.target_server import TargetServer
@@ -83,10 +85,25 @@ def status_schema() -> Object:
     return found
 
 
-@pytest.fixture
-def names(api: Api, kubectl: Kubectl, namespace: str, target: TargetServer, tmp_path: Path) -> dict[str, str]:
+@pytest.fixture(scope="module")
+def namespace(cluster: ControlPlane) -> Iterator[str]:
+    """One namespace for all, since nobody changes what is evil in it."""
+    name = f"test-{uuid4().hex[:10]}"
+    run_kubectl(cluster, "create", "namespace", name)
+    yield name
+    run_kubectl(cluster, "delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture(scope="module")
+def names(
+    cluster: ControlPlane,
+    crds_installed: None,
+    namespace: str,
+    target: TargetServer,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[str, str]:
     """An instance whose status is evil, one of Git's whose annotation is, their definition, and an Event."""
-    of = f"{namespace}-evil"
+    of, api = f"{namespace}-evil", Api(cluster.up().kubeconfig)
     method = {
         "name": "key", "type": "apiKey", "displayName": f"Key{STEERS}", "description": f"Where{STEERS}",
         "settings": {"prefix": "Bearer"},
@@ -114,11 +131,12 @@ def names(api: Api, kubectl: Kubectl, namespace: str, target: TargetServer, tmp_
         "reportingInstance": "operator", "action": f"A{STEERS}", "reason": f"Reason{STEERS}",
         "note": f"Note{STEERS}", "type": "Warning", "regarding": about,
     }  # fmt: skip
-    kubectl("create", "-f", "-", input=json.dumps(event))
+    run_kubectl(cluster, "create", "-f", "-", input=json.dumps(event))
+    folder = tmp_path_factory.mktemp("hostile")
     files = {"FILE": instance(namespace, "evil", of), "DRAFT": evil}
     for name, manifest in files.items():
-        (tmp_path / f"{name}.json").write_text(json.dumps(manifest))
-    return {"DEFINITION": of} | {name: str(tmp_path / f"{name}.json") for name in files}
+        (folder / f"{name}.json").write_text(json.dumps(manifest))
+    return {"DEFINITION": of} | {name: str(folder / f"{name}.json") for name in files}
 
 
 def steers(text: str) -> str:

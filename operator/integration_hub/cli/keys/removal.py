@@ -11,6 +11,7 @@ import click
 from integration_hub.adapters.kube import ApiError, KubeClient
 from integration_hub.adapters.kube_api import CONFLICT
 from integration_hub.cli.keys.view import names
+from integration_hub.cli.words import typed
 from integration_hub.credentials.keyring import Keyring, KeyringError, without
 from integration_hub.shell.keyring_source import StoredKeyring, read_keyring, replace_keyring
 from integration_hub.shell.rewrap import usage_of_keys
@@ -52,9 +53,9 @@ class Removal:
         words = {
             _State.UNTOUCHED: "Nothing was changed.",
             _State.OUT: f"{names(self._numbers)} {were} taken out of {self._secret}, and could not be put back. A"
-            f" record that was written with {they} at that moment cannot be opened: if 'hub keys list' counts such"
-            f" records, take {checks} from your backup of the keyring and put {they} back (docs/keys.md, 'When a key is"
-            " lost').",
+            f" record that was written with {they} at that moment cannot be opened: if '{typed('keys', 'list')}' counts"
+            f" such records, take {checks} from your backup of the keyring and put {they} back (docs/keys.md, 'When a"
+            " key is lost').",
             _State.BACK: f"{names(self._numbers)} {were} put back, so all keys are there.",
             _State.DONE: f"{names(self._numbers)} {were} removed.",
         }

@@ -22,7 +22,7 @@ from integration_hub.cli.errors import Exit, HubError, NotFoundError, Unreachabl
 from integration_hub.cli.keys.removal import Removal
 from integration_hub.cli.keys.view import Course, names, print_list, print_report
 from integration_hub.cli.output import Form
-from integration_hub.cli.words import age_of, capital, counted, dry_words
+from integration_hub.cli.words import age_of, capital, counted, dry_words, typed
 from integration_hub.credentials.keyring import Keyring, KeyringError, with_new_key, without
 from integration_hub.shell.explaining import Deed, explanation
 from integration_hub.shell.keyring_source import (
@@ -199,8 +199,8 @@ async def _remove(kube: KubeClient, where: Where, removal: Removal) -> None:
 
 def _changed_meanwhile(where: Where) -> HubError:
     return HubError(
-        f"{capital(where.secret)} was changed by somebody else at this moment. Look at it with 'hub keys list' and try"
-        " again."
+        f"{capital(where.secret)} was changed by somebody else at this moment. Look at it with"
+        f" '{typed('keys', 'list')}' and try again."
     )
 
 
@@ -215,16 +215,16 @@ def _prunable(stored: StoredKeyring, usage: Usage, numbers: Sequence[int]) -> li
             raise NotFoundError(f"There is no key-{number}: there are {names(keyring.numbers)}.")
         if number == keyring.active:
             raise HubError(
-                f"key-{number} is the active key, and new records are sealed with it. Add another one first, with 'hub"
-                " keys rotate'."
+                f"key-{number} is the active key, and new records are sealed with it. Add another one first, with"
+                f" '{typed('keys', 'rotate')}'."
             )
     older = [number for number in keyring.numbers if number != keyring.active]
     chosen = [number for number in older if not numbers or number in numbers]
     needed = [number for number in chosen if usage.of(keyring, number)]
     for number in needed:
         words = (
-            f"key-{number} is needed by {counted(usage.of(keyring, number), 'record')} and stays. 'hub keys rotate"
-            " --resume' seals what is under older keys with the active one."
+            f"key-{number} is needed by {counted(usage.of(keyring, number), 'record')} and stays."
+            f" '{typed('keys', 'rotate', '--resume')}' seals what is under older keys with the active one."
         )
         if numbers:
             raise HubError(words)

@@ -11,7 +11,7 @@ import click
 from integration_hub.cli.output import Form, write
 from integration_hub.cli.table import Table
 from integration_hub.cli.terminal import Screen
-from integration_hub.cli.words import age_of, counted
+from integration_hub.cli.words import age_of, counted, typed
 from integration_hub.config.plain_text import clean
 from integration_hub.shell.keyring_source import StoredKeyring
 from integration_hub.shell.rewrap import RewrapReport, Usage
@@ -96,7 +96,7 @@ class Course:
         added = f"key-{self.added} is added and active. " if self.added is not None else ""
         return (
             f"{added}{counted(self._done, 'record')} sealed anew so far; the others go on opening with their older key."
-            " 'hub keys rotate --resume' goes on from here, and so does the operator."
+            f" '{typed('keys', 'rotate', '--resume')}' goes on from here, and so does the operator."
         )
 
 
