@@ -28,9 +28,9 @@ SIGNING_IN = "support.signing_in"
 WAITING = {
     f"test_{name}.py"
     for name in (
-        "awaiting_consent", "chaos", "devcluster", "examples", "getting_started", "hub_objects", "hub_screens",
-        "operator_gitops", "operator_restart", "restored_backup", "revocation", "secret_memory", "token_deaths",
-        "token_secrecy", "watching", "webhook", "webhook_client_certificate",
+        "awaiting_consent", "chaos", "devcluster", "examples", "getting_started", "hub_hostile", "hub_objects",
+        "hub_screens", "operator_gitops", "operator_restart", "restored_backup", "revocation", "secret_memory",
+        "token_deaths", "token_secrecy", "watching", "webhook", "webhook_client_certificate",
     )
 }  # fmt: skip
 """Tests in which little is done at a time."""

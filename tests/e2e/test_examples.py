@@ -100,14 +100,16 @@ class TestWhileItRuns:
         assert running.output.endswith("\nStopping.\n")
 
 
+@pytest.fixture(scope="class")
+def started(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningExample]:
+    """The quickstart, for a class of tests in their order."""
+    example = RunningExample(hub, "01-quickstart", tmp_path_factory.mktemp("run") / "output")
+    yield example
+    example.close()
+
+
 class TestTheQuickstart:
     """In this order, on one run of it."""
-
-    @pytest.fixture(scope="class")
-    def started(self, hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningExample]:
-        example = RunningExample(hub, "01-quickstart", tmp_path_factory.mktemp("run") / "output")
-        yield example
-        example.close()
 
     def test_the_tour_of_the_projects_readme_shows_what_happens(self, started: RunningExample) -> None:
         check_readme(ROOT / "README.md", started)

@@ -45,7 +45,7 @@ SHOWN = [
     ("suspend", "git"),
     ("resume", "git", "--no-wait"),
     ("test", "evil", "--timeout", "1", *ADMITTED),
-    ("test", "evil"),
+    ("test", "evil", "--timeout", "1s"),
     ("test", "--draft", "-f", "DRAFT", *ADMITTED),
     ("authorize", "evil", "--timeout", "1s"),
     ("connect", "DEFINITION", "--no-input", "--no-test", "--dry-run"),
