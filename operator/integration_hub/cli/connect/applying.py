@@ -30,12 +30,18 @@ class Applying:
         self._place = place
         self._screen = screen
         self._left = left
+        self._goes_on = ""
+        """What is so once all is written."""
 
     def apply(self, result: Result, *, dry: bool = False) -> str | None:
         """Write all of it, once it was rehearsed; return the version of the Secret, None where that is as it was.
 
         Where the instance is refused, or somebody stops it, a new Secret is taken away again.
         """
+        self._goes_on = (
+            "The connection is applied, and the operator goes on by itself:"
+            f" '{typed('status', result.name, '-n', self._place.namespace)}' shows how far it is."
+        )
         secret: Written | None = None
         try:
             if result.writes_secret:
@@ -53,6 +59,8 @@ class Applying:
             if secret is not None and not stays:
                 self._take_away(secret)
             raise
+        if not dry:
+            self._left.only(CONNECTION, self._goes_on)
         return secret.raw["metadata"].get("resourceVersion") if secret is not None else None
 
     @contextmanager
@@ -65,7 +73,10 @@ class Applying:
         try:
             with answered_first():
                 yield
-                self._left.note(what, f"{done[0].upper()}{done[1:]}.")
+                if what == CONNECTION:
+                    self._left.only(CONNECTION, self._goes_on)
+                else:
+                    self._left.note(what, f"{done[0].upper()}{done[1:]}.")
         except HubError as error:
             if not isinstance(error.__cause__, ApiError) or error.__cause__.status not in _MAYBE_DONE:
                 self._left.forget(what)

@@ -18,6 +18,10 @@ class LeftBehind:
         """Say from now on of `what`, as in "the Secret", how it is."""
         self._sentences[what] = sentence
 
+    def only(self, what: str, sentence: str) -> None:
+        """Say from now on how `what` is, and nothing else: that says all."""
+        self._sentences = {what: sentence}
+
     def forget(self, what: str) -> None:
         """Say nothing of `what`: it is as it was before."""
         self._sentences.pop(what, None)

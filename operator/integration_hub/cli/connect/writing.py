@@ -84,12 +84,6 @@ class Writing:
             raise
         if wish.dry_run == "server":
             return Exit.OK
-        self.left = LeftBehind()
-        self.left.note(
-            CONNECTION,
-            "The connection is applied, and the operator goes on by itself:"
-            f" '{typed('status', result.name, '-n', self._place.namespace)}' shows how far it is.",
-        )
         if not wish.wait:
             return Exit.OK
         if result.needs_consent and result.interview.current is None:
